@@ -1,0 +1,74 @@
+"""Errors that reach a user: what is wrong, where, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a problem sits: a file with line and column (1-based), and the key path inside it."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        text = self.file or ""
+        if self.line is not None:
+            text += f":{self.line}"
+            if self.column is not None:
+                text += f":{self.column}"
+        if self.key:
+            text += f" [{self.key}]" if text else self.key
+        return text
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of an input: the message says what was found and what is legal, the hint what to do."""
+
+    message: str
+    place: Place = Place()
+    hint: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.place}: " if str(self.place) else ""
+        tail = f" ({self.hint})" if self.hint else ""
+        return f"{head}{self.message}{tail}"
+
+
+class NeuromorphError(Exception):
+    """Base of every error this package raises on purpose. The CLI prints it without a traceback and exits with 2."""
+
+    exit_code = 2
+
+
+class InputError(NeuromorphError):
+    """An input (file, option, network, data) is not usable; carries every problem found in it."""
+
+    def __init__(self, problems: str | Problem | Iterable[Problem], place: Place = Place(), hint: str = "") -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, place, hint)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+    def __reduce__(self):  # keeps the problems across process boundaries
+        return (type(self), (self.problems,))
+
+
+class FitError(InputError):
+    """A network does not fit the hardware: names the layer, the limit that binds and the smallest change that would fit."""
+
+
+class MissingExtraError(NeuromorphError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is needed for this and is not installed (pip install 'neuromorph[{extra}]')")
+        self.package, self.extra = package, extra
+
+    def __reduce__(self):
+        return (type(self), (self.package, self.extra))

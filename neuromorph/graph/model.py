@@ -1,0 +1,197 @@
+"""The network as a graph of operators: what a model means, with no hardware in it.
+
+Every operator states its equation in its docstring and evaluates it with its matrix products
+handed to a `Host`. The float host multiplies exactly; a device kind's host multiplies on the
+emulated hardware. So an operator's equation exists once, whoever computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Shape = tuple[int, ...]
+"""Sizes of one sample's axes (the batch axis is left out)."""
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How numbers are represented: value = scale * (code - zero_point).
+
+    kind: "float", "int", "binary" ({-1,+1} * scale) or "ternary" ({-1,0,+1} * scale).
+    scale, zero_point: 0-d or 1-d arrays; 1-d runs along `axis` of the weight array (per channel).
+    """
+
+    kind: str = "float"
+    bits: int = 32
+    signed: bool = True
+    scale: np.ndarray | None = None
+    zero_point: np.ndarray | None = None
+    axis: int | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """Sliding-window geometry of a convolution in (height, width); a 1-d convolution has height 1.
+
+    padding is (top, bottom, left, right), zeros.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    def output(self, height: int, width: int) -> tuple[int, int]:
+        """Number of window positions (rows, columns) over a map of this size."""
+        sizes = []
+        for size, k, s, d, (p0, p1) in zip(
+            (height, width), self.kernel, self.stride, self.dilation, (self.padding[:2], self.padding[2:]), strict=True
+        ):
+            sizes.append((size + p0 + p1 - d * (k - 1) - 1) // s + 1)
+        return sizes[0], sizes[1]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight matrix an operator multiplies by: y[g] = x[g] @ weight[g], block-diagonal over groups g.
+
+    weight: (groups, rows, cols) float64; rows are inputs, cols are outputs. For a convolution
+    the rows of a group run over (channel in group, kernel row, kernel column), channel slowest.
+    products: how many vectors of this matrix one sample multiplies (window positions, time steps).
+    mask: same shape, False where pruned. window: set when the inputs are sliding windows.
+    input_shape: the per-sample shape of the tensor that the operator hands to the host.
+    """
+
+    name: str
+    weight: np.ndarray
+    products: int
+    mask: np.ndarray | None = None
+    weight_format: NumberFormat | None = None
+    input_format: NumberFormat | None = None
+    window: Window | None = None
+    input_shape: Shape = ()
+
+    @property
+    def groups(self) -> int:
+        return int(self.weight.shape[0])
+
+    @property
+    def rows(self) -> int:
+        return int(self.weight.shape[1])
+
+    @property
+    def cols(self) -> int:
+        return int(self.weight.shape[2])
+
+    @property
+    def macs(self) -> int:
+        """Dense multiply-accumulates per sample."""
+        return self.products * int(np.prod(self.weight.shape))
+
+
+class Host(Protocol):
+    """Multiplies by an operator's matrices. x and the result carry any leading axes (trial, batch, time)."""
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        """x (..., groups*rows) -> (..., groups*cols) without bias."""
+        ...
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        """x (..., channels, height, width) -> (..., groups*cols, out height, out width) without bias."""
+        ...
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Base of all operators: a final frozen dataclass per operator, arrays as float64 numpy arrays.
+
+    `role` says who may execute it: "matrix" (has matrices, needs a core), "vector" (elementwise,
+    pooling: a vector unit), "wiring" (moves or reinterprets data, free), "state" (neurons).
+    """
+
+    role: ClassVar[str] = "vector"
+    registry: ClassVar[dict[str, type[Operator]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Operator.registry[cls.__name__] = cls
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the output for these input shapes; raises InputError with the mismatch."""
+        raise TypeError(f"{type(self).__name__} defines no output_shape")
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        """The operator's equation. inputs: (..., *shape) with any leading axes (trial, batch)."""
+        raise TypeError(f"{type(self).__name__} defines no evaluate")
+
+    def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
+        """The matrices this operator multiplies by, given its input shapes."""
+        return ()
+
+    def operations(self, shapes: Sequence[Shape]) -> int:
+        """Elementary vector-unit operations per sample (adds, compares, look-ups), matrix products left out."""
+        return 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its array-valued fields by name, for saving."""
+        return {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One use of an operator. `module` is the path in the source model, for messages."""
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...] = ()
+    module: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.module or self.name
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A directed acyclic graph in topological order.
+
+    input_shapes: the per-sample shape of each graph input by name; nodes name inputs or earlier
+    nodes as their inputs; outputs name nodes. `shapes` gives every value's per-sample shape.
+    """
+
+    name: str
+    input_shapes: Mapping[str, Shape]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        known: dict[str, Shape] = dict(self.input_shapes)
+        for node in self.nodes:
+            known[node.name] = node.operator.output_shape([known[i] for i in node.inputs])
+        return known
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def matrices(self) -> Iterator[tuple[Node, Matrix]]:
+        """Every weight matrix with the node that owns it, in order."""
+        known = self.shapes
+        for node in self.nodes:
+            for matrix in node.operator.matrices([known[i] for i in node.inputs]):
+                yield node, matrix
+
+    @property
+    def macs(self) -> int:
+        return sum(m.macs for _, m in self.matrices())

@@ -1,0 +1,224 @@
+"""What hardware is described with: quantities, datasheets, component kinds and the component tree.
+
+A component kind declares its settings (chosen by the architect) and quantities (facts of a part,
+in its datasheet) as dataclasses made of `setting(...)` and `quantity(...)` fields. That declaration
+is the schema: the YAML loader, the JSON Schema, the sweep paths, the documentation and the test that
+every parameter is read all come from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BASES = ("measured", "simulated", "reported", "derived", "assumed")
+"""How a number is known, strongest first."""
+
+AFFECTS = ("function", "energy", "time", "area")
+"""What a parameter may change: computed values, dynamic/static energy, latency, area."""
+
+
+def weakest(*bases: str) -> str:
+    """The weakest of these bases: a result is as good as its weakest input."""
+    return max(bases, key=BASES.index) if bases else "derived"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication, report or data set: `key` is how quantities cite it."""
+
+    key: str
+    citation: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A piecewise law y(u): the first segment with u < upto (the last has upto None) gives the value.
+
+    A segment is ("polynomial", coefficients lowest order first), ("log", (a, b)): a ln u + b,
+    ("power", (a, p)): a u^p, or ("saturating", (a, b)): a (1 - exp(-u/b)), clipped to (low, high) where given.
+    """
+
+    segments: tuple[tuple[float | None, str, tuple[float, ...], tuple[float, float] | None], ...]
+    scale: float = 1.0
+
+    def scaled(self, factor: float) -> Curve:
+        return dataclasses.replace(self, scale=self.scale * factor)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A physical value in SI with where it comes from. value: float, tuple of floats, or Curve."""
+
+    value: Any
+    unit: str
+    basis: str
+    source: str
+    where: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    def scaled(self, factor: float) -> Quantity:
+        def times(x: Any) -> Any:
+            if x is None:
+                return None
+            if isinstance(x, Curve):
+                return x.scaled(factor)
+            return tuple(times(v) for v in x) if isinstance(x, tuple) else x * factor
+
+        return dataclasses.replace(self, value=times(self.value), low=times(self.low), high=times(self.high))
+
+
+@dataclass(frozen=True)
+class Datasheet:
+    """A part: the quantities of one component kind, each with unit, basis and source."""
+
+    name: str
+    kind: str
+    title: str
+    sources: Mapping[str, Source]
+    quantities: Mapping[str, Quantity]
+    file: str = ""
+    notes: str = ""
+
+    def __getitem__(self, name: str) -> Quantity:
+        return self.quantities[name]
+
+    def get(self, name: str) -> Quantity | None:
+        return self.quantities.get(name)
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """The SI value of a quantity, or the default where the part does not give it."""
+        found = self.quantities.get(name)
+        return default if found is None else found.value
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for a child component: the kinds that fit, and whether it must be filled."""
+
+    kinds: tuple[str, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Energy of one action (or power, for the action "busy" counted in seconds), SI, with its provenance."""
+
+    energy_j: float
+    basis: str
+    source: str
+    low_j: float | None = None
+    high_j: float | None = None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Area and static power of one component without its children. None: not modelled."""
+
+    area_m2: float | None
+    leakage_w: float | None
+    basis: str = "assumed"
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ComponentKind:
+    """The declaration of a kind of component.
+
+    settings, quantities: dataclasses of `setting` and `quantity` fields. slots: children by name.
+    costs(component) -> {action: Cost}; footprint(component) -> Footprint. A component kind
+    without costs only contains others. check(component) -> messages about settings and parts
+    that contradict each other.
+    """
+
+    name: str
+    doc: str
+    settings: type | None = None
+    quantities: type | None = None
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    costs: Callable[[Component], Mapping[str, Cost]] | None = None
+    footprint: Callable[[Component], Footprint] | None = None
+    check: Callable[[Component], list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of an architecture. count: how many of it one parent holds."""
+
+    path: str
+    kind: ComponentKind
+    count: int
+    settings: Any
+    part: Datasheet | None
+    children: Mapping[str, Component]
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit(".", 1)[-1]
+
+    def __getitem__(self, name: str) -> Component:
+        return self.children[name]
+
+    def get(self, name: str) -> Component | None:
+        return self.children.get(name)
+
+    def walk(self) -> Iterator[tuple[Component, int]]:
+        """This component and all below it, each with how many of it exist inside this one."""
+
+        def visit(c: Component, n: int) -> Iterator[tuple[Component, int]]:
+            yield c, n
+            for child in c.children.values():
+                yield from visit(child, n * child.count)
+
+        yield from visit(self, 1)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A chip (or board) as a tree of components. boundary: core, chip, board or wall."""
+
+    name: str
+    title: str
+    chip: Component
+    boundary: str
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    notes: str = ""
+    file: str = ""
+
+
+_NOTHING = object()
+
+
+def setting(
+    unit: str = "",
+    *,
+    doc: str,
+    affects: tuple[str, ...],
+    default: Any = _NOTHING,
+    choices: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """A dataclass field chosen by the architect. unit "" and type int/str/bool/float: a plain value; else a physical one."""
+    meta = {"role": "setting", "unit": unit, "doc": doc, "affects": affects, "choices": choices, "low": low, "high": high}
+    return field(metadata=meta) if default is _NOTHING else field(default=default, metadata=meta)
+
+
+def quantity(
+    unit: str,
+    *,
+    doc: str,
+    affects: tuple[str, ...],
+    required: bool = False,
+    shape: str = "scalar",
+    low: float | None = 0.0,
+    high: float | None = None,
+) -> Any:
+    """A dataclass field given by a datasheet. shape: "scalar", "list" or "curve"; low/high: plausible limits in SI."""
+    meta = {"role": "quantity", "unit": unit, "doc": doc, "affects": affects, "shape": shape, "low": low, "high": high}
+    meta["required"] = required
+    return field(default=None, metadata=meta)
