@@ -98,7 +98,7 @@ class Datasheet:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for a child component: the kinds that fit, and whether it must be filled."""
+    """A place for a child component: the kinds (or families of kinds) that fit, and whether it must be filled."""
 
     kinds: tuple[str, ...]
     required: bool = True
@@ -131,8 +131,10 @@ class ComponentKind:
 
     settings, quantities: dataclasses of `setting` and `quantity` fields. slots: children by name.
     costs(component) -> {action: Cost}; footprint(component) -> Footprint. A component kind
-    without costs only contains others. check(component) -> messages about settings and parts
-    that contradict each other.
+    without costs only contains others. times(component) -> {action: seconds that one such action
+    occupies the component}; an action absent there has no modelled duration. check(component) ->
+    messages about settings and parts that contradict each other. family: a name that a slot may
+    give instead of the kind's own, so that new kinds fit existing slots ("core": any compute core).
     """
 
     name: str
@@ -143,6 +145,8 @@ class ComponentKind:
     costs: Callable[[Component], Mapping[str, Cost]] | None = None
     footprint: Callable[[Component], Footprint] | None = None
     check: Callable[[Component], list[str]] | None = None
+    family: str = ""
+    times: Callable[[Component], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)
