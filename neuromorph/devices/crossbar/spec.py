@@ -1,0 +1,244 @@
+"""What a resistive crossbar core is made of: its settings and the facts of its cells, as a schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuromorph.hardware.component import Component, ComponentKind, Footprint, Quantity, Slot, quantity, setting, weakest
+
+F, E, T, A = "function", "energy", "time", "area"
+
+
+@dataclass(frozen=True)
+class CellSettings:
+    """One resistive device."""
+
+    bits: int = setting(
+        doc="bits stored per device; 0: continuous conductance", affects=(F, E, T, A), default=0, low=0, high=6
+    )
+
+
+@dataclass(frozen=True)
+class CellQuantities:
+    """Facts of one resistive device. Curves take u = conductance / conductance_max."""
+
+    conductance_max: Quantity = quantity("S", doc="highest programmed conductance", affects=(F, E), required=True)
+    conductance_min: Quantity = quantity("S", doc="lowest programmed conductance", affects=(F, E), required=True)
+    read_voltage: Quantity | None = quantity("V", doc="full-scale read voltage", affects=(E,), high=5.0)
+    read_time: Quantity | None = quantity("s", doc="time a full-scale input stays on the line, one step", affects=(E, T))
+    programming_noise: Quantity | None = quantity(
+        "S", doc="standard deviation of the programmed conductance around its target", affects=(F,), shape="curve"
+    )
+    retention_times: Quantity | None = quantity("s", doc="times of the retention_noise curves", affects=(F,), shape="list")
+    retention_noise_1: Quantity | None = quantity(
+        "S", doc="standard deviation around the target at retention_times[0]", affects=(F,), shape="curve"
+    )
+    retention_noise_2: Quantity | None = quantity(
+        "S", doc="standard deviation around the target at retention_times[1]", affects=(F,), shape="curve"
+    )
+    retention_noise_3: Quantity | None = quantity(
+        "S", doc="standard deviation around the target at retention_times[2]", affects=(F,), shape="curve"
+    )
+    retention_noise_4: Quantity | None = quantity(
+        "S", doc="standard deviation around the target at retention_times[3]", affects=(F,), shape="curve"
+    )
+    retention_noise_5: Quantity | None = quantity(
+        "S", doc="standard deviation around the target at retention_times[4]", affects=(F,), shape="curve"
+    )
+    relaxation_shift: Quantity | None = quantity(
+        "S", doc="mean conductance change per natural logarithm of time in seconds", affects=(F,), low=None
+    )
+    relaxation_spread: Quantity | None = quantity(
+        "S", doc="[a, b]: standard deviation a + b ln(t / 1 s) of the relaxed conductance", affects=(F,), shape="list"
+    )
+    drift_exponent_mean: Quantity | None = quantity(
+        "1", doc="mean drift exponent of G(t) = G0 ((t + t0)/t0)^-nu", affects=(F,), shape="curve"
+    )
+    drift_exponent_deviation: Quantity | None = quantity(
+        "1", doc="standard deviation of the drift exponent between devices", affects=(F,), shape="curve"
+    )
+    drift_time_zero: Quantity | None = quantity("s", doc="t0 of the drift law", affects=(F,))
+    flicker_noise: Quantity | None = quantity(
+        "1",
+        doc="relative amplitude Q(u) of 1/f noise: sigma/G = Q sqrt(ln((t + t0 + tr)/(2 tr)))",
+        affects=(F,),
+        shape="curve",
+    )
+    flicker_read_time: Quantity | None = quantity("s", doc="tr of the 1/f noise law", affects=(F,))
+    read_noise: Quantity | None = quantity(
+        "S", doc="standard deviation of the conductance from one read to the next", affects=(F,), shape="curve"
+    )
+    stuck_on: Quantity | None = quantity("1", doc="fraction of devices stuck at conductance_max", affects=(F,), high=1.0)
+    stuck_off: Quantity | None = quantity("1", doc="fraction of devices stuck at conductance_min", affects=(F,), high=1.0)
+    valid_time: Quantity | None = quantity("s", doc="longest time after programming the data cover", affects=(F,))
+    area: Quantity | None = quantity("m^2", doc="area of one device with its access transistor", affects=(A,))
+
+
+@dataclass(frozen=True)
+class ArraySettings:
+    """One crossbar array: rows x columns crosspoints."""
+
+    rows: int = setting(doc="word lines", affects=(F, E, T, A), low=1, high=16384)
+    columns: int = setting(doc="bit lines", affects=(F, E, T, A), low=1, high=16384)
+    pair: str = setting(
+        doc="where the two devices of a signed weight sit: in one crosspoint, on adjacent columns, or on adjacent rows",
+        affects=(E, T, A),
+        default="columns",
+        choices=("crosspoint", "columns", "rows"),
+    )
+
+
+@dataclass(frozen=True)
+class ArrayQuantities:
+    """Facts of one array that are known as a whole."""
+
+    active_power: Quantity | None = quantity(
+        "W", doc="power of one array while it is read, where the cells' read voltage is not known", affects=(E,)
+    )
+    area: Quantity | None = quantity("m^2", doc="area of one array", affects=(A,))
+    leakage: Quantity | None = quantity("W", doc="static power of one array", affects=(E,))
+    row_energy: Quantity | None = quantity(
+        "J", doc="energy to charge one word line, per non-zero input and step", affects=(E,)
+    )
+
+
+@dataclass(frozen=True)
+class CrossbarSettings:
+    """One crossbar core: arrays with their converters."""
+
+    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
+    weight_bits: int = setting(
+        doc="bits of a weight code when cells hold bits (bit slicing); unused with continuous cells",
+        affects=(F, E, T, A),
+        default=8,
+        low=1,
+        high=16,
+    )
+    input_coding: str = setting(
+        doc="how an input reaches the row: voltage amplitude, pulse width, or bits in sequence",
+        affects=(F, E, T),
+        default="amplitude",
+        choices=("amplitude", "pulse_width", "bit_serial"),
+    )
+    signed_weights: str = setting(
+        doc="differential pair of devices, or one device with a subtracted reference column",
+        affects=(F, E, T, A),
+        default="differential",
+        choices=("differential", "offset"),
+    )
+    signed_inputs: str = setting(
+        doc="drivers of both polarities, or positive and negative inputs in two phases",
+        affects=(F, E, T),
+        default="bipolar",
+        choices=("bipolar", "two_phase"),
+    )
+    weight_scaling: str = setting(
+        doc="full-scale conductance stands for the largest weight of the layer or of each column",
+        affects=(F, E),
+        default="column",
+        choices=("layer", "column"),
+    )
+    input_percentile: float = setting(
+        doc="percentile of the calibration inputs at the input range", affects=(F, E), default=100.0, low=50.0, high=100.0
+    )
+    output_percentile: float = setting(
+        doc="percentile of the calibration outputs at the converter range", affects=(F,), default=99.99, low=50.0, high=100.0
+    )
+    drift_compensation: str = setting(
+        doc="none, or one digital factor per array that restores the mean output (global)",
+        affects=(F,),
+        default="none",
+        choices=("none", "global"),
+    )
+
+
+CELL = ComponentKind(
+    name="crossbar_cell",
+    doc="A resistive memory device (PCM, ReRAM, SONOS ...) at a crosspoint.",
+    settings=CellSettings,
+    quantities=CellQuantities,
+)
+
+
+def _array_footprint(component: Component) -> Footprint:
+    part, cell = component.part, component["cell"].part
+    leakage = part.value("leakage") if part else None
+    area = part.get("area") if part else None
+    if area is not None:
+        return Footprint(area.value, leakage, area.basis, area.source)
+    one = cell.get("area") if cell else None
+    if one is None:
+        return Footprint(None, leakage)
+    s = component.settings
+    cells = s.rows * s.columns * (2 if s.pair == "crosspoint" else 1)
+    return Footprint(one.value * cells, leakage, weakest(one.basis, "derived"), one.source)
+
+
+def _array_costs(component: Component) -> dict:
+    """read: joules per siemens of conductance read at full scale, V^2 t; busy: watts; row: joules per driven row."""
+    from neuromorph.hardware.component import Cost
+
+    costs = {}
+    part, cell = component.part, component["cell"].part
+    voltage = cell.get("read_voltage") if cell else None
+    duration = cell.get("read_time") if cell else None
+    power = part.get("active_power") if part else None
+    if voltage is not None and duration is not None:
+        basis = weakest(voltage.basis, duration.basis, "derived")
+        costs["read"] = Cost(voltage.value**2 * duration.value, basis, voltage.source)
+    elif power is not None:
+        costs["busy"] = Cost(power.value, power.basis, power.source, power.low, power.high)
+    row = part.get("row_energy") if part else None
+    if row is not None:
+        costs["row"] = Cost(row.value, row.basis, row.source, row.low, row.high)
+    return costs
+
+
+ARRAY = ComponentKind(
+    name="crossbar_array",
+    doc="A crossbar array of resistive cells.",
+    settings=ArraySettings,
+    quantities=ArrayQuantities,
+    slots={"cell": Slot(("crossbar_cell",))},
+    costs=_array_costs,
+    footprint=_array_footprint,
+)
+
+
+def _check(component: Component) -> list[str]:
+    problems = []
+    cell, settings, dac = component["array"]["cell"], component.settings, component["dac"]
+    bits = cell.settings.bits
+    if cell.part is not None:
+        low, high = cell.part.value("conductance_min"), cell.part.value("conductance_max")
+        if not 0 <= low < high:
+            problems.append(f"conductance_min {low:g} S must be below conductance_max {high:g} S")
+        times = cell.part.value("retention_times", ())
+        curves = [k for k in range(1, 6) if cell.part.get(f"retention_noise_{k}") is not None]
+        if len(times) != len(curves):
+            problems.append(f"{len(times)} retention_times for {len(curves)} retention_noise curves")
+    if bits and bits > settings.weight_bits:
+        problems.append(f"cell bits {bits} exceed weight_bits {settings.weight_bits}")
+    if settings.input_coding != "bit_serial" and dac.settings.bits < settings.input_bits:
+        problems.append(
+            f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, got {dac.settings.bits}"
+        )
+    return problems
+
+
+SPEC = ComponentKind(
+    name="crossbar",
+    family="core",
+    doc="A core of resistive crossbar arrays with digital-to-analog and analog-to-digital converters.",
+    settings=CrossbarSettings,
+    slots={
+        "array": Slot(("crossbar_array",)),
+        "dac": Slot(("dac",)),
+        "adc": Slot(("adc",)),
+        "sample_hold": Slot(("sample_hold",), required=False),
+        "adder": Slot(("adder",), required=False),
+        "input_buffer": Slot(("buffer",), required=False),
+        "output_buffer": Slot(("buffer",), required=False),
+    },
+    check=_check,
+)

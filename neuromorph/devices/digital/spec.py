@@ -1,0 +1,46 @@
+"""What a digital integer MAC-array core is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuromorph.hardware.component import ComponentKind, Slot, setting
+
+F, E, T, A = "function", "energy", "time", "area"
+
+
+@dataclass(frozen=True)
+class DigitalSettings:
+    """A weight-stationary array of rows x columns integer multiply-accumulate units fed from on-chip memory."""
+
+    rows: int = setting(doc="MAC units along the input dimension", affects=(E, T, A), low=1, high=4096)
+    columns: int = setting(doc="MAC units along the output dimension", affects=(E, T, A), low=1, high=4096)
+    clock: float = setting("Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0)
+    weight_bits: int = setting(doc="bits of a weight code", affects=(F, E, T), default=8, low=1, high=16)
+    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
+    accumulator_bits: int = setting(
+        doc="bits of an accumulator; sums saturate there", affects=(F, E), default=32, low=4, high=64
+    )
+    weight_scaling: str = setting(
+        doc="one weight scale per layer or per output", affects=(F,), default="column", choices=("layer", "column")
+    )
+    input_percentile: float = setting(
+        doc="percentile of the calibration inputs at the input range", affects=(F,), default=100.0, low=50.0, high=100.0
+    )
+    skip_zeros: bool = setting(
+        doc="multiplications by a zero input are gated and cost nothing", affects=(E,), default=False
+    )
+
+
+SPEC = ComponentKind(
+    name="digital",
+    family="core",
+    doc="A core with a weight-stationary integer MAC array and on-chip memory; the digital reference.",
+    settings=DigitalSettings,
+    slots={
+        "mac": Slot(("mac",)),
+        "weight_buffer": Slot(("buffer",)),
+        "input_buffer": Slot(("buffer",), required=False),
+        "output_buffer": Slot(("buffer",), required=False),
+    },
+)
