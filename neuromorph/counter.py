@@ -22,46 +22,61 @@ GOLDEN = 0x9E3779B97F4A7C15
 _MIX1, _MIX2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _MASK = (1 << 64) - 1
 
-# ln(m) on [1, 2) in t = m - 1.5, and sin(pi/2 s)/s on [0, 1] in s^2
+# ln(1 + t)/t on [-1/4, 1/2) in t, and sin(pi/2 s)/s on [0, 1] in s^2
 LOG_COEFFICIENTS = (
-    0.4054651037929903, 0.6666661660586788, -0.22222136822688177, 0.09879175163798591, -0.04940961833918022,
-    0.025967329512523462, -0.01433834204447628, 0.01024382863135458, -0.006151470959800756,
-)  # fmt: skip
-SINE_COEFFICIENTS = (1.570796320065353, -0.6459637604384887, 0.0796899226004631, -0.004674150668920344, 0.0001516751177895538)
+    0.9999999958543232,
+    -0.5000000100753264,
+    0.33333501190327547,
+    -0.2500009327168234,
+    0.19989293311675008,
+    -0.16645353209586164,
+    0.14492491740712796,
+    -0.13191900818209462,
+    0.10456249793038414,
+    -0.04471384234197276,
+)
+SINE_COEFFICIENTS = (
+    1.570796320065353,
+    -0.6459637604384887,
+    0.0796899226004631,
+    -0.004674150668920344,
+    0.0001516751177895538,
+)
 
 _f, _u, _i, _w = np.float32, np.uint64, np.int32, np.uint32
-_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8 = (_f(c) for c in LOG_COEFFICIENTS)
+_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8, _L9 = (_f(c) for c in LOG_COEFFICIENTS)
 _S0, _S1, _S2, _S3, _S4 = (_f(c) for c in SINE_COEFFICIENTS)
-_LN2, _ONE, _TWO, _ZERO, _BITS, _MID, _STEP = (_f(v) for v in (math.log(2), 1, 2, 0, 32, 1.5, 2.0**-30))
+_LN2, _ONE, _TWO, _ZERO, _BITS, _STEP = (_f(v) for v in (math.log(2), 1, 2, 0, 32, 2.0**-30))
 _G, _K1, _K2 = _u(GOLDEN), _u(_MIX1), _u(_MIX2)
 _U30, _U27, _U31, _U32, _U1, _ANGLE = (_u(v) for v in (30, 27, 31, 32, 1, 0x3FFFFFFF))
-_I23, _I127, _MANT, _EXP0 = (_i(v) for v in (23, 127, 0x7FFFFF, 0x3F800000))
+_I23, _I127, _MANT, _LOW, _SHIFT = (_i(v) for v in (23, 127, 0x7FFFFF, 0x3F400000, 0x3F800000 - 0x3F400000))
 
 
-@numba.njit(inline="always")
+@numba.njit(inline="always", fastmath={"contract", "nnan", "ninf", "nsz"})
 def _mix(z):  # type: ignore[no-untyped-def]
     z = (z ^ (z >> _U30)) * _K1
     z = (z ^ (z >> _U27)) * _K2
     return z ^ (z >> _U31)
 
 
-@numba.njit(inline="always")
+@numba.njit(inline="always", fastmath={"contract", "nnan", "ninf", "nsz"})
 def _radius(z):  # type: ignore[no-untyped-def]
     f = _f(_w((z >> _U32) | _U1))
-    bits = f.view(_i)
+    bits = f.view(_i) + _SHIFT  # mantissa in [3/4, 3/2): relative accuracy is kept where u is close to 1
     exponent = (bits >> _I23) - _I127
-    t = _i((bits & _MANT) | _EXP0).view(_f) - _MID
-    log = _L0 + t * (_L1 + t * (_L2 + t * (_L3 + t * (_L4 + t * (_L5 + t * (_L6 + t * (_L7 + t * _L8)))))))
+    t = _i((bits & _MANT) + _LOW).view(_f) - _ONE
+    q = _L4 + t * (_L5 + t * (_L6 + t * (_L7 + t * (_L8 + t * _L9))))
+    log = t * (_L0 + t * (_L1 + t * (_L2 + t * (_L3 + t * q))))
     return _f(math.sqrt(max(_TWO * ((_BITS - _f(exponent)) * _LN2 - log), _ZERO)))
 
 
-@numba.njit(inline="always")
+@numba.njit(inline="always", fastmath={"contract", "nnan", "ninf", "nsz"})
 def _sine(s):  # type: ignore[no-untyped-def]
     q = s * s
     return s * (_S0 + q * (_S1 + q * (_S2 + q * (_S3 + q * _S4))))
 
 
-@numba.njit(fastmath=True, cache=True)
+@numba.njit(fastmath={"contract", "nnan", "ninf", "nsz"}, cache=True)  # no reassociation: it would lose u close to 1
 def fill_row(row, key, index):  # type: ignore[no-untyped-def]
     """Writes the standard normals of row `index` of the stream `key` into row, a float32 vector."""
     n = row.shape[0]
@@ -112,11 +127,13 @@ def normal_rows_torch(key: int, first: int, rows: int, width: int, torch_device:
     z = (z ^ shift(z, 27)) * _signed(_MIX2)
     z = z ^ shift(z, 31)
     mantissa, exponent = torch.frexp((shift(z, 32) | 1).to(torch.float32))
-    t = mantissa * 2 - 1.5
+    high = mantissa >= 0.75
+    t = torch.where(high, mantissa, mantissa * 2) - 1
+    exponent = exponent - torch.where(high, 0, 1)
     log = torch.zeros_like(t)
     for c in reversed(LOG_COEFFICIENTS):
         log = log * t + c
-    r = torch.sqrt(torch.clamp(2 * ((33 - exponent) * math.log(2) - log), min=0.0))
+    r = torch.sqrt(torch.clamp(2 * ((32 - exponent) * math.log(2) - log * t), min=0.0))
 
     def sine(s: torch.Tensor) -> torch.Tensor:
         q, y = s * s, torch.zeros_like(s)
