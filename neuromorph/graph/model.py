@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from neuromorph.errors import InputError, Place, Problem
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,11 +22,43 @@ Shape = tuple[int, ...]
 """Sizes of one sample's axes (the batch axis is left out)."""
 
 
-@dataclass(frozen=True)
+def frozen_array(value: Any, dtype: Any = np.float64) -> np.ndarray:
+    """A read-only array of this dtype; copies only what a caller could still write to."""
+    array = np.asarray(value, dtype=dtype)
+    if array.flags.writeable or (array.base is not None and getattr(array.base, "flags", array.flags).writeable):
+        array = array.copy()
+        array.flags.writeable = False
+    return array
+
+
+def same_content(a: Any, b: Any) -> bool:
+    """Equality of dataclasses of one type field by field, arrays by shape, dtype and value."""
+    if type(a) is not type(b):
+        return False
+    for f in fields(a):
+        x, y = getattr(a, f.name), getattr(b, f.name)
+        if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+            if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+                return False
+            if x.dtype != y.dtype or not np.array_equal(x, y, equal_nan=x.dtype.kind == "f"):
+                return False
+        elif x != y:
+            return False
+    return True
+
+
+def content_hash(a: Any) -> int:
+    """A hash that agrees with `same_content`; arrays count by shape alone."""
+    values = (getattr(a, f.name) for f in fields(a))
+    return hash((type(a).__name__, *(v.shape if isinstance(v, np.ndarray) else v for v in values)))
+
+
+@dataclass(frozen=True, eq=False)
 class NumberFormat:
     """How numbers are represented: value = scale * (code - zero_point).
 
     kind: "float", "int", "binary" ({-1,+1} * scale) or "ternary" ({-1,0,+1} * scale).
+    Integer codes run over [-2^(bits-1), 2^(bits-1) - 1], or [0, 2^bits - 1] when not signed.
     scale, zero_point: 0-d or 1-d arrays; 1-d runs along `axis` of the weight array (per channel).
     """
 
@@ -34,6 +68,14 @@ class NumberFormat:
     scale: np.ndarray | None = None
     zero_point: np.ndarray | None = None
     axis: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "zero_point"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, frozen_array(getattr(self, name)))
+
+    __eq__ = same_content
+    __hash__ = content_hash
 
 
 @dataclass(frozen=True)
@@ -58,14 +100,15 @@ class Window:
         return sizes[0], sizes[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matrix:
     """A weight matrix an operator multiplies by: y[g] = x[g] @ weight[g], block-diagonal over groups g.
 
     weight: (groups, rows, cols) float64; rows are inputs, cols are outputs. For a convolution
     the rows of a group run over (channel in group, kernel row, kernel column), channel slowest.
     products: how many vectors of this matrix one sample multiplies (window positions, time steps).
-    mask: same shape, False where pruned. window: set when the inputs are sliding windows.
+    mask: same shape, False where pruned. weight_format: the operator's own; a scale per channel (axis 0 of the
+    operator's weight) has groups*cols entries here, output by output. window: set when the inputs are sliding windows.
     input_shape: the per-sample shape of the tensor that the operator hands to the host.
     """
 
@@ -109,8 +152,22 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True)
+class WeightSlot:
+    """Names of the fields that hold one trainable weight array: its values, its pruning mask, its number format.
+
+    Slots of one operator that name the same format lie in one matrix side by side (axis 1) and share its scales.
+    """
+
+    weight: str
+    mask: str
+    format: str
+
+
+@dataclass(frozen=True, eq=False)
 class Operator:
     """Base of all operators: a final frozen dataclass per operator, arrays as float64 numpy arrays.
+
+    Axes are counted from the end (-1 is the last), since any number of axes may lead.
 
     `role` says who may execute it: "matrix" (has matrices, needs a core), "vector" (elementwise,
     pooling: a vector unit), "wiring" (moves or reinterprets data, free), "state" (neurons).
@@ -118,10 +175,17 @@ class Operator:
 
     role: ClassVar[str] = "vector"
     registry: ClassVar[dict[str, type[Operator]]] = {}
+    weight_slots: ClassVar[tuple[WeightSlot, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Operator.registry[cls.__name__] = cls
+        # set on every class, so that the dataclass decorator generates no comparison of whole arrays
+        type.__setattr__(cls, "__eq__", same_content)
+        type.__setattr__(cls, "__hash__", content_hash)
+
+    __eq__ = same_content
+    __hash__ = content_hash
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
         """Shape of the output for these input shapes; raises InputError with the mismatch."""
@@ -134,6 +198,13 @@ class Operator:
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         """The matrices this operator multiplies by, given its input shapes."""
         return ()
+
+    def weight_matrices(self, weights: Mapping[str, Any]) -> dict[str, Any]:
+        """Arranges weight arrays, given by field name, as (groups, rows, cols) matrices by matrix name.
+
+        Works on numpy arrays and torch tensors alike, on weights and on masks, and keeps gradients.
+        """
+        return {}
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """Elementary vector-unit operations per sample (adds, compares, look-ups), matrix products left out."""
@@ -176,7 +247,13 @@ class Graph:
     def shapes(self) -> dict[str, Shape]:
         known: dict[str, Shape] = dict(self.input_shapes)
         for node in self.nodes:
-            known[node.name] = node.operator.output_shape([known[i] for i in node.inputs])
+            try:
+                known[node.name] = node.operator.output_shape([known[i] for i in node.inputs])
+            except InputError as error:
+                kind = type(node.operator).__name__
+                raise InputError(
+                    [Problem(f"{kind}: {p.message}", Place(key=node.label), p.hint) for p in error.problems]
+                ) from None
         return known
 
     def __getitem__(self, name: str) -> Node:

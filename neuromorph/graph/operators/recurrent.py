@@ -1,0 +1,250 @@
+"""Recurrent layers, unrolled over time with state zero at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+
+from neuromorph.errors import InputError
+from neuromorph.graph.model import Host, Matrix, NumberFormat, Operator, Shape, WeightSlot
+from neuromorph.graph.operators.dense import freeze_vector, freeze_weight, single
+
+if TYPE_CHECKING:
+    import torch
+
+
+def _side_by_side(parts: Sequence[Any]) -> Any:
+    """Concatenation along axis 1, numpy or torch."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis=1)
+    import torch
+
+    return torch.cat(list(parts), dim=1)
+
+
+def _gate_rows(weight_ih: np.ndarray, weight_hh: np.ndarray, gates: int) -> int:
+    """The hidden size, after checking that both weights belong to a cell with this many gates."""
+    if weight_ih.ndim != 2 or weight_hh.ndim != 2:
+        raise InputError(f"weight_ih {weight_ih.shape} and weight_hh {weight_hh.shape} must have two axes")
+    hidden = weight_hh.shape[1]
+    if not hidden or weight_hh.shape[0] != gates * hidden or weight_ih.shape[0] != gates * hidden:
+        raise InputError(
+            f"weight_ih {weight_ih.shape} and weight_hh {weight_hh.shape} must have {gates} x hidden rows, "
+            "weight_hh hidden columns"
+        )
+    return hidden
+
+
+def _sequence(shapes: Sequence[Shape], features: int) -> tuple[int, int]:
+    shape = single(shapes)
+    if len(shape) != 2 or shape[1] != features or shape[0] < 1:
+        raise InputError(f"input has shape {shape}, expected (time, {features})")
+    return shape[0], shape[1]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LSTM(Operator):
+    """Long short-term memory, gates in torch's order i, f, g, o, h_0 = c_0 = 0.
+
+    [i f g o] = [x_t h_(t-1)] G + b with one matrix "gates" G of features + hidden rows and 4 hidden columns;
+    c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g); h_t = sigmoid(o) tanh(c_t).
+    weight_ih: (4 hidden, features), weight_hh: (4 hidden, hidden), bias: (4 hidden,), the sum of torch's two.
+    Input (time, features), output (time, hidden), or (hidden,) of the last step unless return_sequences.
+    reverse runs from the last step to the first; outputs keep the order of the inputs, and the last state
+    is then that of the first step.
+    """
+
+    role: ClassVar[str] = "matrix"
+    weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
+        WeightSlot("weight_ih", "mask_ih", "weight_format"),
+        WeightSlot("weight_hh", "mask_hh", "weight_format"),
+    )
+
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias: np.ndarray | None = None
+    mask_ih: np.ndarray | None = None
+    mask_hh: np.ndarray | None = None
+    weight_format: NumberFormat | None = None
+    input_format: NumberFormat | None = None
+    return_sequences: bool = True
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        freeze_weight(self, "weight_ih", "mask_ih")
+        freeze_weight(self, "weight_hh", "mask_hh")
+        freeze_vector(self, "bias", 4 * _gate_rows(self.weight_ih, self.weight_hh, 4))
+
+    @property
+    def hidden(self) -> int:
+        return int(self.weight_hh.shape[1])
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return (time, self.hidden) if self.return_sequences else (self.hidden,)
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        from neuromorph.graph.tensors import fake_quantize, parameter
+
+        x = inputs[0]
+        h = x.new_zeros((*x.shape[:-2], self.hidden))
+        c = h
+        bias = None if self.bias is None else parameter(self, "bias", host, x)
+        steps = list(x.unbind(-2))
+        outputs = []
+        for x_t in reversed(steps) if self.reverse else steps:
+            lead = torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1])
+            joined = torch.cat([x_t.expand(*lead, -1), h.expand(*lead, -1)], dim=-1)
+            gates = host.linear("gates", fake_quantize(joined, self.input_format))
+            i, f, g, o = (gates if bias is None else gates + bias).chunk(4, dim=-1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            outputs.append(h)
+        if not self.return_sequences:
+            return h
+        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+
+    def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
+        time, features = _sequence(shapes, self.weight_ih.shape[1])
+        weights = self.weight_matrices({"weight_ih": self.weight_ih, "weight_hh": self.weight_hh})
+        mask = None
+        if self.mask_ih is not None or self.mask_hh is not None:
+            mask = self.weight_matrices(
+                {
+                    "weight_ih": np.ones(self.weight_ih.shape, bool) if self.mask_ih is None else self.mask_ih,
+                    "weight_hh": np.ones(self.weight_hh.shape, bool) if self.mask_hh is None else self.mask_hh,
+                }
+            )["gates"]
+        return (
+            Matrix(
+                name="gates",
+                weight=weights["gates"],
+                products=time,
+                mask=mask,
+                weight_format=self.weight_format,
+                input_format=self.input_format,
+                input_shape=(features + self.hidden,),
+            ),
+        )
+
+    def weight_matrices(self, weights: Mapping[str, Any]) -> dict[str, Any]:
+        return {"gates": _side_by_side([weights["weight_ih"], weights["weight_hh"]]).swapaxes(0, 1)[None]}
+
+    def operations(self, shapes: Sequence[Shape]) -> int:
+        """Per step and hidden unit: 5 look-ups, 3 multiplies, 1 add, and 4 adds where there is a bias."""
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return time * self.hidden * (9 + (0 if self.bias is None else 4))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GRU(Operator):
+    """Gated recurrent unit as torch defines it (reset after the product), gates in the order r, z, n, h_0 = 0.
+
+    [a_r a_z a_n] = x_t A + b_ih with matrix "input" A; [k_r k_z k_n] = h_(t-1) K + b_hh with matrix "hidden" K;
+    r = sigmoid(a_r + k_r); z = sigmoid(a_z + k_z); n = tanh(a_n + r k_n); h_t = (1 - z) n + z h_(t-1).
+    The candidate n needs the hidden product apart from the input product: two matrices.
+    weight_ih: (3 hidden, features), weight_hh: (3 hidden, hidden), bias_ih, bias_hh: (3 hidden,).
+    Input (time, features), output (time, hidden), or (hidden,) of the last step unless return_sequences;
+    reverse as for LSTM. The input product of all steps is handed to the host at once.
+    """
+
+    role: ClassVar[str] = "matrix"
+    weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
+        WeightSlot("weight_ih", "mask_ih", "weight_format"),
+        WeightSlot("weight_hh", "mask_hh", "hidden_weight_format"),
+    )
+
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias_ih: np.ndarray | None = None
+    bias_hh: np.ndarray | None = None
+    mask_ih: np.ndarray | None = None
+    mask_hh: np.ndarray | None = None
+    weight_format: NumberFormat | None = None
+    hidden_weight_format: NumberFormat | None = None
+    input_format: NumberFormat | None = None
+    hidden_format: NumberFormat | None = None
+    return_sequences: bool = True
+    reverse: bool = False
+
+    def __post_init__(self) -> None:
+        freeze_weight(self, "weight_ih", "mask_ih")
+        freeze_weight(self, "weight_hh", "mask_hh")
+        hidden = _gate_rows(self.weight_ih, self.weight_hh, 3)
+        freeze_vector(self, "bias_ih", 3 * hidden)
+        freeze_vector(self, "bias_hh", 3 * hidden)
+
+    @property
+    def hidden(self) -> int:
+        return int(self.weight_hh.shape[1])
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return (time, self.hidden) if self.return_sequences else (self.hidden,)
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        from neuromorph.graph.tensors import fake_quantize, parameter
+
+        products = host.linear("input", fake_quantize(inputs[0], self.input_format))
+        if self.bias_ih is not None:
+            products = products + parameter(self, "bias_ih", host, products)
+        bias = None if self.bias_hh is None else parameter(self, "bias_hh", host, products)
+        h = products.new_zeros((*products.shape[:-2], self.hidden))
+        steps = list(products.unbind(-2))
+        outputs = []
+        for a in reversed(steps) if self.reverse else steps:
+            k = host.linear("hidden", fake_quantize(h, self.hidden_format))
+            k_r, k_z, k_n = (k if bias is None else k + bias).chunk(3, dim=-1)
+            a_r, a_z, a_n = a.chunk(3, dim=-1)
+            z = torch.sigmoid(a_z + k_z)
+            n = torch.tanh(a_n + torch.sigmoid(a_r + k_r) * k_n)
+            h = n + z * (h - n)
+            outputs.append(h)
+        if not self.return_sequences:
+            return h
+        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+
+    def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
+        time, features = _sequence(shapes, self.weight_ih.shape[1])
+        weights = self.weight_matrices({"weight_ih": self.weight_ih, "weight_hh": self.weight_hh})
+        masks = {
+            name: None if mask is None else mask.swapaxes(0, 1)[None]
+            for name, mask in (("input", self.mask_ih), ("hidden", self.mask_hh))
+        }
+        formats = {
+            "input": (self.weight_format, self.input_format, (time, features)),
+            "hidden": (self.hidden_weight_format, self.hidden_format, (self.hidden,)),
+        }
+        return tuple(
+            Matrix(
+                name=name,
+                weight=weights[name],
+                products=time,
+                mask=masks[name],
+                weight_format=weight_format,
+                input_format=input_format,
+                input_shape=shape,
+            )
+            for name, (weight_format, input_format, shape) in formats.items()
+        )
+
+    def weight_matrices(self, weights: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "input": weights["weight_ih"].swapaxes(0, 1)[None],
+            "hidden": weights["weight_hh"].swapaxes(0, 1)[None],
+        }
+
+    def operations(self, shapes: Sequence[Shape]) -> int:
+        """Per step and hidden unit: 3 look-ups, 5 adds, 2 multiplies (10), and 3 adds for each bias."""
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        biases = sum(bias is not None for bias in (self.bias_ih, self.bias_hh))
+        return time * self.hidden * (10 + 3 * biases)

@@ -1,0 +1,117 @@
+"""Arrays of operators as torch tensors: conversion that is done once, number formats, leading axes."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from neuromorph.graph.model import Host, NumberFormat, Operator
+
+_converted: dict[int, dict[tuple[torch.dtype, torch.device], torch.Tensor]] = {}
+
+
+def tensor_of(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """The array as a tensor of `like`'s dtype and device; converted once for as long as the array lives.
+
+    Only read-only arrays are remembered: a writable one could change under its copy.
+    """
+    if array.flags.writeable:
+        return torch.tensor(array, dtype=like.dtype, device=like.device)
+    known = _converted.get(id(array))
+    if known is None:
+        known = _converted[id(array)] = {}
+        weakref.finalize(array, _converted.pop, id(array), None).atexit = False
+    key = (like.dtype, like.device)
+    if key not in known:
+        known[key] = torch.tensor(array, dtype=like.dtype, device=like.device)
+    return known[key]
+
+
+def parameter(operator: Operator, name: str, host: Host, like: torch.Tensor) -> torch.Tensor:
+    """An array field as a tensor. A host with a `parameter(name, like)` method supplies its own (trained) value."""
+    supply: Callable[[str, torch.Tensor], torch.Tensor] | None = getattr(host, "parameter", None)
+    return tensor_of(getattr(operator, name), like) if supply is None else supply(name, like)
+
+
+def with_leading(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, sample_axes: int) -> torch.Tensor:
+    """Applies a function of (batch, *sample) to (..., *sample) with any leading axes."""
+    lead = x.shape[: x.dim() - sample_axes]
+    if len(lead) == 1:
+        return function(x)
+    y = function(x.reshape(-1, *x.shape[x.dim() - sample_axes :]))
+    return y.reshape(*lead, *y.shape[1:])
+
+
+def code_range(number_format: NumberFormat) -> tuple[int, int]:
+    """Smallest and largest integer code of a format of kind int, binary or ternary."""
+    if number_format.kind in ("binary", "ternary"):
+        return -1, 1
+    bits = number_format.bits
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if number_format.signed else (0, 2**bits - 1)
+
+
+def along(values: np.ndarray, axis: int | None, dim: int) -> np.ndarray:
+    """A scalar or 1-d array of scales shaped to broadcast along `axis` of an array with `dim` axes."""
+    if values.ndim == 0 or values.size == 1:
+        return values.reshape(())
+    shape = [1] * dim
+    shape[0 if axis is None else axis] = -1
+    return values.reshape(shape)
+
+
+class _RoundStraightThrough(torch.autograd.Function):
+    """round() whose gradient is that of the identity (straight-through estimator)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient
+
+
+class _SignStraightThrough(torch.autograd.Function):
+    """+1 for x >= 0, else -1; the gradient passes where |x| <= 1 (hard-tanh estimator)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x >= 0, torch.ones_like(x), -torch.ones_like(x))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= 1)
+
+
+def fake_quantize(x: torch.Tensor, number_format: NumberFormat | None) -> torch.Tensor:
+    """Nearest value of the format's grid, ties to even, saturating at the ends of the code range.
+
+    value = scale * (clip(round(x / scale + zero_point), lowest, highest) - zero_point). Gradients pass straight
+    through the rounding and vanish where the value saturates. A float format rounds to that many bits (16, 32, 64).
+    """
+    if number_format is None or (number_format.kind == "float" and number_format.bits >= 32):
+        return x
+    if number_format.kind == "float":
+        return x + (x.detach().to(torch.float16).to(x.dtype) - x.detach())
+    if number_format.scale is None:
+        raise ValueError(f"a format of kind {number_format.kind!r} needs a scale")
+    scale = _vector(number_format.scale, number_format.axis, x)
+    if number_format.kind == "binary":
+        return _SignStraightThrough.apply(x / scale) * scale
+    low, high = code_range(number_format)
+    zero = 0.0 if number_format.zero_point is None else _vector(number_format.zero_point, number_format.axis, x)
+    codes = torch.clamp(_RoundStraightThrough.apply(x / scale + zero), low, high)
+    return (codes - zero) * scale
+
+
+def _vector(values: np.ndarray, axis: int | None, x: torch.Tensor) -> torch.Tensor:
+    converted = tensor_of(values, x)
+    if values.size == 1:
+        return converted.reshape(())
+    return converted.reshape(along(values, axis, x.dim()).shape)
