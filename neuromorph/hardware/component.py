@@ -48,6 +48,12 @@ class Curve:
     def scaled(self, factor: float) -> Curve:
         return dataclasses.replace(self, scale=self.scale * factor)
 
+    def __call__(self, u: Any) -> Any:
+        """y(u) in SI as a float64 array of u's shape."""
+        from neuromorph.hardware.curve import evaluate_curve
+
+        return evaluate_curve(self, u)
+
 
 @dataclass(frozen=True)
 class Quantity:

@@ -1,0 +1,74 @@
+"""Which kinds of component exist: found by import, with no list to edit.
+
+Every module below `neuromorph.devices`, and every module named by an entry point of the group
+`neuromorph.devices`, is imported; its module-level ComponentKind objects are the kinds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from types import ModuleType
+
+from neuromorph.errors import InputError
+from neuromorph.hardware.component import ComponentKind
+
+GROUP = "neuromorph.devices"
+
+_found: dict[str, ComponentKind] | None = None
+_extra: list[dict[str, ComponentKind]] = []
+
+
+def _modules() -> Iterator[ModuleType]:
+    package = importlib.import_module("neuromorph.devices")
+    yield package
+    for info in pkgutil.walk_packages(package.__path__, "neuromorph.devices."):
+        yield importlib.import_module(info.name)
+    for entry in metadata.entry_points(group=GROUP):
+        try:
+            found = entry.load()
+        except Exception as error:
+            message = f"the plug-in {entry.name!r} ({entry.value}) fails to load: {type(error).__name__}: {error}"
+            raise InputError(message, hint="repair or uninstall the package that brings it") from error
+        yield found if isinstance(found, ModuleType) else importlib.import_module(entry.value.split(":")[0])
+
+
+def _collect() -> dict[str, ComponentKind]:
+    kinds: dict[str, ComponentKind] = {}
+    owner: dict[str, str] = {}
+    for module in _modules():
+        for value in vars(module).values():
+            if not isinstance(value, ComponentKind) or kinds.get(value.name) is value:
+                continue
+            if value.name in kinds:
+                message = f"component kind {value.name!r} is declared by {owner[value.name]} and by {module.__name__}"
+                raise InputError(message, hint="give one of them another name")
+            kinds[value.name], owner[value.name] = value, module.__name__
+    return dict(sorted(kinds.items()))
+
+
+def component_kinds() -> Mapping[str, ComponentKind]:
+    """All component kinds by name. Raises InputError where a plug-in fails or two kinds share a name."""
+    global _found
+    if _found is None:
+        _found = _collect()
+    if not _extra:
+        return _found
+    merged = dict(_found)
+    for more in _extra:
+        merged.update(more)
+    return dict(sorted(merged.items()))
+
+
+@contextmanager
+def registered(*kinds: ComponentKind) -> Iterator[None]:
+    """Adds kinds inside a with-block; they replace kinds of the same name."""
+    more = {kind.name: kind for kind in kinds}
+    _extra.append(more)
+    try:
+        yield
+    finally:
+        _extra.remove(more)
