@@ -1,4 +1,4 @@
-"""Train the LeNet-5 on the 55,000 training images and write `lenet.safetensors` (some minutes on one core)."""
+"""Train the LeNet-5 on the 55,000 training images and write `lenet.safetensors` (minutes on one core)."""
 
 from __future__ import annotations
 

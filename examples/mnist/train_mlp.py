@@ -1,4 +1,4 @@
-"""Train the multilayer perceptron on the 55,000 training images and write `mlp.safetensors` (some minutes on one core)."""
+"""Train the multilayer perceptron on the 55,000 training images and write `mlp.safetensors` (minutes on one core)."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     model.eval()
     with torch.no_grad():
         right = sum(
-            int((model(pixels(x[i : i + 500])).argmax(1).numpy() == y[i : i + 500]).sum()) for i in range(0, len(x), 500)
+            int((model(pixels(x[i : i + 500])).argmax(1).numpy() == y[i : i + 500]).sum())
+            for i in range(0, len(x), 500)
         )
     return right / len(x)
 
