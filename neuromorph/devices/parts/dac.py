@@ -1,0 +1,86 @@
+"""Row drivers: digital-to-analog converters, pulse generators and one-bit drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neuromorph.devices.parts.pricing import Known, footprint, known, per_operation, priced, value
+from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+
+
+@dataclass(frozen=True)
+class DacSettings:
+    """One row driver."""
+
+    bits: int = setting(
+        doc="resolution of one drive step; 1 for bit-serial inputs",
+        affects=("function", "energy", "time", "area"),
+        low=1,
+        high=16,
+    )
+
+
+@dataclass(frozen=True)
+class DacQuantities:
+    """Facts of one driver channel."""
+
+    active_power: Quantity | None = quantity("W", doc="power while it drives without pause", affects=("energy",))
+    sample_rate: Quantity | None = quantity("Hz", doc="drive steps per second", affects=("energy", "time"))
+    energy_per_conversion: Quantity | None = quantity(
+        "J", doc="energy of one drive step at reference_bits", affects=("energy",)
+    )
+    reference_bits: Quantity | None = quantity(
+        "1", doc="resolution the figures are given at", affects=("energy", "area"), low=1.0, high=16.0
+    )
+    capacitance_per_bit: Quantity | None = quantity(
+        "F", doc="switched capacitance per bit of a capacitive converter: E = C bits V^2", affects=("energy",)
+    )
+    supply: Quantity | None = quantity("V", doc="supply of the capacitive converter", affects=("energy",), high=5.0)
+    area: Quantity | None = quantity("m^2", doc="area of one channel", affects=("area",))
+    leakage: Quantity | None = quantity("W", doc="static power of one channel", affects=("energy",))
+
+
+def capacitive_energy_j(capacitance_per_bit_f: Any, bits: Any, supply_v: Any) -> Any:
+    """C bits V^2, the switched charge of a capacitive converter (ZigZag's law with C = 50 fF). Scalars or arrays."""
+    return np.asarray(capacitance_per_bit_f) * bits * np.asarray(supply_v) ** 2
+
+
+def _energy(component: Component) -> Known | None:
+    part, bits = component.part, component.settings.bits
+    capacitance, supply = known(part, "capacitance_per_bit"), known(part, "supply")
+    if capacitance is not None and supply is not None:
+        return (capacitance * supply * supply).scaled(bits, "C bits V^2")
+    energy = per_operation(part, "energy_per_conversion", "sample_rate")
+    if energy is None:
+        return None
+    return energy.scaled(bits / value(part, "reference_bits", bits), "proportional to bits")
+
+
+def costs(component: Component) -> dict[str, Cost]:
+    """conversion: J per drive step of one row, proportional to the bits beside reference_bits; busy: W."""
+    return priced("conversion", _energy(component), component.part)
+
+
+def area(component: Component) -> Footprint:
+    bits = component.settings.bits
+    return footprint(component.part, bits / value(component.part, "reference_bits", bits), "proportional to bits")
+
+
+def times(component: Component) -> Mapping[str, float]:
+    rate = value(component.part, "sample_rate")
+    return {} if rate is None else {"conversion": 1.0 / rate}
+
+
+DAC = ComponentKind(
+    name="dac",
+    doc="A row driver: digital-to-analog converter or pulse generator, one channel.",
+    settings=DacSettings,
+    quantities=DacQuantities,
+    costs=costs,
+    footprint=area,
+    times=times,
+)

@@ -1,0 +1,128 @@
+"""What moves data: buses inside a tile, routers and links between tiles, the interface of the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from neuromorph.devices.parts.pricing import Known, footprint, join, known, priced, value
+from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+
+
+@dataclass(frozen=True)
+class BusSettings:
+    """A shared bus."""
+
+    length: float | None = setting(
+        "m", doc="wire length, for parts priced per bit and length", affects=("energy",), default=None
+    )
+
+
+@dataclass(frozen=True)
+class RouterSettings:
+    """A router of the network between tiles."""
+
+    shared_by: int = setting(
+        doc="tiles that share this router; each carries its part of power and area",
+        affects=("energy", "area"),
+        default=1,
+        low=1,
+    )
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """The link between two neighbouring routers."""
+
+    length: float | None = setting(
+        "m", doc="distance between routers, for parts priced per bit and length", affects=("energy",), default=None
+    )
+
+
+@dataclass(frozen=True)
+class TransportQuantities:
+    """Facts of one router or interface."""
+
+    active_power: Quantity | None = quantity("W", doc="power while it transfers without pause", affects=("energy",))
+    bandwidth: Quantity | None = quantity("bit/s", doc="data rate while it transfers", affects=("energy", "time"))
+    energy_per_bit: Quantity | None = quantity(
+        "J/bit", doc="energy to move one bit through it (one hop)", affects=("energy",)
+    )
+    latency: Quantity | None = quantity("s", doc="time from the first bit in to the first bit out", affects=("time",))
+    area: Quantity | None = quantity("m^2", doc="area of one", affects=("area",))
+    leakage: Quantity | None = quantity("W", doc="static power of one", affects=("energy",))
+
+
+@dataclass(frozen=True)
+class WireQuantities(TransportQuantities):
+    """Facts of one bus or link."""
+
+    energy_per_bit_length: Quantity | None = quantity(
+        "J/bit/m", doc="energy to move one bit, per length", affects=("energy",)
+    )
+
+
+def _energy_per_bit(component: Component) -> Known | None:
+    part = component.part
+    direct = known(part, "energy_per_bit")
+    if direct is not None:
+        return direct
+    by_length, length = known(part, "energy_per_bit_length"), getattr(component.settings, "length", None)
+    if by_length is not None and length is not None:
+        return by_length.scaled(length, "times the wire length")
+    watts, rate = known(part, "active_power"), known(part, "bandwidth")
+    return None if watts is None or rate is None else watts / rate
+
+
+def costs(component: Component) -> dict[str, Cost]:
+    """transfer_bit: J per bit and passage (hop); busy: W where only the power is known, this parent's share of it."""
+    energy = _energy_per_bit(component)
+    if energy is not None:
+        return {"transfer_bit": energy.cost()}
+    watts = known(component.part, "active_power")
+    share = getattr(component.settings, "shared_by", 1)
+    if watts is None:
+        return {}
+    return priced("busy", watts.scaled(1.0 / share, "" if share == 1 else f"shared by {share}"), component.part)
+
+
+def area(component: Component) -> Footprint:
+    share = getattr(component.settings, "shared_by", 1)
+    whole = footprint(component.part, 1.0 / share, "" if share == 1 else f"shared by {share}")
+    leakage = None if whole.leakage_w is None else whole.leakage_w / share
+    return Footprint(whole.area_m2, leakage, whole.basis, join(whole.source))
+
+
+def times(component: Component) -> Mapping[str, float]:
+    """transfer_bit: seconds it is occupied per bit; latency: seconds added once per message."""
+    rate, latency = value(component.part, "bandwidth"), value(component.part, "latency")
+    found = {} if rate is None else {"transfer_bit": 1.0 / rate}
+    return found if latency is None else {**found, "latency": latency}
+
+
+def check(component: Component) -> list[str]:
+    needs = (
+        value(component.part, "energy_per_bit_length") is not None and value(component.part, "energy_per_bit") is None
+    )
+    if needs and getattr(component.settings, "length", None) is None:
+        return ["a part priced per bit and length needs the setting length"]
+    return []
+
+
+def _kind(name: str, doc: str, settings: type | None, quantities: type) -> ComponentKind:
+    return ComponentKind(
+        name=name,
+        doc=doc,
+        settings=settings,
+        quantities=quantities,
+        costs=costs,
+        footprint=area,
+        times=times,
+        check=check,
+    )
+
+
+BUS = _kind("bus", "A shared bus inside a tile.", BusSettings, WireQuantities)
+ROUTER = _kind("router", "A router of the network between tiles.", RouterSettings, TransportQuantities)
+LINK = _kind("link", "A link between two neighbouring routers.", LinkSettings, WireQuantities)
+IO = _kind("io", "The interface of the chip to what is outside.", None, TransportQuantities)
