@@ -108,7 +108,9 @@ def _read_value(reader: Reader, path: KeyPath, field: Field, raw: Mapping[str, A
             return reader.error((*path, "curve"), f"{field.name} is a {field.shape}, not a curve", "give 'value: ...'")
         return _read_curve(reader, path, field, raw)
     if "unit" in raw:
-        reader.error((*path, "unit"), "'unit' belongs to a curve", "write the unit beside the value, as in '2 mW'", "key")
+        reader.error(
+            (*path, "unit"), "'unit' belongs to a curve", "write the unit beside the value, as in '2 mW'", "key"
+        )
     value, at = raw["value"], (*path, "value")
     if field.shape == "list":
         if not isinstance(value, list) or not value:

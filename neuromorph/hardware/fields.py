@@ -176,7 +176,9 @@ class Reader:
         if not field.length:
             return self._one(path, field, raw)
         if not isinstance(raw, list | tuple):
-            return self.error(path, f"expected a list, each {field.expected}, got {shown(raw)}", "write [first, second]")
+            return self.error(
+                path, f"expected a list, each {field.expected}, got {shown(raw)}", "write [first, second]"
+            )
         if field.length > 0 and len(raw) != field.length:
             return self.error(path, f"expected {field.length} values, got {len(raw)}", f"each is {field.expected}")
         if not raw:
@@ -241,7 +243,9 @@ class Reader:
                 name = "lowest" if side == "below" else "highest"
                 bound = units.format_si(limit, field.unit) if field.unit else f"{limit:g}"
                 text = raw if isinstance(raw, str) else shown(raw)
-                return self.error(path, f"{text} is {side} the {name} legal value {bound}", f"{field.name}: {field.doc}")
+                return self.error(
+                    path, f"{text} is {side} the {name} legal value {bound}", f"{field.name}: {field.doc}"
+                )
         return value
 
 

@@ -14,7 +14,7 @@ from importlib import metadata
 from types import ModuleType
 
 from neuromorph.errors import InputError
-from neuromorph.hardware.component import ComponentKind
+from neuromorph.hardware.component import ComponentKind, Slot
 
 GROUP = "neuromorph.devices"
 
@@ -61,6 +61,14 @@ def component_kinds() -> Mapping[str, ComponentKind]:
     for more in _extra:
         merged.update(more)
     return dict(sorted(merged.items()))
+
+
+def admitted(slot: Slot) -> list[str]:
+    """Names of the kinds that fit a slot, by kind or by family; kinds that are not installed are left in by name."""
+    kinds = component_kinds()
+    families = {kind.family for kind in kinds.values() if kind.family}
+    named = [name for name in slot.kinds if name in kinds or name not in families]
+    return named + [k.name for k in kinds.values() if k.family in slot.kinds and k.name not in named]
 
 
 @contextmanager

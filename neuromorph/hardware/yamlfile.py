@@ -136,7 +136,7 @@ class _Builder:
         if top is not None and isinstance(top.data, dict) and top.key is None:
             self.take_key(event, top)
         else:
-            self.put(event, scalar(event.value) if event.style is None else event.value)
+            self.put(event, event.value if event.style else scalar(event.value))
 
     def take_key(self, event: Any, top: _Frame) -> None:
         key, mark = event.value, (event.start_mark.line + 1, event.start_mark.column + 1)

@@ -1,0 +1,263 @@
+"""Architectures: a chip as a tree of components, read from YAML.
+
+    schema: 1
+    name: isaac-like
+    boundary: chip
+    chip:
+      tile:
+        count: 168
+        core: {kind: crossbar, count: 12, adc: {part: sar-8b-32nm, bits: 8}}
+
+A component is a mapping. `kind` may be left out where its slot admits one kind only or its part tells
+it; `count` (default 1) is how many of it one parent holds; `part` names a datasheet; `override` replaces
+single quantities of that part. Every other key is a setting or a child slot of the component's kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from neuromorph.errors import InputError
+from neuromorph.hardware import catalog
+from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Slot, Source
+from neuromorph.hardware.datasheet import SCHEMA, missing_quantities, read_quantities, read_schema, read_sources
+from neuromorph.hardware.fields import INVALID, Reader, declared, shown, suggest
+from neuromorph.hardware.registry import admitted, component_kinds
+from neuromorph.hardware.yamlfile import KeyPath, YamlFile, read_yaml
+
+__all__ = ["SCHEMA", "check_component", "read_architecture"]
+
+KEYS = ("schema", "name", "title", "boundary", "notes", "sources", "chip")
+RESERVED = ("kind", "count", "part", "override")
+BOUNDARIES = {
+    "core": "one neuromorphic core alone",
+    "chip": "the die with its interfaces",
+    "board": "chip, memory, converters of the board",
+    "wall": "everything that draws from the mains, cryostat included",
+}
+ROOT_KIND = "chip"
+MAX_COUNT = 10**9
+
+
+@dataclass
+class _Context:
+    """What the reading of one architecture shares."""
+
+    reader: Reader
+    kinds: Mapping[str, ComponentKind]
+    sources: Mapping[str, Source]
+    near: Path | None
+    parts: dict[str, Datasheet | InputError] = field(default_factory=dict)
+
+    def part(self, name: str) -> Datasheet | InputError:
+        """The datasheet of this name, or the error of loading it; each is read once."""
+        if name not in self.parts:
+            try:
+                self.parts[name] = catalog.load_datasheet(name, self.near)
+            except InputError as error:
+                self.parts[name] = error
+        return self.parts[name]
+
+
+def read_architecture(source: str | Path | YamlFile) -> Architecture:
+    """Read and validate an architecture file. Raises InputError with all problems of the file."""
+    yaml = source if isinstance(source, YamlFile) else read_yaml(source)
+    near = None if isinstance(source, YamlFile) else Path(source).parent
+    reader = Reader(yaml)
+    data = reader.mapping((), yaml.data, "an architecture")
+    if data is INVALID:
+        reader.raise_problems()
+    reader.keys((), data, KEYS, ("schema", "name", "boundary", "chip"))
+    read_schema(reader, data)
+    name = reader.text(("name",), data["name"], required=True) if "name" in data else ""
+    title, notes = (reader.text((key,), data.get(key)) for key in ("title", "notes"))
+    boundary = data.get("boundary")
+    if "boundary" in data and (not isinstance(boundary, str) or boundary not in BOUNDARIES):
+        legal = "; ".join(f"{k}: {v}" for k, v in BOUNDARIES.items())
+        reader.error(("boundary",), f"{shown(boundary)} is not a boundary", f"one of {legal}")
+    sources = read_sources(reader, data.get("sources"))
+    context = _Context(reader, component_kinds(), sources, near)
+    chip = _read_root(context, data) if "chip" in data else None
+    reader.raise_problems()
+    assert chip is not None
+    assert isinstance(boundary, str)
+    return Architecture(name, title, chip, boundary, _all_sources(chip, sources), notes, yaml.file)
+
+
+def _read_root(context: _Context, data: Mapping[str, Any]) -> Component | None:
+    raw = data["chip"]
+    if isinstance(raw, dict) and "count" in raw:
+        context.reader.error(("chip", "count"), "the chip itself takes no count", "remove it", at="key")
+    return _read_component(context, ("chip",), raw, Slot((ROOT_KIND,)))
+
+
+def _all_sources(chip: Component, own: Mapping[str, Source]) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for component, _ in chip.walk():
+        if component.part is not None:
+            found.update(component.part.sources)
+    return {**found, **own}
+
+
+def _read_component(context: _Context, path: KeyPath, raw: Any, slot: Slot) -> Component | None:
+    """One component with its children; None where a problem was noted."""
+    reader = context.reader
+    if isinstance(raw, str):
+        reader.error(path, f"expected a component, got {raw!r}", f"write {path[-1]}: {{part: {raw}}}")
+        return None
+    if reader.mapping(path, raw, "a component") is INVALID:
+        return None
+    before = len(reader.problems)
+    part, part_ok = _read_part(context, path, raw)
+    kind = _read_kind(context, path, raw, slot, part)
+    if kind is None:
+        return None
+    _check_keys(reader, path, raw, kind)
+    count = reader.whole((*path, "count"), raw["count"], low=1, high=MAX_COUNT) if "count" in raw else 1
+    settings = _read_settings(reader, path, raw, kind)
+    if part_ok:
+        part = _fit_part(context, path, raw, kind, part)
+    children = {}
+    for name, child_slot in kind.slots.items():
+        if name in raw:
+            child = _read_component(context, (*path, name), raw[name], child_slot)
+            if child is not None:
+                children[name] = child
+    if len(reader.problems) > before:
+        return None
+    component = Component(".".join(map(str, path)), kind, count, settings, part, children)
+    for message in check_component(component):
+        _note_check(reader, path, raw, message)
+    return component if len(reader.problems) == before else None
+
+
+def _read_part(context: _Context, path: KeyPath, raw: Mapping[str, Any]) -> tuple[Datasheet | None, bool]:
+    """The datasheet named by `part`, and whether all went well."""
+    if "part" not in raw:
+        return None, True
+    at = (*path, "part")
+    if not isinstance(raw["part"], str) or not raw["part"].strip():
+        context.reader.error(at, f"expected the name of a datasheet, got {shown(raw['part'])}", "write part: NAME")
+        return None, False
+    found = context.part(raw["part"])
+    if isinstance(found, Datasheet):
+        return found, True
+    if len(found.problems) == 1 and not str(found.problems[0].place):
+        context.reader.error(at, found.problems[0].message, found.problems[0].hint)
+    else:
+        context.reader.error(at, f"the datasheet {raw['part']!r} cannot be used", "correct the problems listed with it")
+        known = set(context.reader.problems)
+        context.reader.problems.extend(p for p in found.problems if p not in known)
+    return None, False
+
+
+def _read_kind(
+    context: _Context, path: KeyPath, raw: Mapping[str, Any], slot: Slot, part: Datasheet | None
+) -> ComponentKind | None:
+    reader, kinds = context.reader, context.kinds
+    legal = admitted(slot)
+    name = raw.get("kind")
+    if "kind" in raw and not isinstance(name, str):
+        reader.error((*path, "kind"), f"expected a kind, got {shown(name)}", f"kinds here: {', '.join(legal)}")
+        return None
+    if name is None:
+        name = legal[0] if len(legal) == 1 else part.kind if part is not None else None
+    if name is None:
+        hint = f"add 'kind: ...', one of {', '.join(legal)}"
+        reader.error(path, f"{path[-1]} needs a kind: several fit here", hint, at="key")
+        return None
+    at: KeyPath = (*path, "kind") if "kind" in raw else path
+    if name not in legal:
+        message = f"a {name} does not fit the slot {path[-1]}"
+        if name not in kinds:
+            message = f"there is no component kind {name!r}"
+        reader.error(at, message, suggest(str(name), legal, "kinds that fit here"))
+        return None
+    if name not in kinds:
+        reader.error(at, f"component kind {name!r} is not installed", suggest(name, kinds, "installed kinds"))
+        return None
+    return kinds[name]
+
+
+def _check_keys(reader: Reader, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind) -> None:
+    legal = [*declared(kind.settings), *kind.slots, *(k for k in RESERVED if k != "override" or kind.quantities)]
+    quantities = declared(kind.quantities)
+    for key in raw:
+        if key in quantities and key not in legal:
+            hint = f"set it in the datasheet, or under 'override: {{{key}: {{value: ..., basis: ..., source: ...}}}}'"
+            reader.error((*path, key), f"{key!r} is a quantity of the part, not a setting", hint, at="key")
+        elif key not in legal:
+            hint = suggest(key, legal, f"legal keys of {kind.name}")
+            reader.error((*path, key), f"{kind.name} has no key {key!r}", hint, at="key")
+    for name, slot in kind.slots.items():
+        if slot.required and name not in raw:
+            hint = f"add '{name}: {{...}}' of kind {' or '.join(admitted(slot))}"
+            reader.error((*path, name), f"{kind.name} needs the component {name!r}", hint, at="key")
+
+
+def _read_settings(reader: Reader, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind) -> Any:
+    """An instance of the kind's settings dataclass, INVALID where a problem was noted, None where it has none."""
+    values = {}
+    for name, spec in declared(kind.settings).items():
+        if name in raw:
+            values[name] = reader.setting((*path, name), spec, raw[name])
+        elif spec.required:
+            hint = f"add '{name}: ...', {spec.expected}: {spec.doc}"
+            values[name] = reader.error((*path, name), f"{kind.name} needs the setting {name!r}", hint, at="key")
+    if kind.settings is None:
+        return None
+    return INVALID if any(v is INVALID for v in values.values()) else kind.settings(**values)
+
+
+def _fit_part(
+    context: _Context, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind, part: Datasheet | None
+) -> Datasheet | None:
+    """The part with its overrides, after checking that it is of this kind and complete."""
+    reader = context.reader
+    if part is not None and part.kind != kind.name:
+        names = [n for n in catalog.datasheet_names() if _kind_of(context, n) == kind.name]
+        hint = f"{kind.name} parts: {', '.join(names) or 'none is shipped'}"
+        reader.error((*path, "part"), f"{raw['part']!r} is a {part.kind}, not a {kind.name}", hint)
+        return None
+    if kind.quantities is None:
+        return part
+    if "override" in raw:
+        part = _overridden(context, path, raw["override"], kind, part)
+    given = part.quantities if part is not None else {}
+    override = raw.get("override")
+    missing = [m for m in missing_quantities(kind, given) if not (isinstance(override, dict) and m in override)]
+    if missing:
+        hint = f"name a datasheet with 'part: ...' (or give them under 'override'): {', '.join(missing)}"
+        reader.error(path, f"{kind.name} needs a part", hint, at="key")
+    return part
+
+
+def _kind_of(context: _Context, name: str) -> str:
+    found = context.part(name)
+    return found.kind if isinstance(found, Datasheet) else ""
+
+
+def _overridden(context: _Context, path: KeyPath, raw: Any, kind: ComponentKind, part: Datasheet | None) -> Datasheet:
+    base = part or Datasheet("", kind.name, "", {}, {})
+    sources = {**base.sources, **context.sources}
+    found = read_quantities(context.reader, (*path, "override"), raw, kind, sources)
+    cited = {q.source: sources[q.source] for q in found.values() if q.source}
+    return dataclasses.replace(base, quantities={**base.quantities, **found}, sources={**base.sources, **cited})
+
+
+def check_component(component: Component) -> list[str]:
+    """What the kind itself finds wrong with this component."""
+    return [] if component.kind.check is None else list(component.kind.check(component))
+
+
+def _note_check(reader: Reader, path: KeyPath, raw: Mapping[str, Any], message: str) -> None:
+    """Places a kind's message at the setting it starts with ("bits: ..."), else at the component."""
+    head, _, tail = message.partition(":")
+    if head in raw and tail:
+        reader.error((*path, head), tail.strip(), f"a rule of kind {raw.get('kind', path[-1])}")
+    else:
+        reader.error(path, message, f"a rule of kind {raw.get('kind', path[-1])}", at="key")
