@@ -213,8 +213,9 @@ def setting(
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    """A dataclass field chosen by the architect. unit "" and type int/str/bool/float: a plain value; else a physical one."""
-    meta = {"role": "setting", "unit": unit, "doc": doc, "affects": affects, "choices": choices, "low": low, "high": high}
+    """A dataclass field chosen by the architect. unit "": a plain int, str, bool or float; else a physical value."""
+    meta: dict[str, Any] = {"role": "setting", "unit": unit, "doc": doc, "affects": affects, "choices": choices}
+    meta |= {"low": low, "high": high}
     return field(metadata=meta) if default is _NOTHING else field(default=default, metadata=meta)
 
 
