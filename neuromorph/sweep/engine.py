@@ -195,7 +195,7 @@ class _Pool:
             raise InputError(
                 "worker processes cannot start",
                 Place(key="workers"),
-                "in a script, call sweep() below `if __name__ == '__main__':` and define what it evaluates in a module; "
+                "call sweep() below `if __name__ == '__main__':`, define what it evaluates in a module, "
                 "or give workers=0",
             ) from None
 

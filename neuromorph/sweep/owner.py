@@ -27,7 +27,7 @@ class Owner:
         return cls(uuid.uuid4().hex, pid, _started(pid), socket.gethostname())
 
     def alive(self, age_s: float) -> bool:
-        """Whether the process lives. age_s: time since its last heartbeat, which decides where it cannot be looked up."""
+        """Whether the process lives. age_s since its last heartbeat decides where it cannot be looked up."""
         if self.host != socket.gethostname() or os.name != "posix":
             return age_s < STALE_S
         try:

@@ -10,7 +10,7 @@ from neuromorph.sweep.store import Store
 from neuromorph.sweep.worker import Answer, Evaluator, Job
 
 CHUNK_S = 0.25
-"""A pricing job is cut to take about this long: long against the 0.2 ms of sending it, short against what a kill costs."""
+"""A pricing job is cut to take about this long: long against sending it (0.2 ms), so short that a kill costs little."""
 
 MOST_PER_JOB = 256
 FIRST_CHUNK = 8

@@ -93,7 +93,7 @@ def key_of(content: Any) -> str:
 
 
 def split_value(value: Value) -> tuple[float | None, str]:
-    """The number and the unit in a value: 4 -> (4.0, ""), "0.5x" -> (0.5, "x"), "0.1 V" -> (0.1, "V"), word -> (None, "")."""
+    """Number and unit of a value: 4 -> (4.0, ""), "0.5x" -> (0.5, "x"), "0.1 V" -> (0.1, "V"), a word -> (None, "")."""
     if isinstance(value, bool):
         return None, ""
     if isinstance(value, int | float):
@@ -110,7 +110,8 @@ def parse_axes(vary: Mapping[str, Any] | Iterable[str | Axis]) -> tuple[Axis, ..
     Raises InputError with every faulty axis at once.
     """
     items: list[Any] = list(vary.items()) if isinstance(vary, Mapping) else list(vary)
-    axes, problems = [], []
+    axes: list[Axis] = []
+    problems: list[Problem] = []
     for item in items:
         try:
             axes.append(_axis_from(item))
@@ -265,7 +266,7 @@ def _range_axis(path: str, kind: str, arguments: Sequence[str]) -> Axis:
 
 
 def _joined(number: float, unit: str) -> Value:
-    """A value from number and unit, rounded to 12 digits so that its key does not hang on the last bit of exp or log."""
+    """A value from number and unit, rounded to 12 digits: its key must not hang on the last bit of exp or log."""
     rounded = float(f"{number:.12g}")
     return rounded if not unit else _text(rounded, unit)
 

@@ -24,7 +24,7 @@ from neuromorph.sweep.space import Point, Value, key_of
 APPLICATION_ID = 0x4E4D5357  # "NMSW": tells our files from any other SQLite file
 SCHEMA = 1
 STATUSES = ("done", "misfit", "error", "died")
-"""done: has metrics; misfit: the network does not fit this hardware; error: an exception; died: its process was lost."""
+"""done: has metrics; misfit: the network does not fit; error: an exception; died: its process was lost."""
 FINAL = ("done", "misfit")
 """Points with these are not run again by the same command; the others are."""
 
@@ -194,8 +194,7 @@ class Store:
         """Commit finished points, all or none of this call."""
         now = time.time()
         rows = [
-            (self.run, o.key, json.dumps(dict(p.parameters)), o.status, json.dumps(dict(o.metrics)))
-            + (o.error, o.seconds, o.attempt, now)
+            (self.run, o.key, _json(p.parameters), o.status, _json(o.metrics), o.error, o.seconds, o.attempt, now)
             for p, o in outcomes
         ]
         with self._guarded(), self._transaction():
@@ -266,6 +265,10 @@ class Store:
         except (sqlite3.Error, OSError, json.JSONDecodeError) as e:
             message, hint = _explain(e)
             raise InputError(message, self._place, hint) from e
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(dict(values))
 
 
 _EXPLANATIONS: Sequence[tuple[str, str, str]] = (
