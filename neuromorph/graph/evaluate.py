@@ -20,8 +20,8 @@ Record = Callable[[str, torch.Tensor], None]
 class FloatHost:
     """Exact products in the dtype and on the device of the input.
 
-    Weights are converted once per dtype and device. `weights` replaces the operator's weight arrays by
-    tensors (fields by name), through which gradients then flow.
+    Weights are converted once per dtype and device. `weights` replaces array fields of the operator by
+    tensors (by field name), through which gradients then flow; such a host serves one forward pass.
     """
 
     def __init__(self, operator: Operator, weights: Mapping[str, torch.Tensor] | None = None) -> None:
@@ -48,14 +48,11 @@ class FloatHost:
 
     def _matrix(self, name: str, like: torch.Tensor) -> torch.Tensor:
         """The matrix as torch's products take it: (cols, rows), or (cols, rows per group, kh, kw) for windows."""
-        if self.weights is not None:
-            return self._arranged({k: v.to(like) for k, v in self.weights.items()})[name]
         key = (like.dtype, like.device)
         known = self._matrices.get(key)
         if known is None:
             slots = self.operator.weight_slots
-            fields = {s.weight: tensor_of(getattr(self.operator, s.weight), like) for s in slots}
-            known = self._matrices[key] = self._arranged(fields)
+            known = self._matrices[key] = self._arranged({s.weight: self.parameter(s.weight, like) for s in slots})
         return known[name]
 
     def _arranged(self, fields: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -86,25 +83,30 @@ class Evaluator:
     def __init__(self, graph: Graph, hosts: Hosts | None = None) -> None:
         self.graph = graph
         self.shapes = graph.shapes
-        self._steps: list[tuple[Node, Host, tuple[str, ...]]] = []
+        self.hosts: dict[str, Host] = {}
+        self._spent: dict[str, tuple[str, ...]] = {}
         last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
         for i, node in enumerate(graph.nodes):
             chosen = hosts(node) if hosts is not None else None
-            host: Host = FloatHost(node.operator) if chosen is None else chosen
+            self.hosts[node.name] = FloatHost(node.operator) if chosen is None else chosen
             spent = {name for name in (*node.inputs, node.name) if last_use.get(name, -1) <= i}
-            self._steps.append((node, host, tuple(spent - set(graph.outputs))))
+            self._spent[node.name] = tuple(spent - set(graph.outputs))
 
     def __call__(
-        self, inputs: Any, *, record: Record | None = None
+        self, inputs: Any, *, record: Record | None = None, hosts: Mapping[str, Host] | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """inputs: a tensor or array (..., *shape), or one per graph input by name. A tuple for several outputs."""
+        """inputs: a tensor or array (..., *shape), or one per graph input in order or by name.
+
+        hosts: by node name, in place of those the evaluator was made with. A tuple is returned for several outputs.
+        """
         values = self._named(inputs)
-        for node, host, spent in self._steps:
-            result = node.operator.evaluate([values[name] for name in node.inputs], host)
+        hosts = self.hosts if hosts is None else hosts
+        for node in self.graph.nodes:
+            result = node.operator.evaluate([values[name] for name in node.inputs], hosts[node.name])
             if record is not None:
                 record(node.name, result)
             values[node.name] = result
-            for name in spent:
+            for name in self._spent[node.name]:
                 values.pop(name, None)
         outputs = tuple(values[name] for name in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
