@@ -1,0 +1,71 @@
+"""Replication against exhaustive search."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuromorph.errors import FitError, InputError
+from neuromorph.mapping.replicate import replicate
+
+
+def exhaustive(positions, arrays, budget, most):
+    best = None
+    for copies in itertools.product(*(range(1, m + 1) for m in most)):
+        if sum(r * x for r, x in zip(copies, arrays, strict=True)) <= budget:
+            top = max(Fraction(p, r) for p, r in zip(positions, copies, strict=True))
+            best = top if best is None else min(best, top)
+    return best
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 6)), min_size=1, max_size=4),
+    st.integers(0, 40),
+)
+@settings(max_examples=150, deadline=None)
+def test_equals_exhaustive_search(layers, spare):
+    positions, arrays, most = (list(x) for x in zip(*layers, strict=True))
+    budget = sum(arrays) + spare
+    most = [min(m, p) for m, p in zip(most, positions, strict=True)]
+    found = replicate(np.array(positions), np.array(arrays), budget, np.array(most))
+    top = max(Fraction(p, int(r)) for p, r in zip(positions, found.copies, strict=True))
+    assert top == exhaustive(positions, arrays, budget, most)
+    assert found.used == int((found.copies * arrays).sum()) <= budget
+    assert np.all(found.copies <= most)
+    assert found.before == max(positions)
+
+
+def test_uses_no_more_copies_than_the_bottleneck_asks_for():
+    found = replicate(np.array([100, 10, 1]), np.array([1, 1, 1]), 1000, maximum=np.array([10, 10, 1]))
+    assert found.copies.tolist() == [10, 1, 1]
+    assert found.bottleneck == 10.0
+    assert found.speedup == 10.0
+
+
+def test_more_budget_never_slows_the_pipeline():
+    positions, arrays = np.array([12544, 3136, 784, 196, 49, 1]), np.array([2, 10, 40, 160, 640, 32])
+    tops = [replicate(positions, arrays, int(arrays.sum() * f)).bottleneck for f in (1, 1.2, 1.5, 2, 4, 8, 1000)]
+    assert tops == sorted(tops, reverse=True)
+    assert tops[0] == 12544
+    assert tops[-1] == 1.0
+
+
+def test_one_copy_each_must_fit():
+    with pytest.raises(FitError, match="takes 7 arrays, the budget is 6"):
+        replicate(np.array([1, 1]), np.array([3, 4]), 6)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(InputError, match="positions must be at least 1"):
+        replicate(np.array([0]), np.array([1]), 5)
+    with pytest.raises(InputError, match="shape"):
+        replicate(np.array([1, 2]), np.array([1]), 5)
+    with pytest.raises(InputError, match="most copies"):
+        replicate(np.array([2]), np.array([1]), 5, maximum=0)
+
+
+def test_no_layers():
+    assert replicate(np.zeros(0, int), np.zeros(0, int), 5).bottleneck == 0.0
