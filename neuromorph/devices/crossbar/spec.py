@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.hardware.component import Component, ComponentKind, Footprint, Quantity, Slot, quantity, setting, weakest
+from neuromorph.hardware.component import (
+    Component,
+    ComponentKind,
+    Footprint,
+    Quantity,
+    Slot,
+    quantity,
+    setting,
+    weakest,
+)
 
 F, E, T, A = "function", "energy", "time", "area"
 
@@ -25,11 +34,15 @@ class CellQuantities:
     conductance_max: Quantity = quantity("S", doc="highest programmed conductance", affects=(F, E), required=True)
     conductance_min: Quantity = quantity("S", doc="lowest programmed conductance", affects=(F, E), required=True)
     read_voltage: Quantity | None = quantity("V", doc="full-scale read voltage", affects=(E,), high=5.0)
-    read_time: Quantity | None = quantity("s", doc="time a full-scale input stays on the line, one step", affects=(E, T))
+    read_time: Quantity | None = quantity(
+        "s", doc="time a full-scale input stays on the line, one step", affects=(E, T)
+    )
     programming_noise: Quantity | None = quantity(
         "S", doc="standard deviation of the programmed conductance around its target", affects=(F,), shape="curve"
     )
-    retention_times: Quantity | None = quantity("s", doc="times of the retention_noise curves", affects=(F,), shape="list")
+    retention_times: Quantity | None = quantity(
+        "s", doc="times of the retention_noise curves", affects=(F,), shape="list"
+    )
     retention_noise_1: Quantity | None = quantity(
         "S", doc="standard deviation around the target at retention_times[0]", affects=(F,), shape="curve"
     )
@@ -68,8 +81,12 @@ class CellQuantities:
     read_noise: Quantity | None = quantity(
         "S", doc="standard deviation of the conductance from one read to the next", affects=(F,), shape="curve"
     )
-    stuck_on: Quantity | None = quantity("1", doc="fraction of devices stuck at conductance_max", affects=(F,), high=1.0)
-    stuck_off: Quantity | None = quantity("1", doc="fraction of devices stuck at conductance_min", affects=(F,), high=1.0)
+    stuck_on: Quantity | None = quantity(
+        "1", doc="fraction of devices stuck at conductance_max", affects=(F,), high=1.0
+    )
+    stuck_off: Quantity | None = quantity(
+        "1", doc="fraction of devices stuck at conductance_min", affects=(F,), high=1.0
+    )
     valid_time: Quantity | None = quantity("s", doc="longest time after programming the data cover", affects=(F,))
     area: Quantity | None = quantity("m^2", doc="area of one device with its access transistor", affects=(A,))
 
@@ -139,10 +156,24 @@ class CrossbarSettings:
         choices=("layer", "column"),
     )
     input_percentile: float = setting(
-        doc="percentile of the calibration inputs at the input range", affects=(F, E), default=100.0, low=50.0, high=100.0
+        doc="percentile of the calibration inputs at the input range",
+        affects=(F, E),
+        default=100.0,
+        low=50.0,
+        high=100.0,
     )
     output_percentile: float = setting(
-        doc="percentile of the calibration outputs at the converter range", affects=(F,), default=99.99, low=50.0, high=100.0
+        doc="percentile of the calibration outputs at the converter range",
+        affects=(F,),
+        default=99.99,
+        low=50.0,
+        high=100.0,
+    )
+    converter_range: str = setting(
+        doc="converter step from calibrated ranges, or the smallest power of two of one cell unit that covers them",
+        affects=(F,),
+        default="calibrated",
+        choices=("calibrated", "integer"),
     )
     drift_compensation: str = setting(
         doc="none, or one digital factor per array that restores the mean output (global)",

@@ -1,0 +1,87 @@
+"""How signed weights become device levels: scaling, slicing into cells, pairs and reference columns.
+
+A level u in [0, 1] stands for the conductance g_min + u (g_max - g_min). Levels carry the axes
+(slice, device, group, row, col); device 0 and 1 are the positive and negative device of a
+differential pair, an offset column has device 0 only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuromorph.graph.model import Matrix
+from neuromorph.hardware.component import Component
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The levels of one matrix and how column results add up to the product.
+
+    levels: (slices, devices, groups, rows, cols) in [0, 1]. weights: (slices,), the digital weight of
+    each slice. scale: (groups, cols), weight value of one unit of the weighted sum of slices.
+    reference: (slices,), level of the reference column of an offset code, else None.
+    """
+
+    levels: np.ndarray
+    weights: np.ndarray
+    scale: np.ndarray
+    reference: np.ndarray | None
+
+    @property
+    def slices(self) -> int:
+        return len(self.weights)
+
+
+def slices_needed(weight_bits: int, cell_bits: int, signed_weights: str) -> int:
+    """Cells per weight and polarity: ceil(magnitude bits / cell bits); 1 for continuous cells."""
+    if cell_bits == 0:
+        return 1
+    magnitude = weight_bits if signed_weights == "offset" else weight_bits - 1
+    return max(1, math.ceil(magnitude / cell_bits))
+
+
+def devices_per_slice(signed_weights: str) -> int:
+    return 2 if signed_weights == "differential" else 1
+
+
+def full_scale(weight: np.ndarray, scaling: str) -> np.ndarray:
+    """Largest |weight| per layer or per column, (groups, cols); 1 where a column is all zero."""
+    top = np.abs(weight).max(axis=1)
+    if scaling == "layer":
+        top = np.broadcast_to(top.max(), top.shape)
+    return np.where(top > 0, top, 1.0)
+
+
+def encode(matrix: Matrix, unit: Component) -> Coding:
+    """Levels of a matrix on this core. Bit-sliced weights are rounded to weight_bits codes here."""
+    s = unit.settings
+    cell_bits = unit["array"]["cell"].settings.bits
+    top = full_scale(matrix.weight, s.weight_scaling)
+    if cell_bits == 0:
+        u = matrix.weight / top[:, None, :]
+        if s.signed_weights == "differential":
+            levels = np.stack([np.maximum(u, 0), np.maximum(-u, 0)])[None]
+            return Coding(levels, np.ones(1), top, None)
+        return Coding(((u + 1) / 2)[None, None], np.ones(1), 2 * top, np.full(1, 0.5))
+    return _encode_bits(matrix.weight, top, s.weight_bits, cell_bits, s.signed_weights)
+
+
+def _encode_bits(weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str) -> Coding:
+    limit = max(1, 2 ** (bits - 1) - 1)
+    code = np.rint(weight / top[:, None, :] * limit).astype(np.int64)
+    count = slices_needed(bits, cell_bits, signed)
+    base, digit_top = 2**cell_bits, 2**cell_bits - 1
+    weights = float(digit_top) * float(base) ** np.arange(count)
+    scale = top / limit
+
+    def digits(magnitude: np.ndarray) -> np.ndarray:
+        return np.stack([(magnitude // base**k) % base for k in range(count)]) / digit_top
+
+    if signed == "differential":
+        levels = np.stack([digits(np.maximum(code, 0)), digits(np.maximum(-code, 0))], axis=1)
+        return Coding(levels, weights, scale, None)
+    middle = 2 ** (bits - 1)
+    return Coding(digits(code + middle)[:, None], weights, scale, digits(np.array(middle)))

@@ -1,0 +1,164 @@
+"""Read noise, analog-to-digital conversion and shift-and-add in one pass over column results.
+
+The same arithmetic twice: compiled with numba for the CPU, with torch operations elsewhere. Noise is
+a function of (key, sample row, position), so results do not depend on the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import torch
+
+from neuromorph.counter import fill_row, normal_rows_torch
+
+_FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
+
+
+@dataclass(frozen=True)
+class Adc:
+    """Converters of one block: step in units of z per column, (groups*slices*columns,), and the code limits.
+
+    step None: an ideal converter.
+    """
+
+    step: np.ndarray | None
+    low: float
+    high: float
+
+
+@numba.njit(parallel=True, cache=True, fastmath=_FAST)
+def _convert(z, var, noisy, inverse, quantized, low, high, gain, weights, slices, columns, key, first, acc, tally):  # type: ignore[no-untyped-def]
+    """z, var: (steps, batch, groups*slices*columns, positions); acc: (batch, groups*columns, positions) is added to.
+
+    tally: (batch, 2) gets the number of clipped conversions and the sum of |code|.
+    """
+    steps, batch, width, positions = z.shape
+    groups = width // (slices * columns)
+    for b in numba.prange(batch):
+        noise = np.empty(width * positions if noisy else 0, np.float32)
+        clipped, codes = np.float32(0), np.float32(0)
+        for k in range(steps):
+            if noisy:
+                fill_row(noise, key, (first + np.uint64(b)) * np.uint64(steps) + np.uint64(k))
+            for g in range(groups):
+                for s in range(slices):
+                    for m in range(columns):
+                        q = (g * slices + s) * columns + m
+                        row, out, factor, inv = z[k, b, q], acc[b, g * columns + m], weights[k] * gain[q], inverse[q]
+                        if noisy:
+                            spread, draw = var[k, b, q], noise[q * positions : (q + 1) * positions]
+                            for p in range(positions):
+                                row[p] += np.sqrt(spread[p]) * draw[p]
+                        if quantized:
+                            for p in range(positions):
+                                code = np.floor(row[p] * inv + np.float32(0.5))
+                                kept = min(max(code, low), high)
+                                clipped += np.float32(kept != code)
+                                codes += abs(kept)
+                                out[p] += factor * kept
+                        else:
+                            for p in range(positions):
+                                out[p] += factor * row[p]
+        tally[b, 0] += clipped
+        tally[b, 1] += codes
+
+
+@numba.njit(parallel=True, cache=True, fastmath=_FAST)
+def _convert_flat(z, var, noisy, inverse, quantized, low, high, gain, weights, slices, columns, key, first, acc, tally):  # type: ignore[no-untyped-def]
+    """As _convert for one position and one group: z, var (steps, batch, slices*columns); acc (batch, columns)."""
+    steps, batch, width = z.shape
+    for b in numba.prange(batch):
+        noise = np.empty(width if noisy else 0, np.float32)
+        clipped, codes = np.float32(0), np.float32(0)
+        out = acc[b]
+        for k in range(steps):
+            row = z[k, b]
+            if noisy:
+                fill_row(noise, key, (first + np.uint64(b)) * np.uint64(steps) + np.uint64(k))
+                spread = var[k, b]
+                for q in range(width):
+                    row[q] += np.sqrt(spread[q]) * noise[q]
+            for s in range(slices):
+                base = s * columns
+                for m in range(columns):
+                    factor = weights[k] * gain[base + m]
+                    if quantized:
+                        code = np.floor(row[base + m] * inverse[base + m] + np.float32(0.5))
+                        kept = min(max(code, low), high)
+                        clipped += np.float32(kept != code)
+                        codes += abs(kept)
+                        out[m] += factor * kept
+                    else:
+                        out[m] += factor * row[base + m]
+        tally[b, 0] += clipped
+        tally[b, 1] += codes
+
+
+def convert(
+    z: torch.Tensor,
+    var: torch.Tensor | None,
+    adc: Adc,
+    gain: np.ndarray,
+    weights: np.ndarray,
+    slices: int,
+    columns: int,
+    key: int,
+    first: int,
+    acc: torch.Tensor,
+) -> tuple[float, float]:
+    """Adds the converted column results to acc and returns (clipped conversions, sum of |code|).
+
+    z, var: (steps, batch, groups*slices*columns, positions), overwritten; gain: (groups*slices*columns,)
+    without the converter step; weights: (steps,); acc: (batch, groups*columns, positions).
+    first: row index of the first sample for the noise stream.
+    """
+    quantized = adc.step is not None
+    factor = gain * adc.step if adc.step is not None else gain
+    if z.device.type != "cpu":
+        return _convert_torch(z, var, adc, factor, weights, slices, columns, key, first, acc)
+    inverse = 1.0 / adc.step if adc.step is not None else np.ones_like(gain)
+    tally = np.zeros((z.shape[1], 2))
+    arrays = [z.numpy(), (z if var is None else var).numpy()]
+    flat = z.shape[-1] == 1 and z.shape[2] == slices * columns
+    accumulator = acc.numpy()
+    if flat:
+        arrays, accumulator = [a[..., 0] for a in arrays], accumulator[..., 0]
+    (_convert_flat if flat else _convert)(
+        arrays[0], arrays[1], var is not None, inverse.astype(np.float32), quantized, np.float32(adc.low),
+        np.float32(adc.high), factor.astype(np.float32), weights.astype(np.float32), slices, columns,
+        np.uint64(key), np.uint64(first), accumulator, tally,
+    )  # fmt: skip
+    return float(tally[:, 0].sum()), float(tally[:, 1].sum())
+
+
+def _convert_torch(
+    z: torch.Tensor,
+    var: torch.Tensor | None,
+    adc: Adc,
+    factor: np.ndarray,
+    weights: np.ndarray,
+    slices: int,
+    columns: int,
+    key: int,
+    first: int,
+    acc: torch.Tensor,
+) -> tuple[float, float]:
+    steps, batch, width, positions = z.shape
+    device = str(z.device)
+    if var is not None:
+        draw = normal_rows_torch(key, first * steps, batch * steps, width * positions, device)
+        z = z + var.sqrt() * draw.reshape(batch, steps, width, positions).transpose(0, 1)
+    clipped = codes = 0.0
+    if adc.step is not None:
+        inverse = torch.as_tensor(1.0 / adc.step, dtype=torch.float32, device=device)
+        code = torch.floor(z * inverse[:, None] + 0.5)
+        z = code.clamp(adc.low, adc.high)
+        clipped, codes = float((code != z).sum()), float(z.abs().sum())
+    scale = torch.as_tensor(factor, dtype=torch.float32, device=device)[:, None]
+    step = torch.as_tensor(weights, dtype=torch.float32, device=device)
+    total = torch.einsum("k,kbqp->bqp", step, z * scale)
+    acc += total.reshape(batch, -1, slices, columns, positions).sum(dim=2).reshape(batch, -1, positions)
+    return clipped, codes

@@ -1,0 +1,198 @@
+"""Multiplies on crossbar arrays: encode the inputs, read every block, convert, add up digitally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from neuromorph.devices.crossbar.compiled import Block, Effective
+from neuromorph.devices.crossbar.converters import Adc, convert
+from neuromorph.devices.crossbar.inputs import InputCoding
+from neuromorph.graph.model import Matrix
+
+Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor], None]
+"""(trial, block index, block, z, var, acc): adds converted results to acc."""
+
+
+@dataclass
+class Tally:
+    """What flowed through one matrix, summed over trials and samples: see CrossbarKind.count."""
+
+    samples: int = 0
+    calls: int = 0
+    squares: np.ndarray | None = None
+    active: np.ndarray | None = None
+    per_sample: list[np.ndarray] = field(default_factory=list)
+    clipped: float = 0.0
+    codes: float = 0.0
+    conversions: float = 0.0
+
+    def add(self, v: torch.Tensor, squared: torch.Tensor, batch: int) -> None:
+        """v, squared: (steps, rows of samples, ...features) drives of one batch and their squares."""
+        axes = (0, 1)
+        squares = squared.sum(axes).double().cpu().numpy()
+        active = (v != 0).sum(axes).double().cpu().numpy()
+        self.squares = squares if self.squares is None else self.squares + squares
+        self.active = active if self.active is None else self.active + active
+        total = squared.sum(tuple(i for i in range(squared.ndim) if i != 1)).reshape(batch, -1).sum(1)
+        self.per_sample.append(total.double().cpu().numpy())
+        self.samples += batch
+
+
+def window_rows(matrix: Matrix, maps: np.ndarray) -> np.ndarray:
+    """Sums a per-pixel statistic (channels, height, width) over window positions: (groups, rows)."""
+    window = matrix.window
+    assert window is not None
+    t, b, left, r = window.padding
+    padded = functional.pad(torch.from_numpy(maps)[None], (left, r, t, b))
+    rows = functional.unfold(padded, window.kernel, dilation=window.dilation, stride=window.stride)[0].sum(1)
+    return rows.numpy().reshape(matrix.groups, matrix.rows)
+
+
+class MatrixHost:
+    """Runs one matrix on its arrays for one batch; `convert_block` decides what the converters do.
+
+    The same code serves calibration (nominal cells, recording converters) and execution.
+    """
+
+    def __init__(self, effective: Effective, coding: InputCoding, convert_block: Convert, tally: Tally | None) -> None:
+        self.effective, self.coding, self.convert_block, self.tally = effective, coding, convert_block, tally
+        self.trials = effective.blocks[0].weight.shape[0] if effective.blocks else 1
+
+    def _watch(self, v: torch.Tensor, squared: torch.Tensor | None, batch: int) -> None:
+        if self.tally is not None:
+            self.tally.add(v, v * v if squared is None else squared, batch)
+
+    def linear(self, x: torch.Tensor) -> torch.Tensor:
+        """x (trials or 1, batch, ..., rows) -> (trials, batch, ..., cols)."""
+        matrix, middle = self.effective.matrix, x.shape[2:-1]
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        out = torch.zeros(self.trials, flat.shape[1], matrix.cols, device=x.device)
+        noisy = any(b.variance is not None for b in self.effective.blocks)
+        for shared in range(flat.shape[0]):
+            v = self.coding.steps(flat[shared])
+            squared = v * v if noisy else None
+            self._watch(v, squared, x.shape[1])
+            for trial in range(self.trials) if flat.shape[0] == 1 else (shared,):
+                for index, block in enumerate(self.effective.blocks):
+                    rows = slice(block.row0, block.row1)
+                    drives = v[..., rows].reshape(-1, block.row1 - block.row0)
+                    z = (drives @ block.weight[trial, 0]).view(v.shape[0], v.shape[1], -1, 1)
+                    var = None
+                    if block.variance is not None and squared is not None:
+                        powers = squared[..., rows].reshape(drives.shape)
+                        var = (powers @ block.variance[trial, 0]).view(z.shape)
+                    acc = torch.zeros(v.shape[1], block.columns, 1, device=x.device)
+                    self.convert_block(trial, index, block, z, var, acc)
+                    self._collect(out[trial], block, acc[..., 0])
+        out *= torch.as_tensor(self.effective.scale[0] * self.coding.full_scale, dtype=out.dtype, device=x.device)
+        return out.reshape(self.trials, x.shape[1], *middle, matrix.cols)
+
+    def _collect(self, out: torch.Tensor, block: Block, acc: torch.Tensor) -> None:
+        """Adds a block's outputs (rows of samples, columns) less their reference columns to out."""
+        kept = len(block.outputs)
+        value = acc[:, :kept]
+        if block.references:
+            value = value - acc[:, kept:][:, block.tile_of[:kept]]
+        if kept == out.shape[-1]:
+            out += value
+        else:
+            out[:, block.outputs] += value
+
+    def conv(self, x: torch.Tensor) -> torch.Tensor:
+        """x (trials or 1, batch, channels, height, width) -> (trials, batch, groups*cols, out height, out width)."""
+        matrix = self.effective.matrix
+        window = matrix.window
+        assert window is not None
+        height, width = window.output(x.shape[-2], x.shape[-1])
+        out = torch.zeros(self.trials, x.shape[1], matrix.groups, matrix.cols, height * width, device=x.device)
+        noisy = any(b.variance is not None for b in self.effective.blocks)
+        for shared in range(x.shape[0]):
+            v = self.coding.steps(x[shared])
+            squared = v * v if noisy else None
+            self._watch(v, squared, x.shape[1])
+            for trial in range(self.trials) if x.shape[0] == 1 else (shared,):
+                for index, block in enumerate(self.effective.blocks):
+                    z = self._windows(v, block, block.weight[trial]).view(*v.shape[:2], -1, height * width)
+                    var = None
+                    if block.variance is not None and squared is not None:
+                        var = self._windows(squared, block, block.variance[trial]).view(z.shape)
+                        var.clamp_(min=0.0)  # fast convolution algorithms may round a zero sum below zero
+                    acc = torch.zeros(x.shape[1], matrix.groups * block.columns, height * width, device=x.device)
+                    self.convert_block(trial, index, block, z, var, acc)
+                    self._collect_maps(out[trial], block, acc)
+        scale = torch.as_tensor(self.effective.scale * self.coding.full_scale, dtype=out.dtype, device=x.device)
+        out *= scale[..., None]
+        return out.reshape(self.trials, x.shape[1], matrix.groups * matrix.cols, height, width)
+
+    def _collect_maps(self, out: torch.Tensor, block: Block, acc: torch.Tensor) -> None:
+        kept = len(block.outputs)
+        maps = acc.view(acc.shape[0], out.shape[1], block.columns, -1)
+        value = maps[:, :, :kept]
+        if block.references:
+            value = value - maps[:, :, kept:][:, :, block.tile_of[:kept]]
+        if kept == out.shape[2]:
+            out += value
+        else:
+            out[:, :, block.outputs] += value
+
+    def _windows(self, v: torch.Tensor, block: Block, weight: torch.Tensor) -> torch.Tensor:
+        """Window products of one block: v (steps, batch, channels, h, w), weight (groups, rows, columns)."""
+        matrix = self.effective.matrix
+        window = matrix.window
+        assert window is not None
+        area = window.kernel[0] * window.kernel[1]
+        first, last = block.row0 // area, -(-block.row1 // area)
+        kernel = weight
+        if block.row0 % area or block.row1 % area:  # the block cuts through a channel: zero what it does not hold
+            kernel = functional.pad(weight, (0, 0, block.row0 - first * area, last * area - block.row1))
+        kernel = kernel.transpose(1, 2).reshape(-1, last - first, *window.kernel)
+        steps, batch, channels = v.shape[:3]
+        maps = v.reshape(steps * batch, matrix.groups, channels // matrix.groups, *v.shape[3:])[:, :, first:last]
+        maps = maps.reshape(steps * batch, -1, *v.shape[3:])
+        top, bottom, left, right = window.padding
+        padding: tuple[int, int] = (0, 0)
+        if top == bottom and left == right:
+            padding = (top, left)
+        else:
+            maps = functional.pad(maps, (left, right, top, bottom))
+        return functional.conv2d(maps, kernel, None, window.stride, padding, window.dilation, matrix.groups)
+
+
+def quantizing(
+    adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tally: Tally, first: Callable[[int], int]
+) -> Convert:
+    """Converters of a programmed chip. keys[trial][block] are noise streams; first(rows) the first noise row index."""
+
+    def run(trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor) -> None:
+        clipped, codes = convert(
+            z, var, adcs[index], block.gain[trial], weights, block.slices, block.columns,
+            keys[trial][index], first(z.shape[1]), acc,
+        )  # fmt: skip
+        tally.clipped += clipped
+        tally.codes += codes
+        tally.conversions += z.numel()
+
+    return run
+
+
+def recording(seen: list[list[torch.Tensor]], weights: np.ndarray, percentile: float) -> Convert:
+    """Ideal converters that note, per block, each column's |z| percentile over the batch."""
+
+    def run(trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor) -> None:
+        flat = z.detach().abs().transpose(2, 3).reshape(-1, z.shape[2])
+        if percentile >= 100.0:
+            top = flat.amax(0)
+        else:
+            kept = flat[:: max(1, flat.shape[0] // 4096)]
+            rank = min(kept.shape[0], max(1, int(np.ceil(percentile / 100 * kept.shape[0]))))
+            top = kept.kthvalue(rank, dim=0).values
+        seen[index].append(top)
+        ideal = Adc(None, 0.0, 0.0)
+        convert(z, None, ideal, block.gain[trial], weights, block.slices, block.columns, 0, 0, acc)
+
+    return run

@@ -1,0 +1,233 @@
+"""The crossbar as a device kind: what fits, how it is cut, programmed, read, counted and timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.devices.crossbar import counting
+from neuromorph.devices.crossbar.coding import devices_per_slice, encode, slices_needed
+from neuromorph.devices.crossbar.spec import SPEC
+from neuromorph.devices.kind import (
+    Assumption,
+    Count,
+    Draw,
+    Layout,
+    Misfit,
+    Occupancy,
+    Ranges,
+    Resources,
+    Statistics,
+    Tiling,
+)
+from neuromorph.devices.tiling import cut_matrix
+from neuromorph.graph.model import Matrix, Node, Shape
+from neuromorph.hardware.component import Component, ComponentKind
+
+if TYPE_CHECKING:
+    from neuromorph.devices.kind import Calibrator, Programmed
+
+
+def geometry_of(unit: Component) -> counting.Geometry:
+    s, array = unit.settings, unit["array"].settings
+    slices = slices_needed(s.weight_bits, unit["array"]["cell"].settings.bits, s.signed_weights)
+    return counting.geometry(array.rows, array.columns, slices, s.signed_weights == "differential", array.pair)
+
+
+def matrix_of(layout: Layout, item: str) -> Matrix:
+    for matrix in layout.node.operator.matrices(layout.shapes):
+        if matrix.name == item:
+            return matrix
+    raise KeyError(item)
+
+
+def step_count(unit: Component, signed: bool) -> int:
+    """Steps of one product (bit planes, phases)."""
+    from neuromorph.devices.crossbar.inputs import input_coding
+
+    return input_coding(unit, 1.0, signed).step_count
+
+
+def stored_bits(unit: Component) -> int:
+    """Bits a weight stands for in a report: weight_bits when sliced, else 0 (continuous)."""
+    return unit.settings.weight_bits if unit["array"]["cell"].settings.bits else 0
+
+
+class CrossbarKind:
+    """Resistive crossbar arrays with converters. Equations: cells.py, coding.py, inputs.py, converters.py."""
+
+    spec: ComponentKind = SPEC
+    effects: tuple[str, ...] = ("programming", "faults", "drift", "flicker", "read", "on_off", "dac", "adc")
+
+    def resources(self, unit: Component) -> Resources:
+        s = unit["array"].settings
+        return Resources(arrays=unit["array"].count, rows=s.rows, cols=s.columns, sharing="diagonal")
+
+    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
+        if node.operator.role != "matrix":
+            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+        if unit["array"]["cell"].part is None:
+            return Misfit("the cell has no part", "set core.array.cell.part to a crossbar_cell datasheet")
+        g = geometry_of(unit)
+        if g.weight_columns < 1 or g.weight_rows < 1:
+            return Misfit(
+                f"one weight takes {g.columns_per_weight} columns and {g.rows_per_weight} rows with "
+                f"{g.reference_columns} reference columns; the array has too few",
+                "larger arrays, more bits per cell or fewer weight bits",
+            )
+        for matrix in node.operator.matrices(shapes):
+            if matrix.groups > 1 and matrix.window is None:
+                return Misfit(
+                    f"{matrix.name} is a grouped matrix without windows", "grouped convolutions, plain matrices"
+                )
+        return None
+
+    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
+        g = geometry_of(unit)
+        bits = unit.settings.weight_bits
+        return tuple(
+            cut_matrix(
+                matrix,
+                int(g.weight_rows),
+                int(g.weight_columns),
+                height=lambda r: r * int(g.rows_per_weight),
+                width=lambda c: c * int(g.columns_per_weight) + int(g.reference_columns),
+                bits_per_weight=bits,
+            )
+            for matrix in node.operator.matrices(shapes)
+        )
+
+    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+        from neuromorph.devices.crossbar.programmed import CrossbarCalibrator
+
+        return CrossbarCalibrator(layout, unit, torch_device)
+
+    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+        from neuromorph.devices.crossbar.programmed import ProgrammedCrossbar
+
+        return ProgrammedCrossbar(layout, unit, ranges, draw)
+
+    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+        """Unsigned inputs, independent of the weights, with this density and mean square in every step."""
+        values: dict[str, np.ndarray] = {}
+        steps = step_count(unit, signed=False)
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            shape = (matrix.groups, matrix.rows)
+            drives = matrix.products * steps
+            values[f"{matrix.name}.squares"] = np.full(shape, drives * assumption.mean_square)
+            values[f"{matrix.name}.active"] = np.full(shape, drives * assumption.density)
+            values[f"{matrix.name}.steps"] = np.asarray(float(steps))
+            values[f"{matrix.name}.code"] = np.asarray(2.0 ** (unit["adc"].settings.bits - 1) * assumption.density / 2)
+        return Statistics(values, "assumed")
+
+    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+        counts: list[Count] = []
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            per_sample = partial(_add, counts, statistics.spread)
+            _count_matrix(per_sample, matrix, tiling, layout, unit, statistics)
+        return counts
+
+    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
+        """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
+        total, products, depth = 0.0, 1, 0.0
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            step = step_seconds(unit, layout, tiling)
+            total += step * float(statistics.values[f"{matrix.name}.steps"])
+            products = max(products, matrix.products)
+            depth = max(depth, step)
+        return Occupancy(service_s=total, products=products, depth_s=depth)
+
+
+def _add(counts: list[Count], spread: float, path: str, action: str, mean: float, *, varies: bool = False) -> None:
+    counts.append(Count(path, action, float(mean), spread * float(mean) if varies else 0.0))
+
+
+def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
+    """Duration of one step of the arrays that hold this item, seconds.
+
+    Converters are shared by the arrays of a core; the fullest core sets the pace.
+    """
+    g, slices = geometry_of(unit), slices_needed_of(unit)
+    cell, adc, s = unit["array"]["cell"].part, unit["adc"], unit.settings
+    read = float(cell.value("read_time", 0.0)) if cell is not None else 0.0
+    if s.input_coding == "pulse_width":
+        read *= 1.0  # read_time is the width of a full-scale pulse
+    times = adc.kind.times(adc) if adc.kind.times else {}
+    outputs = (tiling.col1 - tiling.col0) * slices + int(g.reference_columns)
+    per_core = min(len(tiling), math.ceil(layout.arrays / max(layout.cores, 1)))
+    busiest = float(outputs.max(initial=0)) * per_core
+    return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0)))
+
+
+def slices_needed_of(unit: Component) -> int:
+    return slices_needed(unit.settings.weight_bits, unit["array"]["cell"].settings.bits, unit.settings.signed_weights)
+
+
+def _count_matrix(
+    add: Any, matrix: Matrix, tiling: Tiling, layout: Layout, unit: Component, statistics: Statistics
+) -> None:
+    g, slices = geometry_of(unit), slices_needed_of(unit)
+    steps = float(statistics.values[f"{matrix.name}.steps"])
+    array, products = unit["array"], matrix.products
+    rows, columns = tiling.row1 - tiling.row0, tiling.col1 - tiling.col0
+    tiles = len(tiling)
+    add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
+    active = statistics.values[f"{matrix.name}.active"]
+    driven = sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True))
+    add(array.path, "row", driven * int(g.rows_per_weight), varies=True)
+    add(unit["dac"].path, "conversion", float(rows.sum()) * products * steps * int(g.rows_per_weight))
+    outputs = float((columns * slices + int(g.reference_columns)).sum()) * products * steps
+    add(unit["adc"].path, "conversion", outputs)
+    add(unit["adc"].path, "count", outputs * float(statistics.values[f"{matrix.name}.code"]), varies=True)
+    if (held := unit.get("sample_hold")) is not None:
+        add(held.path, "sample", outputs)
+    if (adder := unit.get("adder")) is not None:
+        add(adder.path, "add", outputs)
+    bits_in, bits_out = (
+        unit.settings.input_bits,
+        unit["adc"].settings.bits + math.ceil(math.log2(max(steps * slices, 1))),
+    )
+    if (buffer := unit.get("input_buffer")) is not None:
+        add(buffer.path, "read_bit", float(rows.sum()) * products * bits_in)
+        add(buffer.path, "write_bit", float(rows.sum()) * products * bits_in)
+    if (buffer := unit.get("output_buffer")) is not None:
+        add(buffer.path, "write_bit", float(columns.sum()) * products * bits_out)
+        add(buffer.path, "read_bit", float(columns.sum()) * products * bits_out)
+    active_s = step_seconds(unit, layout, tiling) * steps * products
+    add(array.path, "busy", active_s * tiles)
+    cores = max(1.0, min(layout.cores, tiles))
+    for child in unit.children.values():
+        if child.path != array.path:
+            add(child.path, "busy", active_s * cores * child.count)
+
+
+def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:
+    """Siemens read at full scale per sample: sum over driven rows of v^2 times the row's conductance.
+
+    Conductances are the targets, both devices of a pair and every slice; reference columns included.
+    """
+    coding = encode(matrix, unit)
+    part = unit["array"]["cell"].part
+    assert part is not None
+    low, high = part.value("conductance_min"), part.value("conductance_max")
+    summed = low * coding.levels.shape[1] * coding.slices + (high - low) * coding.levels.sum(axis=(0, 1))
+    reference = 0.0
+    if coding.reference is not None:
+        reference = float((low + (high - low) * coding.reference).sum())
+    squares = statistics.values[f"{matrix.name}.squares"]
+    total = 0.0
+    for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
+        per_row = summed[k, r0:r1, c0:c1].sum(axis=1) + reference
+        total += float(squares[k, r0:r1] @ per_row)
+    assert devices_per_slice(unit.settings.signed_weights) == coding.levels.shape[1]
+    return total
+
+
+KIND = CrossbarKind()

@@ -1,0 +1,42 @@
+"""Input ranges found on calibration data; shared by all kinds that quantize their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+SAMPLED = 1 << 20
+"""Values per batch that a percentile is taken from, evenly strided."""
+
+
+class InputRange:
+    """The largest (or percentile of the) magnitude seen so far, and whether negative values were seen."""
+
+    def __init__(self, percentile: float = 100.0) -> None:
+        self.percentile, self.top, self.signed = percentile, 0.0, False
+
+    def see(self, x: torch.Tensor) -> None:
+        magnitude = x.detach().abs().reshape(-1)
+        if self.percentile < 100.0:
+            magnitude = magnitude[:: max(1, magnitude.numel() // SAMPLED)]
+            rank = max(1, int(np.ceil(self.percentile / 100 * magnitude.numel())))
+            seen = float(magnitude.kthvalue(rank).values)
+        else:
+            seen = float(magnitude.amax()) if magnitude.numel() else 0.0
+        self.top = max(self.top, seen)
+        self.signed = self.signed or bool((x < 0).any())
+
+    @property
+    def full_scale(self) -> float:
+        return self.top if self.top > 0 else 1.0
+
+    def named(self, matrix: str) -> dict[str, np.ndarray]:
+        """The range under the names `from_ranges` reads."""
+        return {f"{matrix}.input": np.asarray(self.full_scale), f"{matrix}.signed": np.asarray(float(self.signed))}
+
+    @staticmethod
+    def from_ranges(ranges: Mapping[str, np.ndarray], matrix: str) -> tuple[float, bool]:
+        """(full scale, signed) of a matrix."""
+        return float(ranges[f"{matrix}.input"]), bool(float(ranges[f"{matrix}.signed"]))
