@@ -153,7 +153,8 @@ def _read_curve(reader: Reader, path: KeyPath, field: Field, raw: Mapping[str, A
         hint = f"add 'unit: {field.unit}', the unit of the curve's values"
         return reader.error((*path, "unit"), "a curve needs its unit", hint, at="key")
     try:
-        scale = units.parse(f"1 {raw['unit']}", field.unit)
+        # "1" stands for a dimensionless curve; beside a number it is left out, not written
+        scale = units.parse(1 if raw["unit"] in ("1", 1) else f"1 {raw['unit']}", field.unit)
     except InputError as error:
         return reader.error((*path, "unit"), error.problems[0].message, error.problems[0].hint)
     if not isinstance(raw["curve"], list) or not raw["curve"]:
