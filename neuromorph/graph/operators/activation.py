@@ -50,14 +50,16 @@ class ReLU6(Elementwise):
 @final
 @dataclass(frozen=True, eq=False)
 class Clip(Elementwise):
-    """y = min(max(x, low), high). Two compares per element."""
+    """y = min(max(x, low), high), a limit that is None left out. Two compares per element."""
 
     steps = 2
-    low: float = -1.0
-    high: float = 1.0
+    low: float | None = -1.0
+    high: float | None = 1.0
 
     def __post_init__(self) -> None:
-        if not self.low <= self.high:
+        if self.low is None and self.high is None:
+            raise InputError("neither low nor high is given")
+        if self.low is not None and self.high is not None and not self.low <= self.high:
             raise InputError(f"low {self.low} is above high {self.high}")
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Host, NumberFormat, Operator, Shape, frozen_array
 from neuromorph.graph.operators.activation import Elementwise, check_axes
-from neuromorph.graph.operators.dense import positive_size, single
+from neuromorph.graph.operators.dense import check_format, positive_size, single
 
 if TYPE_CHECKING:
     import torch
@@ -110,6 +110,13 @@ class Quantize(Elementwise):
 
     steps = 4
     format: NumberFormat = _FLOAT
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        if self.format.axis is not None:
+            check_axes(self.format.axis, rank=len(shape))
+        check_format(self.format, "format", shape if self.format.axis is not None else ())
+        return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from neuromorph.graph.tensors import fake_quantize

@@ -41,6 +41,26 @@ def freeze_weight(operator: Operator, weight: str, mask: str) -> None:
     object.__setattr__(operator, weight, frozen_array(values))
 
 
+def check_format(number_format: NumberFormat | None, name: str, shape: Shape) -> None:
+    """A vector of scales or zero points must run along an axis of the array that is as long."""
+    if number_format is None:
+        return
+    if number_format.kind != "float" and number_format.scale is None:
+        raise InputError(f"{name} of kind {number_format.kind!r} has no scale")
+    for part in ("scale", "zero_point"):
+        values = getattr(number_format, part)
+        axis = number_format.axis or 0
+        if values is None or values.size == 1:
+            continue
+        if values.ndim != 1 or not -len(shape) <= axis < len(shape) or shape[axis] != values.size:
+            raise InputError(f"{part} of {name} has shape {values.shape}, expected one value or one per row of {shape}")
+
+
+def check_input_format(number_format: NumberFormat | None, name: str) -> None:
+    """Inputs share one scale: a matrix product cannot take scales that vary along what it sums over."""
+    check_format(number_format, name, ())
+
+
 def freeze_vector(operator: Operator, name: str, size: int) -> None:
     """Makes an optional vector field read-only and checks its length."""
     values = getattr(operator, name)
@@ -76,6 +96,8 @@ class Weighted(Operator):
         if self.weight.ndim != self.weight_axes or 0 in self.weight.shape:
             raise InputError(f"weight has shape {self.weight.shape}, expected {self.weight_axes} non-empty axes")
         freeze_vector(self, "bias", self.weight.shape[0])
+        check_format(self.weight_format, "weight_format", self.weight.shape)
+        check_input_format(self.input_format, "input_format")
 
     def matrix(self, **geometry: Any) -> Matrix:
         """The operator's only matrix, named "weight"."""

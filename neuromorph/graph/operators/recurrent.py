@@ -10,7 +10,7 @@ import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Host, Matrix, NumberFormat, Operator, Shape, WeightSlot
-from neuromorph.graph.operators.dense import freeze_vector, freeze_weight, single
+from neuromorph.graph.operators.dense import check_format, check_input_format, freeze_vector, freeze_weight, single
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +78,8 @@ class LSTM(Operator):
         freeze_weight(self, "weight_ih", "mask_ih")
         freeze_weight(self, "weight_hh", "mask_hh")
         freeze_vector(self, "bias", 4 * _gate_rows(self.weight_ih, self.weight_hh, 4))
+        check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
+        check_input_format(self.input_format, "input_format")
 
     @property
     def hidden(self) -> int:
@@ -180,6 +182,10 @@ class GRU(Operator):
         hidden = _gate_rows(self.weight_ih, self.weight_hh, 3)
         freeze_vector(self, "bias_ih", 3 * hidden)
         freeze_vector(self, "bias_hh", 3 * hidden)
+        check_format(self.weight_format, "weight_format", self.weight_ih.shape)
+        check_format(self.hidden_weight_format, "hidden_weight_format", self.weight_hh.shape)
+        check_input_format(self.input_format, "input_format")
+        check_input_format(self.hidden_format, "hidden_format")
 
     @property
     def hidden(self) -> int:

@@ -1,0 +1,165 @@
+"""Arrays of a graph as compact tensors of a file: integer codes packed bit by bit, pruned elements left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neuromorph.graph.model import NumberFormat
+
+FLOATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+CODES = ("packed1", "packed2", "packed4", "int8", "uint8", "int16", "uint16", "int32", "uint32")
+ENCODINGS = (*FLOATS, *CODES, "bits")
+"""How an array's tensor is stored: float values, integer codes of the array's number format, or a mask's bits."""
+
+GRID_TOLERANCE = 1e-5
+"""How far, in steps of the grid, a value may lie off it (by rounding) and still be stored as a code."""
+
+
+class PackingError(ValueError):
+    """A stored tensor contradicts its description."""
+
+
+def pack(
+    array: np.ndarray, number_format: NumberFormat | None, mask: np.ndarray | None, dtype: str | None
+) -> tuple[str, np.ndarray]:
+    """The encoding and the 1-d tensor that `unpack` turns into the array again. Elements off the mask are left out.
+
+    Values on an integer grid become codes. Others become `dtype`, or without one float32 where that is exact and
+    else float64.
+    """
+    if array.dtype == np.bool_:
+        return "bits", np.packbits(array.reshape(-1))
+    codes = to_codes(array, number_format, mask)
+    if codes is not None and number_format is not None:
+        return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
+    values = (array if mask is None else array[mask]).reshape(-1)
+    if dtype is None:
+        dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
+    return dtype, values.astype(FLOATS[dtype])
+
+
+def unpack(
+    stored: np.ndarray,
+    encoding: str,
+    shape: tuple[int, ...],
+    number_format: NumberFormat | None,
+    mask: np.ndarray | None,
+) -> np.ndarray:
+    """The array of this shape; raises PackingError when the tensor cannot be it."""
+    count = int(np.prod(shape, dtype=np.int64)) if mask is None else int(np.count_nonzero(mask))
+    if stored.ndim != 1:
+        raise PackingError(f"stored tensor has shape {stored.shape}, expected one axis")
+    if encoding == "bits":
+        return _unpack_bits(stored, count).astype(np.bool_).reshape(shape)
+    if encoding in FLOATS:
+        values = _typed(stored, FLOATS[encoding], count).astype(np.float64)
+        return values.reshape(shape) if mask is None else _scattered(values, mask)
+    if number_format is None or number_format.scale is None:
+        raise PackingError(f"encoding {encoding} needs a number format with a scale")
+    codes = _unpack_codes(stored, encoding, count, number_format)
+    if mask is None:
+        return from_codes(codes.reshape(shape), number_format)
+    return np.where(mask, from_codes(_scattered(codes, mask), number_format), 0.0)
+
+
+def to_codes(
+    array: np.ndarray, number_format: NumberFormat | None, mask: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Integer codes of an array that lies on its format's grid, else None. What is off the mask has some code."""
+    if number_format is None or number_format.kind == "float" or number_format.scale is None:
+        return None
+    scale, zero = _grid(number_format, array.ndim)
+    if np.any(scale == 0):
+        return None
+    exact = array / scale + zero
+    codes = np.rint(exact)
+    low, high = _limits(number_format)
+    off = (np.abs(exact - codes) > GRID_TOLERANCE) | (codes < low) | (codes > high)
+    kept = off if mask is None else off & mask
+    return None if kept.any() else codes.astype(np.int64)
+
+
+def from_codes(codes: np.ndarray, number_format: NumberFormat) -> np.ndarray:
+    """value = scale * (code - zero_point)."""
+    scale, zero = _grid(number_format, codes.ndim)
+    return np.asarray((codes - zero) * scale, dtype=np.float64)
+
+
+def _grid(number_format: NumberFormat, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    def shaped(values: np.ndarray | None, default: float) -> np.ndarray:
+        if values is None:
+            return np.asarray(default)
+        if values.size == 1:
+            return values.reshape(())
+        axes = [1] * dim
+        axes[number_format.axis or 0] = -1
+        return values.reshape(axes)
+
+    return shaped(number_format.scale, 1.0), shaped(number_format.zero_point, 0.0)
+
+
+def _limits(number_format: NumberFormat) -> tuple[int, int]:
+    if number_format.kind in ("binary", "ternary"):
+        return -1, 1
+    bits = number_format.bits
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if number_format.signed else (0, 2**bits - 1)
+
+
+def _width(number_format: NumberFormat) -> int:
+    """Bits that one stored code takes."""
+    needed = {"binary": 1, "ternary": 2}.get(number_format.kind, number_format.bits)
+    return next((w for w in (1, 2, 4, 8, 16) if w >= needed), 32)
+
+
+def _pack_codes(codes: np.ndarray, number_format: NumberFormat) -> tuple[str, np.ndarray]:
+    width = _width(number_format)
+    low, _ = _limits(number_format)
+    if width == 1 and number_format.kind == "binary" and not np.all(np.abs(codes) == 1):
+        width = 2  # zeros left by pruning without a mask
+    if width <= 4:
+        digits = (codes + 1) // 2 if width == 1 and number_format.kind == "binary" else codes - low
+        bits = (digits[:, None] >> np.arange(width - 1, -1, -1)) & 1
+        return f"packed{width}", np.packbits(bits.astype(np.uint8).reshape(-1))
+    name = f"{'int' if low < 0 else 'uint'}{width}"
+    return name, codes.astype(name)
+
+
+def _unpack_codes(stored: np.ndarray, encoding: str, count: int, number_format: NumberFormat) -> np.ndarray:
+    low, high = _limits(number_format)
+    if encoding.startswith("packed"):
+        width = int(encoding[6:])
+        bits = _unpack_bits(stored, count * width).reshape(count, width).astype(np.int64)
+        digits = bits @ (1 << np.arange(width - 1, -1, -1))
+        codes = 2 * digits - 1 if width == 1 and number_format.kind == "binary" else digits + low
+    else:
+        codes = _typed(stored, np.dtype(encoding), count).astype(np.int64)
+    if count and (codes.min() < low or codes.max() > high):
+        raise PackingError(f"codes run over [{codes.min()}, {codes.max()}], the format allows [{low}, {high}]")
+    return codes
+
+
+def _unpack_bits(stored: np.ndarray, count: int) -> np.ndarray:
+    packed = _typed(stored, np.uint8, (count + 7) // 8)
+    return np.unpackbits(packed, count=count)
+
+
+def _typed(stored: np.ndarray, dtype: Any, count: int) -> np.ndarray:
+    if stored.dtype != np.dtype(dtype) or stored.size != count:
+        raise PackingError(
+            f"stored tensor holds {stored.size} x {stored.dtype}, expected {count} x {np.dtype(dtype).name}"
+        )
+    return stored
+
+
+def _scattered(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    full = np.zeros(mask.shape, dtype=values.dtype)
+    full[mask] = values
+    return full
+
+
+def describe(encoding: str, array: np.ndarray, sparse: bool) -> Mapping[str, Any]:
+    """What the JSON says of a stored array, next to the name of its tensor."""
+    return {"encoding": encoding, "shape": list(array.shape), "sparse": sparse}
