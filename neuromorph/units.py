@@ -286,11 +286,9 @@ def parse(text: Any, unit: str) -> float:
 
 
 def _parse_symbol(symbol: str, text: str, unit: str) -> Unit:
-    if not symbol.startswith("1/") and (symbol[0].isdigit() or symbol[0] in ",_+-.−"):
+    if not symbol.startswith("1/") and (symbol[0].isdigit() or symbol[0] in ",_+-.−*·^"):
         raise InputError(f"{_shown(text)}: not one number with a unit", hint=f"write it like '{_example(unit)}'")
-    if symbol[0] in "*/·^":
-        symbol = "1" + symbol
-    return parse_unit(symbol)
+    return parse_unit("1" + symbol if symbol[0] == "/" else symbol)
 
 
 def _convert(digits: str, exponent: int, given: Unit, target: Unit) -> float:

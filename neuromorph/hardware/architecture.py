@@ -25,7 +25,7 @@ from neuromorph.errors import InputError
 from neuromorph.hardware import catalog
 from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Slot, Source
 from neuromorph.hardware.datasheet import SCHEMA, missing_quantities, read_quantities, read_schema, read_sources
-from neuromorph.hardware.fields import INVALID, Reader, declared, shown, suggest
+from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown, suggest
 from neuromorph.hardware.registry import admitted, component_kinds
 from neuromorph.hardware.yamlfile import KeyPath, YamlFile, read_yaml
 
@@ -40,7 +40,6 @@ BOUNDARIES = {
     "wall": "everything that draws from the mains, cryostat included",
 }
 ROOT_KIND = "chip"
-MAX_COUNT = 10**9
 
 
 @dataclass
@@ -117,7 +116,7 @@ def _read_component(context: _Context, path: KeyPath, raw: Any, slot: Slot) -> C
     if kind is None:
         return None
     _check_keys(reader, path, raw, kind)
-    count = reader.whole((*path, "count"), raw["count"], low=1, high=MAX_COUNT) if "count" in raw else 1
+    count = reader.setting((*path, "count"), COUNT, raw["count"]) if "count" in raw else 1
     settings = _read_settings(reader, path, raw, kind)
     if part_ok:
         part = _fit_part(context, path, raw, kind, part)

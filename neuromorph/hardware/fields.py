@@ -25,6 +25,8 @@ INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()
 NO_FILE = YamlFile("", {}, {})
 """For values that come from arguments."""
 
+MAX_COUNT = 10**9
+
 
 @dataclass(frozen=True)
 class Field:
@@ -53,6 +55,11 @@ class Field:
         if self.unit:
             return units.describe(self.unit)
         return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[self.type]
+
+
+COUNT = Field(
+    "count", "count", "", "how many of it one parent holds", ("energy", "time", "area"), int, low=1, high=MAX_COUNT
+)
 
 
 def _scalar_type(hint: Any) -> tuple[type, int, bool]:
@@ -119,9 +126,9 @@ def suggest(word: str, legal: Iterable[str], what: str = "legal") -> str:
     """A hint: the nearest legal words, then all of them."""
     words = list(legal)
     lower = {w.lower(): w for w in words}
-    close = [lower[c] for c in difflib.get_close_matches(word.lower(), lower, n=2, cutoff=0.6)]
+    close = [lower[c] for c in difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)]
     listing = ", ".join(words[:40]) + (", ..." if len(words) > 40 else "") if words else "none"
-    return (f"did you mean {' or '.join(repr(c) for c in close)}? " if close else "") + f"{what}: {listing}"
+    return (f"did you mean {close[0]!r}? " if close else "") + f"{what}: {listing}"
 
 
 class Reader:
@@ -164,10 +171,6 @@ class Reader:
         if isinstance(raw, int | float) and not isinstance(raw, bool):
             return str(raw)
         return self.error(path, f"expected a text, got {shown(raw)}", "write words, in quotes if need be")
-
-    def whole(self, path: KeyPath, raw: Any, low: int | None = None, high: int | None = None) -> Any:
-        field = Field(path[-1] if isinstance(path[-1], str) else "", "setting", "", "", (), int, low=low, high=high)
-        return self.setting(path, field, raw)
 
     def setting(self, path: KeyPath, field: Field, raw: Any) -> Any:
         """The value of a declared setting: SI float, int, str, bool, a tuple of these or None; INVALID if noted."""
@@ -260,4 +263,4 @@ def _number_hint(field: Field, raw: Any) -> str:
         return f"write {int(raw)} without leading zeros or quotes"
     if isinstance(raw, str) and raw[:1].isdigit() and not raw.replace(".", "").isdigit():
         return "this setting has no unit: write the number alone, in decimal"
-    return field.doc
+    return f"write {field.expected}; {field.doc}" if field.doc else f"write {field.expected}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from neuromorph.hardware.architecture import BOUNDARIES, MAX_COUNT, ROOT_KIND, SCHEMA
+from neuromorph.hardware.architecture import BOUNDARIES, ROOT_KIND, SCHEMA
 from neuromorph.hardware.component import BASES, ComponentKind
 from neuromorph.hardware.curve import LAWS
 from neuromorph.hardware.datasheet import MAX_PARAMETERS, missing_quantities
-from neuromorph.hardware.fields import Field, declared
+from neuromorph.hardware.fields import MAX_COUNT, Field, declared
 from neuromorph.hardware.registry import admitted, component_kinds
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

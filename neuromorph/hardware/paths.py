@@ -19,15 +19,13 @@ from neuromorph.errors import InputError, Place, Problem
 from neuromorph.hardware import catalog
 from neuromorph.hardware.component import Architecture, Component, Curve, Datasheet, Quantity, Source
 from neuromorph.hardware.datasheet import missing_quantities
-from neuromorph.hardware.fields import INVALID, NO_FILE, Field, Reader, declared, suggest
+from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared, suggest
 from neuromorph.hardware.yamlfile import parse_yaml, scalar
 
 SWEPT = Source("swept", "value set for this run in place of the datasheet's")
-MAX_COUNT = 10**9
+MAXCOUNT = 10**9
 
 _FACTOR = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*[x×]\s*$")
-_COUNT = Field("count", "count", "", "how many of it one parent holds", ("energy", "time", "area"), int, low=1,
-               high=MAX_COUNT)  # fmt: skip
 _PART = Field("part", "part", "", "the datasheet of the component", ("function", "energy", "time", "area"), str)
 
 
@@ -68,7 +66,7 @@ def _of(component: Component, names: tuple[str, ...] | None = None) -> Iterator[
             found = component.part.get(name) if component.part is not None else None
             yield make(spec, label, None if found is None else found.value)
     if "." in component.path and (names is None or "count" in names):
-        yield make(_COUNT, "count", component.count)
+        yield make(COUNT, "count", component.count)
     if component.kind.quantities is not None and (names is None or "part" in names):
         yield make(_PART, "part", component.part.name if component.part is not None else None)
 

@@ -25,7 +25,7 @@ MAX_DEPTH = 40
 KeyPath = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?(0|[1-9]\d*)$")
-_FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_FLOAT = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*|(?=[eE]))|\.\d+)([eE][-+]?\d+)?$")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -188,6 +188,8 @@ _REMEDIES = (
     ("found unexpected end of stream", "the file ends inside a quoted text: is it cut short?"),
     ("',' or ']'", "close the list with ']': is the file cut short?"),
     ("',' or '}'", "close the mapping with '}': is the file cut short?"),
+    ("expected node content", "a value is missing here: is the file cut short?"),
+    ("found unexpected ':'", "a value is missing here, or a text with ':' needs quotes"),
     ("mapping values are not allowed", "put each 'key: value' on its own line, quote a text that contains ': '"),
     ("could not find expected ':'", "write 'key: value' with a space after the colon"),
     ("did not find expected key", "check the indentation: keys of one mapping start in the same column"),
