@@ -39,13 +39,15 @@ class Resources:
     arrays: independent arrays per core, each rows x cols cells (for a population core: fan-in x
     neurons). sharing: "exclusive" (one tile per array), "diagonal" (tiles need disjoint rows and
     columns, all fire together), "shelf" (tiles share rows or columns and take turns) or "memory"
-    (tiles are stored words: capacity_bits binds, not geometry).
+    (tiles are stored words: capacity_bits binds, not geometry). signal_bits: bits of one value that
+    travels between cores.
     """
 
     arrays: int
     rows: int
     cols: int
     sharing: str
+    signal_bits: int = 8
     capacity_bits: float | None = None
     skips_zero_tiles: bool = True
 

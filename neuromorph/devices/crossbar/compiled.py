@@ -104,7 +104,7 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
             pieces = [np.concatenate([p, e], axis=-1) for p, e in zip(pieces, extra[:2], strict=True)]
             noise = None if noise is None else np.concatenate([noise, extra[2]], axis=-1)
             tile_of = np.concatenate([tile_of, np.arange(len(tiles))])
-        gain = np.broadcast_to(coding.weights[:, None, None], pieces[0].shape[1:3] + (len(tile_of),))
+        gain = np.broadcast_to(coding.weights[:, None, None], (*pieces[0].shape[1:3], len(tile_of)))
         gain = np.broadcast_to(gain, (len(draw.trials), *gain.shape))
         if compensate:
             gain = gain * _compensation(pieces[1], pieces[0], tile_of)

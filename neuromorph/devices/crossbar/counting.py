@@ -62,5 +62,5 @@ def conversions(
 
 
 def step_time(read_s: Any, conversions_per_step: Any, converters: Any, conversion_s: Any) -> Any:
-    """Duration of one step: the read is sampled and held, so reading and converting overlap and the longer one sets it."""
+    """Duration of one step: the read is sampled and held, so reading and converting overlap; the longer one counts."""
     return np.maximum(read_s, np.ceil(conversions_per_step / converters) * conversion_s)

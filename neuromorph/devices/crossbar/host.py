@@ -12,7 +12,6 @@ from torch.nn import functional
 from neuromorph.devices.crossbar.compiled import Block, Effective
 from neuromorph.devices.crossbar.converters import Adc, convert
 from neuromorph.devices.crossbar.inputs import InputCoding
-from neuromorph.graph.model import Matrix
 
 Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor], None]
 """(trial, block index, block, z, var, acc): adds converted results to acc."""
@@ -41,16 +40,6 @@ class Tally:
         total = squared.sum(tuple(i for i in range(squared.ndim) if i != 1)).reshape(batch, -1).sum(1)
         self.per_sample.append(total.double().cpu().numpy())
         self.samples += batch
-
-
-def window_rows(matrix: Matrix, maps: np.ndarray) -> np.ndarray:
-    """Sums a per-pixel statistic (channels, height, width) over window positions: (groups, rows)."""
-    window = matrix.window
-    assert window is not None
-    t, b, left, r = window.padding
-    padded = functional.pad(torch.from_numpy(maps)[None], (left, r, t, b))
-    rows = functional.unfold(padded, window.kernel, dilation=window.dilation, stride=window.stride)[0].sum(1)
-    return rows.numpy().reshape(matrix.groups, matrix.rows)
 
 
 class MatrixHost:

@@ -65,7 +65,7 @@ class CrossbarKind:
 
     def resources(self, unit: Component) -> Resources:
         s = unit["array"].settings
-        return Resources(arrays=unit["array"].count, rows=s.rows, cols=s.columns, sharing="diagonal")
+        return Resources(unit["array"].count, s.rows, s.columns, "diagonal", signal_bits=unit.settings.input_bits)
 
     def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
         if node.operator.role != "matrix":

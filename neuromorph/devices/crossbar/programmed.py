@@ -9,11 +9,12 @@ import torch
 
 from neuromorph.devices.crossbar.compiled import Block, Effective, compile_matrix
 from neuromorph.devices.crossbar.converters import Adc
-from neuromorph.devices.crossbar.host import MatrixHost, Tally, quantizing, recording, window_rows
+from neuromorph.devices.crossbar.host import MatrixHost, Tally, quantizing, recording
 from neuromorph.devices.crossbar.inputs import InputCoding, input_coding
 from neuromorph.devices.crossbar.kind import CrossbarKind, matrix_of
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.ranges import InputRange
+from neuromorph.devices.windows import window_rows
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.model import Operator
 from neuromorph.hardware.component import Component

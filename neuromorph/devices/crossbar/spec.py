@@ -252,7 +252,8 @@ def _check(component: Component) -> list[str]:
         problems.append(f"cell bits {bits} exceed weight_bits {settings.weight_bits}")
     if settings.input_coding != "bit_serial" and dac.settings.bits < settings.input_bits:
         problems.append(
-            f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, got {dac.settings.bits}"
+            f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, "
+            f"got {dac.settings.bits}"
         )
     return problems
 

@@ -15,7 +15,9 @@ class DigitalSettings:
 
     rows: int = setting(doc="MAC units along the input dimension", affects=(E, T, A), low=1, high=4096)
     columns: int = setting(doc="MAC units along the output dimension", affects=(E, T, A), low=1, high=4096)
-    clock: float = setting("Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0)
+    clock: float = setting(
+        "Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0
+    )
     weight_bits: int = setting(doc="bits of a weight code", affects=(F, E, T), default=8, low=1, high=16)
     input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
     accumulator_bits: int = setting(

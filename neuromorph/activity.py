@@ -1,0 +1,131 @@
+"""Counts of actions per sample: the only bridge between what was computed and what it costs.
+
+`gather` turns what really flowed (statistics of an execution) into counts, `assume` turns an assumed
+density and mean square into the same counts, so that a cost can be had before any data exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuromorph.devices.kind import Assumption, Count, Statistics, device_kind
+from neuromorph.graph.model import Node, Shape
+from neuromorph.hardware.component import Component
+from neuromorph.mapping.placement import Placement
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """One action of one component on behalf of one node, per sample. spread: standard deviation over samples."""
+
+    node: str
+    path: str
+    action: str
+    mean: float
+    spread: float = 0.0
+
+
+@dataclass(frozen=True)
+class Activity:
+    """All actions of one inference. statistics: by node, for the occupancy of the timeline."""
+
+    rows: tuple[ActivityRow, ...]
+    origin: str
+    statistics: Mapping[str, Statistics]
+
+    def __iter__(self) -> Iterator[ActivityRow]:
+        return iter(self.rows)
+
+
+def assume(placement: Placement, assumption: Assumption | None = None) -> Activity:
+    """Activity of a placement on which nothing was run."""
+    unit = core_of(placement)
+    kind, chosen = device_kind(unit.kind.name), assumption or Assumption()
+    found = {n.name: kind.assume(placement.layout(n.name), unit, chosen) for n in hosted(placement)}
+    return gather(placement, found)
+
+
+def gather(placement: Placement, statistics: Mapping[str, Statistics]) -> Activity:
+    """Activity of a placement for the statistics of each hosted node."""
+    unit = core_of(placement)
+    kind = device_kind(unit.kind.name)
+    rows: list[ActivityRow] = []
+    for node in hosted(placement):
+        layout, stats = placement.layout(node.name), statistics[node.name]
+        rows += [_row(node, c) for c in kind.count(layout, unit, stats)]
+        occupancy = kind.occupancy(layout, unit, stats)
+        tiles = max(1.0, placement.tiles_of(node.name) / max(layout.copies, 1))
+        rows += [_row(node, c) for c in _tile_busy(placement, occupancy.service_s * occupancy.products * tiles)]
+    shapes = placement.graph.shapes
+    for node in placement.graph.nodes:
+        rows += [_row(node, c) for c in _vector_counts(placement, node, [shapes[i] for i in node.inputs])]
+    rows += _movement(placement, unit)
+    origins = {s.origin for s in statistics.values()}
+    return Activity(tuple(rows), "assumed" if "assumed" in origins else "executed", dict(statistics))
+
+
+def core_of(placement: Placement) -> Component:
+    """The compute core of the placement's architecture."""
+    return placement.architecture.chip["tile"]["core"]
+
+
+def hosted(placement: Placement) -> list[Node]:
+    """Nodes that a core computes."""
+    return [n for n in placement.graph.nodes if n.operator.role in ("matrix", "state")]
+
+
+def _row(node: Node, count: Count) -> ActivityRow:
+    return ActivityRow(node.name, count.path, count.action, count.mean, count.spread)
+
+
+def _tile_busy(placement: Placement, seconds: float) -> list[Count]:
+    """Parts of a tile that are known by their power alone are on while one of its cores works."""
+    tile = placement.architecture.chip["tile"]
+    return [Count(c.path, "busy", seconds * c.count) for name, c in tile.children.items() if name != "core"]
+
+
+def _vector_counts(placement: Placement, node: Node, shapes: list[Shape]) -> list[Count]:
+    operations = node.operator.operations(shapes)
+    if not operations:
+        return []
+    tile = placement.architecture.chip["tile"]
+    pools = "Pool" in type(node.operator).__name__
+    unit = (tile.get("pooling_unit") if pools else None) or tile.get("vector_unit")
+    if unit is None:
+        return [Count(f"{tile.path}.vector_unit", "operation", float(operations))]
+    return [Count(unit.path, "operation", float(operations))]
+
+
+def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
+    """Bits through tile buffers, buses, routers, links and the chip's boundary."""
+    chip = placement.architecture.chip
+    tile = chip["tile"]
+    bits = device_kind(unit.kind.name).resources(unit).signal_bits
+    shapes = placement.graph.shapes
+    rows: list[ActivityRow] = []
+
+    def add(node: str, component: Component | None, action: str, mean: float) -> None:
+        if component is not None and mean > 0:
+            rows.append(ActivityRow(node, component.path, action, mean))
+
+    for name, shape in placement.graph.input_shapes.items():
+        add(name, chip.get("io"), "transfer_bit", float(np.prod(shape)) * bits)
+    for node in placement.graph.nodes:
+        size = float(np.prod(shapes[node.name])) * bits
+        if node.operator.role != "wiring":
+            add(node.name, tile.get("buffer"), "write_bit", size)
+        if node.operator.role in ("matrix", "state"):
+            add(node.name, tile.get("output_register"), "write_bit", size)
+            add(node.name, tile.get("output_register"), "read_bit", size)
+            arriving = sum(float(np.prod(shapes[i])) for i in node.inputs) * bits
+            add(node.name, tile.get("buffer"), "read_bit", arriving)
+            add(node.name, tile.get("bus"), "transfer_bit", arriving + size)
+        if node.name in placement.graph.outputs:
+            add(node.name, chip.get("io"), "transfer_bit", size)
+    for route in placement.routes:
+        add(route.source, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
+        add(route.source, chip.get("link"), "transfer_bit", route.bits * route.hops)
+    return rows

@@ -1,0 +1,142 @@
+"""A digital integer core: weights and inputs are integer codes, products are exact, accumulators saturate.
+
+    y = s_w s_x clip(sum_i q_w,i q_x,i),   q = round(value / s)
+
+Tiles of the weight matrix are loaded into the MAC array one after the other and stay there while all
+products of a sample pass (weight-stationary); one product takes one cycle per tile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.devices.digital.spec import SPEC
+from neuromorph.devices.kind import (
+    Assumption,
+    Count,
+    Draw,
+    Layout,
+    Misfit,
+    Occupancy,
+    Ranges,
+    Resources,
+    Statistics,
+    Tiling,
+)
+from neuromorph.devices.tiling import cut_matrix
+from neuromorph.graph.model import Matrix, Node, Shape
+from neuromorph.hardware.component import Component, ComponentKind
+
+if TYPE_CHECKING:
+    from neuromorph.devices.kind import Calibrator, Programmed
+
+
+def matrix_of(layout: Layout, item: str) -> Matrix:
+    return next(m for m in layout.node.operator.matrices(layout.shapes) if m.name == item)
+
+
+class DigitalKind:
+    """The integer MAC array; see the module's equations."""
+
+    spec: ComponentKind = SPEC
+    effects: tuple[str, ...] = ("weight_quantization", "input_quantization", "accumulator")
+
+    def resources(self, unit: Component) -> Resources:
+        s, memory = unit.settings, unit["weight_buffer"].settings
+        capacity = memory.capacity * unit["weight_buffer"].count
+        return Resources(1, s.rows, s.columns, "memory", signal_bits=s.input_bits, capacity_bits=capacity)
+
+    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
+        if node.operator.role != "matrix":
+            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+        return None
+
+    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
+        s = unit.settings
+        return tuple(
+            cut_matrix(m, s.rows, s.columns, height=lambda r: r, width=lambda c: c, bits_per_weight=s.weight_bits)
+            for m in node.operator.matrices(shapes)
+        )
+
+    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+        from neuromorph.devices.digital.programmed import DigitalCalibrator
+
+        return DigitalCalibrator(layout, unit)
+
+    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+        from neuromorph.devices.digital.programmed import ProgrammedDigital
+
+        return ProgrammedDigital(layout, unit, ranges, draw)
+
+    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+        values: dict[str, np.ndarray] = {}
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            values[f"{matrix.name}.active"] = np.full(
+                (matrix.groups, matrix.rows), matrix.products * assumption.density
+            )
+        return Statistics(values, "assumed")
+
+    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+        s, counts, busy = unit.settings, [], 0.0
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            rows, columns = tiling.row1 - tiling.row0, tiling.col1 - tiling.col0
+            dense = float((rows * columns).sum()) * matrix.products
+            active = statistics.values[f"{matrix.name}.active"]
+            macs, spread = dense, 0.0
+            if s.skip_zeros:
+                per_tile = [
+                    active[k, a:b].sum() for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)
+                ]
+                macs, spread = float(np.asarray(per_tile) @ columns), statistics.spread
+            counts.append(Count(unit["mac"].path, "mac", macs, spread * macs))
+            weights = unit["weight_buffer"].path
+            counts.append(Count(weights, "read_bit", float((rows * columns).sum()) * s.weight_bits))
+            moved = {
+                "input_buffer": (
+                    float(rows.sum()) * matrix.products * s.input_bits,
+                    matrix_inputs(matrix) * s.input_bits,
+                ),
+                "output_buffer": (
+                    max(float(columns.sum()) - matrix.groups * matrix.cols, 0.0) * matrix.products * s.accumulator_bits,
+                    float(columns.sum()) * matrix.products * s.accumulator_bits,
+                ),
+            }
+            for name, (read, written) in moved.items():
+                if (buffer := unit.get(name)) is not None:
+                    counts += [Count(buffer.path, "read_bit", read), Count(buffer.path, "write_bit", written)]
+            busy += matrix_seconds(unit, matrix, tiling)
+        counts += [Count(child.path, "busy", busy * child.count) for child in unit.children.values()]
+        return counts
+
+    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
+        """Tiles are shared out over the node's cores and take turns there."""
+        products, total = 1, 0.0
+        for tiling in layout.tilings:
+            matrix = matrix_of(layout, tiling.item)
+            share = math.ceil(len(tiling) / max(layout.cores, 1)) / max(len(tiling), 1)
+            total += matrix_seconds(unit, matrix, tiling) * share
+            products = max(products, matrix.products)
+        depth = (unit.settings.rows + unit.settings.columns) / unit.settings.clock
+        return Occupancy(service_s=total / products, products=products, depth_s=depth)
+
+
+def matrix_inputs(matrix: Matrix) -> float:
+    """Distinct input values of one sample of a matrix (window overlap counted once)."""
+    if matrix.window is not None:
+        return float(np.prod(matrix.input_shape))
+    return float(matrix.groups * matrix.rows * matrix.products)
+
+
+def matrix_seconds(unit: Component, matrix: Matrix, tiling: Tiling) -> float:
+    """Busy time of one core doing all tiles of a matrix for one sample: loading a tile takes one cycle a row."""
+    cycles = len(tiling) * matrix.products + float((tiling.row1 - tiling.row0).sum())
+    return cycles / float(unit.settings.clock)
+
+
+KIND = DigitalKind()
