@@ -188,15 +188,17 @@ def check(component: Component) -> list[str]:
     problems = []
     if s.model == "regression":
         problems += [
-            f"model regression needs the quantity {q}" for q in ("node", "sample_rate") if value(part, q) is None
+            f"model: regression needs the quantity {q}" for q in ("node", "sample_rate") if value(part, q) is None
         ]
         if s.bits < regression.MINIMUM_BITS:
             problems.append(
-                f"model regression covers {regression.MINIMUM_BITS} bits and more, got {s.bits}; "
+                f"bits: model regression covers {regression.MINIMUM_BITS} bits and more, got {s.bits}; "
                 "use model datasheet with a part that gives its energy"
             )
     if value(part, "energy_per_count") is not None and s.architecture not in COUNTERS:
-        problems.append(f"a part priced by counts needs architecture {' or '.join(COUNTERS)}, got {s.architecture}")
+        problems.append(
+            f"architecture: a part priced by counts needs architecture {' or '.join(COUNTERS)}, got {s.architecture}"
+        )
     return problems
 
 

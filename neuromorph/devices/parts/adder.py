@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neuromorph.devices.parts import logic
-from neuromorph.devices.parts.pricing import Known, footprint, per_operation, priced, value
+from neuromorph.devices.parts.pricing import Known, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
 
 
@@ -64,8 +64,7 @@ def costs(component: Component) -> dict[str, Cost]:
 
 
 def area(component: Component) -> Footprint:
-    _, factor, note = logic.scaling(component)
-    return footprint(component.part, factor * _width_ratio(component), note or "proportional to the width")
+    return logic.area_of(component, _width_ratio(component), "proportional to the width")
 
 
 def times(component: Component) -> Mapping[str, float]:
@@ -76,7 +75,7 @@ def times(component: Component) -> Mapping[str, float]:
 def check(component: Component) -> list[str]:
     problems = logic.check(component)
     if component.settings.bits is not None and value(component.part, "reference_bits") is None:
-        problems.append("the part states no reference_bits to scale its width from; leave bits out")
+        problems.append("bits: the part states no reference_bits to scale its width from; leave bits out")
     return problems
 
 

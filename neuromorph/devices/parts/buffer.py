@@ -61,7 +61,7 @@ class BufferQuantities:
 
 
 def _capacity_factors(component: Component) -> tuple[Any, Any, str]:
-    """(energy factor, area factor, note) from the part's capacity to the chosen one, by the exponents of the SRAM law."""
+    """(energy factor, area factor, note) from the part's capacity to the chosen one, by the SRAM law's exponents."""
     capacity = component.settings.capacity
     reference = value(component.part, "reference_capacity")
     if reference is None or (np.ndim(capacity) == 0 and abs(capacity / reference - 1.0) < 1e-9):
@@ -140,7 +140,7 @@ def times(component: Component) -> Mapping[str, float]:
 def check(component: Component) -> list[str]:
     problems = []
     if component.settings.model == "sram" and value(component.part, "node") is None:
-        problems.append("model sram needs the quantity node")
+        problems.append("model: sram needs the quantity node")
     return problems
 
 

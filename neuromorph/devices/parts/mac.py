@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import logic
-from neuromorph.devices.parts.pricing import footprint, known, priced
+from neuromorph.devices.parts.pricing import known, priced
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
 
 
@@ -74,8 +74,7 @@ def area(component: Component) -> Footprint:
     """The part's area, shared between multiplier and adder cells in proportion to their number (64 + 32)."""
     s = component.settings
     cells = s.weight_bits * s.input_bits + s.accumulator_bits
-    _, factor, note = logic.scaling(component)
-    return footprint(component.part, factor * cells / 96.0, note or "proportional to the number of adder cells")
+    return logic.area_of(component, cells / 96.0, "proportional to the number of adder cells")
 
 
 MAC = ComponentKind(

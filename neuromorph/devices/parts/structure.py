@@ -39,7 +39,7 @@ def grid(chip: Component) -> tuple[int, int]:
 def _check(chip: Component) -> list[str]:
     columns, tiles = chip.settings.columns, chip["tile"].count
     if columns is not None and columns > tiles:
-        return [f"{columns} columns for {tiles} tiles; the grid may have at most one column per tile"]
+        return [f"columns: {columns} for {tiles} tiles; the grid may have at most one column per tile"]
     return []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neuromorph.devices.parts import logic
-from neuromorph.devices.parts.pricing import footprint, known, per_operation, value
+from neuromorph.devices.parts.pricing import known, per_operation, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
 
 
@@ -51,9 +51,8 @@ def costs(component: Component) -> dict[str, Cost]:
 
 
 def area(component: Component) -> Footprint:
-    _, factor, note = logic.scaling(component)
     lanes = component.settings.lanes
-    one = footprint(component.part, factor * lanes, note or f"{lanes} lanes")
+    one = logic.area_of(component, lanes, f"{lanes} lanes")
     leakage = None if one.leakage_w is None else one.leakage_w * lanes
     return Footprint(one.area_m2, leakage, one.basis, one.source)
 
