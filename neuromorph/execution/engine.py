@@ -1,0 +1,299 @@
+"""Runs a placement over chips and samples. Results are a function of the seed, not of batches or workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.activity import core_of, hosted
+from neuromorph.devices.kind import DeviceKind, Draw, Programmed, Statistics, device_kind
+from neuromorph.errors import InputError
+from neuromorph.execution.calibrate import Calibration, calibrate
+from neuromorph.execution.result import Execution, LayerQuality
+
+if TYPE_CHECKING:
+    import torch
+
+    from neuromorph.mapping.placement import Placement
+
+Progress = Callable[[float, str], None]
+"""Called with the fraction done and what is being done."""
+
+BUDGET = 48_000_000
+"""Values of one layer held at once over chips and batch; more chips are run one group after the other."""
+
+SNR_SAMPLES = 256
+"""Samples the signal-to-noise ratio of layers is taken on."""
+
+CALIBRATION_SAMPLES = 512
+
+KEPT_OUTPUTS = 4_000_000
+"""Outputs up to this many values are kept in the result."""
+
+
+def execute(
+    placement: Placement,
+    inputs: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    trials: int | Sequence[int] = 10,
+    seed: int = 0,
+    time_s: float = 0.0,
+    off: Iterable[str] = (),
+    calibration: Calibration | None = None,
+    batch: int = 128,
+    workers: int = 1,
+    torch_device: str = "cpu",
+    progress: Progress | None = None,
+) -> Execution:
+    """Runs inputs (samples, *shape) on `trials` chips and compares with the float network.
+
+    labels: class indices (samples,). time_s: seconds between programming and reading. off: effects of
+    the core's kind to leave out. Without a calibration, ranges are found on the first 512 inputs and a
+    note says so. workers > 1 runs groups of chips in processes. Raises InputError for bad arguments.
+    """
+    chips = tuple(range(trials)) if isinstance(trials, int) else tuple(trials)
+    unit = core_of(placement)
+    kind = device_kind(unit.kind.name)
+    dropped = frozenset(off)
+    _check(kind, chips, dropped, inputs, batch, time_s, torch_device)
+    notes: tuple[str, ...] = ()
+    if calibration is None:
+        calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
+        notes = (
+            f"ranges were calibrated on the first {min(len(inputs), CALIBRATION_SAMPLES)} inputs of the run itself",
+        )
+    started = time.perf_counter()
+    job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device)
+    if workers > 1 and len(chips) > 1:
+        parts = _in_processes(job, inputs, labels, chips, workers)
+    else:
+        parts = [job.run(inputs, labels, group, progress) for group in job.groups(chips)]
+    merged = _merge(parts)
+    return Execution(
+        chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
+        merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
+    )  # fmt: skip
+
+
+def _check(
+    kind: DeviceKind, chips: tuple[int, ...], off: frozenset[str], inputs: np.ndarray, batch: int, time_s: float,
+    torch_device: str,
+) -> None:  # fmt: skip
+    if not chips:
+        raise InputError("trials must be at least 1")
+    if unknown := off - set(kind.effects):
+        raise InputError(
+            f"no effect {', '.join(sorted(unknown))} in a {kind.spec.name} core",
+            hint=f"legal: {', '.join(kind.effects)}",
+        )
+    if len(inputs) == 0:
+        raise InputError("the data hold no sample")
+    if batch < 1:
+        raise InputError(f"batch must be at least 1, got {batch}")
+    if not (np.isfinite(time_s) and time_s >= 0):
+        raise InputError(f"time after programming must be a finite number of seconds >= 0, got {time_s}")
+    import torch
+
+    try:
+        device = torch.device(torch_device)
+    except RuntimeError as error:
+        raise InputError(f"torch device {torch_device!r}: {str(error).splitlines()[0]}", hint="cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
+
+
+@dataclass
+class Part:
+    """What one group of chips found; sums over samples."""
+
+    trials: tuple[int, ...]
+    samples: int
+    correct: np.ndarray | None
+    float_correct: float | None
+    deviation: np.ndarray
+    power: float
+    noise: dict[str, float] = field(default_factory=dict)
+    signal: dict[str, float] = field(default_factory=dict)
+    stats: dict[str, Statistics] = field(default_factory=dict)
+    outputs: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a group of chips needs to run; sent to worker processes."""
+
+    placement: Placement
+    calibration: Calibration
+    seed: int
+    time_s: float
+    off: frozenset[str]
+    batch: int
+    torch_device: str
+
+    def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Chips that run at once, so that the largest layer stays within the memory budget."""
+        shapes = self.placement.graph.shapes
+        largest = max(int(np.prod(s)) for s in shapes.values()) * self.batch
+        size = max(1, min(len(chips), BUDGET // max(largest, 1)))
+        return [chips[i : i + size] for i in range(0, len(chips), size)]
+
+    def program(self, chips: Sequence[int]) -> dict[str, Programmed]:
+        """Every hosted node on these chips."""
+        unit = core_of(self.placement)
+        kind = device_kind(unit.kind.name)
+        draw = Draw(self.seed, tuple(chips), self.time_s, self.off, self.torch_device)
+        return {
+            n.name: kind.program(self.placement.layout(n.name), unit, self.calibration.ranges[n.name], draw)
+            for n in hosted(self.placement)
+        }
+
+    def run(
+        self, inputs: np.ndarray, labels: np.ndarray | None, chips: tuple[int, ...], progress: Progress | None
+    ) -> Part:
+        """Programs these chips and runs all inputs on them."""
+        import torch
+
+        from neuromorph.graph.evaluate import Evaluator
+
+        programmed = self.program(chips)
+        evaluator = Evaluator(self.placement.graph)
+        part = Part(
+            chips, len(inputs), None if labels is None else np.zeros(len(chips)), None if labels is None else 0.0,
+            np.zeros(len(chips)), 0.0,
+        )  # fmt: skip
+        kept: list[np.ndarray] = []
+        size = 0
+        with torch.inference_mode():
+            for start in range(0, len(inputs), self.batch):
+                if progress is not None:
+                    progress(start / len(inputs), f"{len(chips)} chips, sample {start} of {len(inputs)}")
+                x = torch.as_tensor(
+                    np.asarray(inputs[start : start + self.batch]), dtype=torch.float32, device=self.torch_device
+                )[None]
+                reference: dict[str, torch.Tensor] = {}
+                watch = start < SNR_SAMPLES
+                exact = evaluator(x, record=reference.__setitem__ if watch else None)
+                hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in programmed.items()}}
+                record = part_recorder(part, reference, set(programmed)) if watch else None
+                y = evaluator(x, hosts=hosts, record=record)
+                if isinstance(exact, tuple) or isinstance(y, tuple):
+                    raise InputError("networks with several outputs are not executed yet; choose one output")
+                y = y.expand(len(chips), *y.shape[1:])
+                _score(part, y, exact, None if labels is None else labels[start : start + self.batch])
+                size += y.numel()
+                if size <= KEPT_OUTPUTS:
+                    kept.append(y.cpu().numpy().copy())
+        if size <= KEPT_OUTPUTS:
+            part.outputs = np.concatenate(kept, axis=1)
+        part.stats = {name: p.statistics() for name, p in programmed.items()}
+        return part
+
+
+def part_recorder(part: Part, reference: dict[str, torch.Tensor], nodes: set[str]) -> Callable[..., None]:
+    """Adds each hosted node's signal and noise power against its reference to the part."""
+
+    def record(name: str, value: torch.Tensor) -> None:
+        if name in nodes:
+            exact = reference[name]
+            part.signal[name] = part.signal.get(name, 0.0) + float(exact.double().square().sum())
+            # mean over chips, sum over samples
+            part.noise[name] = (
+                part.noise.get(name, 0.0) + float((value - exact).double().square().sum()) / value.shape[0]
+            )
+
+    return record
+
+
+def _score(part: Part, y: torch.Tensor, exact: torch.Tensor, labels: np.ndarray | None) -> None:
+    import torch
+
+    axes = tuple(range(1, y.dim()))
+    part.deviation += (y - exact).double().square().sum(axes).cpu().numpy()
+    part.power += float(exact.double().square().sum())
+    if labels is not None and part.correct is not None and part.float_correct is not None:
+        truth = torch.as_tensor(labels, device=y.device)
+        part.correct += (y.argmax(-1) == truth).sum(1).cpu().numpy()
+        part.float_correct += float((exact[0].argmax(-1) == truth).sum())
+
+
+@dataclass
+class _Merged:
+    parts: list[Part]
+
+    @property
+    def accuracy(self) -> np.ndarray | None:
+        found = [p.correct / p.samples for p in self.parts if p.correct is not None]
+        return np.concatenate(found) if found else None
+
+    @property
+    def float_accuracy(self) -> float | None:
+        first = self.parts[0]
+        return None if first.float_correct is None else first.float_correct / first.samples
+
+    @property
+    def error(self) -> np.ndarray:
+        return np.concatenate([np.sqrt(p.deviation / max(p.power, 1e-300)) for p in self.parts])
+
+    @property
+    def outputs(self) -> np.ndarray | None:
+        kept = [p.outputs for p in self.parts if p.outputs is not None]
+        total = sum(k.size for k in kept)
+        return np.concatenate(kept) if len(kept) == len(self.parts) and total <= KEPT_OUTPUTS else None
+
+    def layers(self, placement: Placement) -> tuple[LayerQuality, ...]:
+        chips = sum(len(p.trials) for p in self.parts)
+        statistics, found = self.statistics(), []
+        for node in hosted(placement):
+            signal = self.parts[0].signal.get(node.name, 0.0)
+            noise = sum(p.noise.get(node.name, 0.0) * len(p.trials) for p in self.parts) / chips
+            snr = float(10 * np.log10(signal / noise)) if noise > 0 and signal > 0 else float("inf")
+            clips = [float(v) for k, v in statistics[node.name].values.items() if k.endswith(".clipped")]
+            found.append(LayerQuality(node.name, snr, max(clips, default=0.0)))
+        return tuple(found)
+
+    def statistics(self) -> dict[str, Statistics]:
+        """Mean over groups of chips, weighted by their number."""
+        weights = np.array([len(p.trials) for p in self.parts], float)
+        weights /= weights.sum()
+        merged = {}
+        for name, first in self.parts[0].stats.items():
+            values = {
+                k: np.sum(
+                    [w * np.asarray(p.stats[name].values[k]) for w, p in zip(weights, self.parts, strict=True)], axis=0
+                )
+                for k in first.values
+            }
+            spread = float(sum(w * p.stats[name].spread for w, p in zip(weights, self.parts, strict=True)))
+            merged[name] = Statistics(values, first.origin, spread)
+        return merged
+
+
+def _merge(parts: list[Part]) -> _Merged:
+    return _Merged(sorted(parts, key=lambda p: p.trials))
+
+
+def _work(job: Job, inputs: np.ndarray, labels: np.ndarray | None, group: tuple[int, ...]) -> Part:
+    import torch
+
+    torch.set_num_threads(1)
+    return job.run(inputs, labels, group, None)
+
+
+def _in_processes(
+    job: Job, inputs: np.ndarray, labels: np.ndarray | None, chips: tuple[int, ...], workers: int
+) -> list[Part]:
+    """Groups of chips in worker processes; spawn, since forking is unsafe with torch threads."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    size = -(-len(chips) // workers)
+    groups = [g for i in range(0, len(chips), size) for g in job.groups(chips[i : i + size])]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(groups)), mp_context=context) as pool:
+        futures = [pool.submit(_work, job, inputs, labels, group) for group in groups]
+        return [f.result() for f in futures]

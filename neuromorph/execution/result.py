@@ -1,0 +1,92 @@
+"""What an execution found: accuracy over chips, signal-to-noise per layer, statistics for the activity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neuromorph.devices.kind import Statistics
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean over chips with the 95 % confidence interval of the mean, and the extremes.
+
+    The interval is Student's t over chips; with one chip it is the Wilson score interval over its samples.
+    """
+
+    mean: float
+    low: float
+    high: float
+    deviation: float
+    worst: float
+    best: float
+
+
+@dataclass(frozen=True)
+class LayerQuality:
+    """Signal-to-noise ratio of one node's output against the float network, dB, and clipped conversions (fraction)."""
+
+    node: str
+    snr_db: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Result of running a placement on its chips.
+
+    accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
+    outputs: (trials, samples, ...) where kept. error: relative rms deviation of the outputs from the float network.
+    """
+
+    trials: tuple[int, ...]
+    samples: int
+    seed: int
+    time_s: float
+    off: frozenset[str]
+    accuracy: np.ndarray | None
+    float_accuracy: float | None
+    error: np.ndarray
+    layers: tuple[LayerQuality, ...]
+    statistics: Mapping[str, Statistics]
+    outputs: np.ndarray | None = None
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def interval(self) -> Interval | None:
+        """Accuracy over chips; None without labels."""
+        if self.accuracy is None:
+            return None
+        return interval(self.accuracy, self.samples)
+
+
+T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Student's t quantile 0.975 for 1..15 degrees of freedom; beyond, its normal expansion is used."""
+
+
+def t_quantile(degrees: int) -> float:
+    """Student's t quantile 0.975 (expansion of Abramowitz and Stegun 26.7.5 beyond the table)."""
+    if degrees <= len(T_975):
+        return T_975[degrees - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+
+
+def interval(accuracy: np.ndarray, samples: int) -> Interval:
+    """The interval of per-chip accuracies (trials,)."""
+    mean, n = float(accuracy.mean()), len(accuracy)
+    if n == 1:
+        z2 = 1.959964**2
+        centre = (mean + z2 / (2 * samples)) / (1 + z2 / samples)
+        half = math.sqrt(z2 * (mean * (1 - mean) / samples + z2 / (4 * samples**2))) / (1 + z2 / samples)
+        return Interval(mean, max(0.0, centre - half), min(1.0, centre + half), 0.0, mean, mean)
+    deviation = float(accuracy.std(ddof=1))
+    half = t_quantile(n - 1) * deviation / math.sqrt(n)
+    return Interval(
+        mean, max(0.0, mean - half), min(1.0, mean + half), deviation, float(accuracy.min()), float(accuracy.max())
+    )
