@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import stdtrit
 
 from neuromorph.devices.kind import Statistics
 
@@ -65,18 +66,6 @@ class Execution:
         return interval(self.accuracy, self.samples)
 
 
-T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t quantile 0.975 for 1..15 degrees of freedom; beyond, its normal expansion is used."""
-
-
-def t_quantile(degrees: int) -> float:
-    """Student's t quantile 0.975 (expansion of Abramowitz and Stegun 26.7.5 beyond the table)."""
-    if degrees <= len(T_975):
-        return T_975[degrees - 1]
-    z = 1.959964
-    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-
-
 def interval(accuracy: np.ndarray, samples: int) -> Interval:
     """The interval of per-chip accuracies (trials,)."""
     mean, n = float(accuracy.mean()), len(accuracy)
@@ -86,7 +75,7 @@ def interval(accuracy: np.ndarray, samples: int) -> Interval:
         half = math.sqrt(z2 * (mean * (1 - mean) / samples + z2 / (4 * samples**2))) / (1 + z2 / samples)
         return Interval(mean, max(0.0, centre - half), min(1.0, centre + half), 0.0, mean, mean)
     deviation = float(accuracy.std(ddof=1))
-    half = t_quantile(n - 1) * deviation / math.sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
     return Interval(
         mean, max(0.0, mean - half), min(1.0, mean + half), deviation, float(accuracy.min()), float(accuracy.max())
     )

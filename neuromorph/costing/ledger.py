@@ -1,0 +1,166 @@
+"""Counts times prices: the ledger. Its rows add up to the total; what has no price is listed, never zero."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from neuromorph.hardware.component import Architecture, Component, Cost, weakest
+
+if TYPE_CHECKING:
+    from neuromorph.activity import Activity
+
+DYNAMIC, STATIC = "dynamic", "static"
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One action of one component for one layer, per inference.
+
+    count: actions (seconds for "busy" and "leakage"); each_j: energy of one (watts for seconds);
+    energy_j = count * each_j, None where not modelled. spread_j: standard deviation over samples.
+    """
+
+    layer: str
+    component: str
+    action: str
+    kind: str
+    count: float
+    each_j: float | None
+    energy_j: float | None
+    spread_j: float
+    low_j: float | None
+    high_j: float | None
+    boundary: str
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All energies of one inference. boundary: what they include (core, chip, board, wall)."""
+
+    rows: tuple[LedgerRow, ...]
+    boundary: str
+    origin: str
+    unmodelled: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[LedgerRow]:
+        return iter(self.rows)
+
+    @property
+    def total_j(self) -> float:
+        """Energy of one inference: the sum of all modelled rows."""
+        return math.fsum(r.energy_j for r in self.rows if r.energy_j is not None)
+
+    def total(self, kind: str) -> float:
+        """Sum of the dynamic or the static rows, joules."""
+        return math.fsum(r.energy_j for r in self.rows if r.energy_j is not None and r.kind == kind)
+
+    @property
+    def range_j(self) -> tuple[float, float]:
+        """Total with every price at its low and at its high end, where a range is known."""
+        priced = [r for r in self.rows if r.energy_j is not None and r.each_j is not None]
+        low = math.fsum(r.count * (r.each_j if r.low_j is None else r.low_j) for r in priced if r.each_j is not None)
+        high = math.fsum(r.count * (r.each_j if r.high_j is None else r.high_j) for r in priced if r.each_j is not None)
+        return low, high
+
+    @property
+    def spread_j(self) -> float:
+        """Standard deviation over samples of the value-dependent rows, taken as fully correlated."""
+        return math.fsum(r.spread_j for r in self.rows)
+
+    @property
+    def basis(self) -> str:
+        return weakest(*(r.basis for r in self.rows if r.energy_j))
+
+    def by(self, field: str) -> dict[str, float]:
+        """Energy summed by "layer", "component", "action", "kind" or "basis", largest first."""
+        sums: dict[str, float] = {}
+        for row in self.rows:
+            if row.energy_j is not None:
+                sums[getattr(row, field)] = sums.get(getattr(row, field), 0.0) + row.energy_j
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+    def to_csv(self) -> str:
+        """All rows as CSV with a header."""
+        out = io.StringIO()
+        names = list(LedgerRow.__dataclass_fields__)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(names)
+        for row in self.rows:
+            writer.writerow(["" if getattr(row, n) is None else getattr(row, n) for n in names])
+        return out.getvalue()
+
+
+def price(activity: Activity, architecture: Architecture, seconds: float | None = None) -> Ledger:
+    """The ledger of one inference.
+
+    seconds: how long the chip is on for one inference (its latency, or the initiation interval of a
+    full pipeline); static power times it is included. None leaves the static rows out.
+    """
+    components = {c.path: (c, n) for c, n in architecture.chip.walk()}
+    prices = {path: _costs(c) for path, (c, _) in components.items()}
+    rows: list[LedgerRow] = []
+    missing: dict[str, None] = {}
+    for item in activity:
+        known = prices.get(item.path, {})
+        cost = known.get(item.action)
+        if cost is None:
+            if not known and item.action != "busy":
+                missing[f"{item.path}: {item.action}"] = None
+            continue
+        energy = item.mean * cost.energy_j
+        rows.append(
+            LedgerRow(
+                item.node, item.path, item.action, DYNAMIC, item.mean, cost.energy_j, energy,
+                item.spread * cost.energy_j, cost.low_j, cost.high_j, architecture.boundary, cost.basis, cost.source,
+            )
+        )  # fmt: skip
+    if seconds is not None:
+        static, unknown = _static(architecture, seconds)
+        rows += static
+        missing |= dict.fromkeys(unknown)
+    return Ledger(tuple(_merged(rows)), architecture.boundary, activity.origin, tuple(missing))
+
+
+def _costs(component: Component) -> dict[str, Cost]:
+    return dict(component.kind.costs(component)) if component.kind.costs else {}
+
+
+def _static(architecture: Architecture, seconds: float) -> tuple[list[LedgerRow], list[str]]:
+    rows, unknown = [], []
+    for component, count in architecture.chip.walk():
+        if component.kind.footprint is None:
+            continue
+        found = component.kind.footprint(component)
+        if found.leakage_w is None:
+            unknown.append(f"{component.path}: leakage")
+            continue
+        watts = found.leakage_w
+        rows.append(
+            LedgerRow(
+                "(chip)", component.path, "leakage", STATIC, count * seconds, watts, count * seconds * watts, 0.0,
+                None, None, architecture.boundary, found.basis, found.source,
+            )
+        )  # fmt: skip
+    return rows, unknown
+
+
+def _merged(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Adds up rows of one layer, component and action (several matrices of a node)."""
+    merged: dict[tuple[str, str, str, str], LedgerRow] = {}
+    for row in rows:
+        key = (row.layer, row.component, row.action, row.kind)
+        if key in merged:
+            old = merged[key]
+            energy = None if old.energy_j is None or row.energy_j is None else old.energy_j + row.energy_j
+            row = replace(
+                old, count=old.count + row.count, energy_j=energy, spread_j=old.spread_j + row.spread_j
+            )  # fmt: skip
+        merged[key] = row
+    return list(merged.values())
