@@ -155,7 +155,7 @@ _NAMES: dict[Dimension, str] = {
 _CANONICAL = {"ohm": "Ω"}
 
 _NUMBER = re.compile(r"\s*([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?\s*(.*?)\s*$", re.DOTALL)
-_TERM = re.compile(r"(.*?)(?:(?:\^|\*\*)?(-?\d+)|([⁻⁰¹²³⁴-⁹]+))?$")
+_TERM = re.compile(r"(.*?)(?:\^?(-?\d+)|([⁻⁰¹²³⁴-⁹]+))?$")
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
@@ -193,13 +193,15 @@ def _unknown(symbol: str, text: str) -> InputError:
 @lru_cache(maxsize=4096)
 def parse_unit(text: str) -> Unit:
     """A unit such as "pJ", "mm^2", "fJ/bit" or "V*s"; terms after each "/" divide. Raises InputError."""
-    factors = re.split(r"\s*([*·/])\s*", text.strip())
+    factors = re.split(r"\s*([*·/])\s*", text.strip().replace("**", "^"))
     unit, sign = Unit(_ONE), 1
     for i, term in enumerate(factors):
         if i % 2:
             sign = -1 if term == "/" else 1
             continue
-        found = None if term == "" else _symbol(term)
+        if term == "":
+            raise InputError(f"unknown unit {text!r}: nothing beside an operator", hint="write it like J/bit or V*s")
+        found = _symbol(term)
         power = 1
         if found is None:
             match = _TERM.match(term)

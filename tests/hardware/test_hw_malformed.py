@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one case per line reads better
 """Every malformed file gets one clear message: file, line, key, what was found, what to do."""
 
 from __future__ import annotations
@@ -271,8 +272,8 @@ def test_missing_file_suggests_its_sibling(tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(InputError, match=r"no such file \(did you mean chip.yaml"):
         load_architecture(path.with_name("chips.yaml"))
+    (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(InputError, match="folder"):
-        (tmp_path / "folder.yaml").mkdir()
         load_architecture(tmp_path / "folder.yaml")
 
 
@@ -313,8 +314,8 @@ def test_cut_files_never_escape_the_reader(seed: int, tmp_path: Path) -> None:
     path = write(tmp_path, chip=CHIP[:cut])
     try:
         load_architecture(path)
+        files = set()
     except InputError as error:
-        assert all(p.place.file == str(path) for p in error.problems)
-    else:
-        assert CHIP.startswith(CHIP[:cut].rstrip())
-        assert cut > CHIP.index("}\n      adc")
+        files = {p.place.file for p in error.problems}
+    complete = cut > CHIP.index("}\n      adc")
+    assert files == {str(path)} or (complete and not files)
