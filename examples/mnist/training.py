@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-Step = Callable[[], None]
+CLIP_DEVIATIONS = 2.5
+"""Weights stay within this many standard deviations of their layer: conductances and integer codes span the
+largest weight of a matrix, so a few outliers would leave the rest to the lowest levels, in the noise."""
 
 
 def pixels(x: np.ndarray) -> torch.Tensor:
@@ -50,6 +52,14 @@ def accuracy(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     return right / len(x)
 
 
+def clip(weights: list[torch.Tensor]) -> None:
+    """Limit each weight array to CLIP_DEVIATIONS standard deviations of its weights that are not zero."""
+    with torch.no_grad():
+        for w in weights:
+            bound = CLIP_DEVIATIONS * w[w != 0].std()
+            w.clamp_(-bound, bound)
+
+
 def fit(
     model: nn.Module,
     x: np.ndarray,
@@ -61,30 +71,38 @@ def fit(
     shift: float = 2.0,
     degrees: float = 10.0,
     scale: float = 0.1,
-    after_step: Step | None = None,
+    first_epoch: int = 0,
 ) -> None:
     """Train with AdamW (`rate` falls to zero along a cosine, `decay` is the weight decay) on distorted images.
 
-    after_step is called after every update: the place to put masked weights back to zero.
+    first_epoch: start there in the schedule (learning-rate rewinding). After every update the weights (arrays
+    of two and more axes) are clipped.
     """
+    weights = [p for p in model.parameters() if p.ndim > 1]
     images, labels = pixels(x), torch.from_numpy(y.astype(np.int64))
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
-    steps = epochs * (len(x) // batch)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    steps = len(x) // batch
     began = time.perf_counter()
-    for epoch in range(epochs):
+    for epoch in range(first_epoch, epochs):
         model.train()
         total = 0.0
         order = torch.randperm(len(x))
-        for k in range(len(x) // batch):
+        for k in range(steps):
+            progress = (epoch * steps + k) / (epochs * steps)
+            optimizer.param_groups[0]["lr"] = rate * (1 + math.cos(math.pi * progress)) / 2
             chosen = order[k * batch : (k + 1) * batch]
             loss = F.cross_entropy(model(distort(images[chosen], shift, degrees, scale)), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
-            if after_step is not None:
-                after_step()
+            clip(weights)
             total += loss.item()
         seconds = time.perf_counter() - began
-        print(f"epoch {epoch + 1}/{epochs}: mean loss {total / (len(x) // batch):.4f}, {seconds:.0f} s", flush=True)
+        print(f"epoch {epoch + 1}/{epochs}: mean loss {total / steps:.4f}, {seconds:.0f} s", flush=True)
+
+
+def round_to_half(model: nn.Module) -> None:
+    """Round the parameters to float16, the type in which they are stored."""
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(p.half())
