@@ -1,0 +1,179 @@
+"""The timeline of a placement: a stage per operator, a token per output row, buffers and link delays between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.costing.timeline import Edge, Pipeline, Stage, Timeline, all_at_once, one_to_one, simulate, window_need
+from neuromorph.devices.kind import device_kind
+from neuromorph.graph.model import Node, Shape
+
+if TYPE_CHECKING:
+    from neuromorph.activity import Activity
+    from neuromorph.hardware.component import Component
+    from neuromorph.mapping.placement import Placement
+
+SAMPLES = 8
+"""Samples simulated by default: enough for the steady interval of the pipelines here and for a readable chart."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Times of consecutive inferences on one chip.
+
+    latency_s: first sample alone, from its first service to its last output. interval_s: steady time
+    between outputs of a full pipeline. unmodelled: stages without a known duration.
+    """
+
+    timeline: Timeline
+    latency_s: float
+    interval_s: float
+    bottleneck: str
+    unmodelled: tuple[str, ...]
+
+    @property
+    def throughput_hz(self) -> float:
+        return 1.0 / self.interval_s if self.interval_s > 0 else math.inf
+
+
+def schedule(
+    placement: Placement, activity: Activity, *, samples: int = SAMPLES, engine: str = "recursion"
+) -> Schedule:
+    """Simulates `samples` inferences that are all waiting at time 0.
+
+    engine: "recursion" (compiled) or "simpy" (discrete events); both give the same times.
+    """
+    pipeline, unmodelled = pipeline_of(placement, activity)
+    timeline = simulate(pipeline, max(samples, 2), engine=engine)  # type: ignore[arg-type]
+    return Schedule(
+        timeline,
+        float(timeline.latency_s[0]),
+        float(timeline.interval_s),
+        timeline.bottleneck().stage,
+        tuple(unmodelled),
+    )
+
+
+def tokens_of(shape: Shape) -> int:
+    """Rows of a feature map (channels, height, width); other values travel whole."""
+    return shape[1] if len(shape) == 3 else 1
+
+
+def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, list[str]]:
+    """Stages and edges of a placement, and the stages whose duration is not known."""
+    graph, shapes = placement.graph, placement.graph.shapes
+    services, unmodelled = _services(placement, activity)
+    servers = _servers(placement)
+    stages = [Stage(name, 0.0, tokens_of(shape)) for name, shape in graph.input_shapes.items()]
+    edges, orders = [], {}
+    delays = _delays(placement)
+    for node in graph.nodes:
+        tokens = tokens_of(shapes[node.name])
+        service, depth = services.get(node.name, (0.0, 0.0))
+        server = servers.get(node.name, "")
+        stages.append(Stage(node.name, service / tokens, tokens, depth_s=depth, server=server))
+        if server:
+            orders.setdefault(server, []).append(node.name)
+        for source in node.inputs:
+            need, keep = _need(node, shapes[source], shapes[node.name])
+            edges.append(Edge(source, node.name, need, keep, delay_s=delays.get((source, node.name), 0.0)))
+    return Pipeline(stages, edges, orders), unmodelled
+
+
+def _need(node: Node, source: Shape, target: Shape) -> tuple[np.ndarray, np.ndarray]:
+    have, make = tokens_of(source), tokens_of(target)
+    window = getattr(node.operator, "window", None)
+    if window is not None and len(source) == 3:
+        return window_need(
+            make, window.kernel[0], window.stride[0], window.padding[0], window.dilation[0], in_rows=have
+        )
+    if have == make and len(source) == len(target):
+        return one_to_one(make)
+    return all_at_once(make, have)
+
+
+def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple[float, float]], list[str]]:
+    """Seconds each operator is busy per sample on all its copies together, and its pipeline depth, by node."""
+    tile = placement.architecture.chip["tile"]
+    unit = tile["core"]
+    kind = device_kind(unit.kind.name)
+    found: dict[str, tuple[float, float]] = {}
+    unmodelled = []
+    for node in placement.graph.nodes:
+        if node.operator.role in ("matrix", "state"):
+            layout = placement.layout(node.name)
+            o = kind.occupancy(layout, unit, activity.statistics[node.name])
+            found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
+            if o.service_s == 0.0:
+                unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
+    units: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
+    for row in activity:
+        if row.action != "operation" or row.node in found:
+            continue
+        component = units.get(row.path)
+        seconds = component.kind.times(component).get("operation") if component and component.kind.times else None
+        if component is None or seconds is None:
+            unmodelled.append(f"{row.node}: duration of its operations")
+            continue
+        found[row.node] = (row.mean * seconds / component.count / _tiles_near(placement, row.node), 0.0)
+    return found, unmodelled
+
+
+def _tiles_near(placement: Placement, name: str) -> int:
+    """Tiles whose vector units share the work: those of the nearest hosted operator upstream, at least one."""
+    graph = placement.graph
+    while name in {n.name for n in graph.nodes}:
+        node = graph[name]
+        if node.operator.role in ("matrix", "state"):
+            return max(1, int(placement.tiles_of(name)))
+        if not node.inputs:
+            break
+        name = node.inputs[0]
+    return 1
+
+
+def _servers(placement: Placement) -> dict[str, str]:
+    """Nodes that share a core take turns: the name of their common server by node."""
+    owner: dict[int, str] = {}
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    sharing = device_kind(placement.architecture.chip["tile"]["core"].kind.name)
+    if sharing.resources(placement.architecture.chip["tile"]["core"]).sharing != "memory":
+        return {}
+    for node in placement.graph.nodes:
+        if node.operator.role not in ("matrix", "state"):
+            continue
+        parent[node.name] = node.name
+        for core in placement.cores_of(node.name):
+            if core in owner:
+                parent[root(node.name)] = root(owner[core])
+            owner[core] = node.name
+    groups: dict[str, list[str]] = {}
+    for name in parent:
+        groups.setdefault(root(name), []).append(name)
+    return {name: f"core of {first}" for first, names in groups.items() if len(names) > 1 for name in names}
+
+
+def _delays(placement: Placement) -> dict[tuple[str, str], float]:
+    """Seconds a token travels: latency per router passed, and its bits once through the slowest link."""
+    tile = placement.architecture.chip["tile"]
+    parts: Sequence[Component | None] = (tile.get("router"), placement.architecture.chip.get("link"))
+    times = [c.kind.times(c) for c in parts if c is not None and c.kind.times]
+    latency = sum(t.get("latency", 0.0) for t in times)
+    per_bit = max((t.get("transfer_bit", 0.0) for t in times), default=0.0)
+    shapes = placement.graph.shapes
+    found: dict[tuple[str, str], float] = {}
+    for route in placement.routes:
+        bits = route.bits / tokens_of(shapes[route.source])
+        found[route.source, route.target] = latency * (route.hops + 1) + per_bit * bits * (route.hops > 0)
+    return found
