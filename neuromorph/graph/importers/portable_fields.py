@@ -8,6 +8,7 @@ import json
 import math
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -159,3 +160,16 @@ def json_name(kind: type) -> str:
 def _type_name(kind: Any) -> str:
     names = {bool: "true or false", int: "an integer", float: "a finite number", str: "a string", NoneType: "null"}
     return names.get(kind) or ("a list of " + str(typing.get_args(kind)) if typing.get_args(kind) else "an object")
+
+
+def kind_of_file(path: Path) -> str:
+    """What a file that should be safetensors looks like."""
+    with path.open("rb") as stream:
+        start = stream.read(9)
+    if start[:2] == b"PK":
+        return "it looks like a zip archive (a torch or numpy file)"
+    if start[:1] == b"\x80" or start[:1] in (b"(", b"c"):
+        return "it looks like a pickle, which is never read"
+    if len(start) < 9 or start[8:9] != b"{":
+        return "it does not begin like a safetensors file"
+    return "it was truncated, extended or changed"

@@ -23,6 +23,7 @@ from neuromorph.graph.importers.portable_fields import (
     found,
     json_name,
     key_faults,
+    kind_of_file,
     suggestion,
 )
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape
@@ -134,7 +135,7 @@ class _Reader:
         if size != entry["bytes"]:
             raise Fault(
                 "weights.bytes",
-                f"{name} is {size} bytes long, expected {entry['bytes']}: {_kind_of_file(path)}",
+                f"{name} is {size} bytes long, expected {entry['bytes']}: {kind_of_file(path)}",
                 "copy both files again, or save the graph again",
             )
         data = path.read_bytes()
@@ -142,7 +143,7 @@ class _Reader:
         if digest != entry["sha256"]:
             raise Fault(
                 "weights.sha256",
-                f"{name} has SHA-256 {digest[:12]}..., expected {str(entry['sha256'])[:12]}...: {_kind_of_file(path)}",
+                f"{name} has SHA-256 {digest[:12]}..., expected {str(entry['sha256'])[:12]}...: {kind_of_file(path)}",
                 "the file was changed or belongs to another graph; save the graph again",
             )
         try:
@@ -150,7 +151,7 @@ class _Reader:
 
             return load(data)
         except Exception as error:
-            raise Fault("weights.file", f"{name} is no safetensors file: {error}; {_kind_of_file(path)}") from None
+            raise Fault("weights.file", f"{name} is no safetensors file: {error}; {kind_of_file(path)}") from None
 
     def _collect(self, inputs: Mapping[str, Any]) -> dict[str, Shape]:
         shapes: dict[str, Shape] = {}
@@ -295,16 +296,3 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is no legal number")
-
-
-def _kind_of_file(path: Path) -> str:
-    """What a file that should be safetensors looks like."""
-    with path.open("rb") as stream:
-        start = stream.read(9)
-    if start[:2] == b"PK":
-        return "it looks like a zip archive (a torch or numpy file)"
-    if start[:1] == b"\x80" or start[:1] in (b"(", b"c"):
-        return "it looks like a pickle, which is never read"
-    if len(start) < 9 or start[8:9] != b"{":
-        return "it does not begin like a safetensors file"
-    return "it was truncated, extended or changed"

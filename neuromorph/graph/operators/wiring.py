@@ -143,6 +143,32 @@ class Slice(Wiring):
 
 @final
 @dataclass(frozen=True, eq=False)
+class Pad(Wiring):
+    """Zeros before and after the elements of an axis."""
+
+    axis: int
+    before: int = 0
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        check_axes(self.axis)
+        if self.before < 0 or self.after < 0:
+            raise InputError(f"pads by {self.before} and {self.after}, expected 0 or more")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        check_axes(self.axis, rank=len(shape))
+        at = len(shape) + self.axis
+        return (*shape[:at], shape[at] + self.before + self.after, *shape[at + 1 :])
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        from torch.nn.functional import pad
+
+        return pad(inputs[0], (*(0, 0) * (-self.axis - 1), self.before, self.after))
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Concat(Wiring):
     """The inputs one after the other along an axis; -3 joins channels of maps, -1 vectors."""
 

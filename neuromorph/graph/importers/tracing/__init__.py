@@ -1,0 +1,1 @@
+"""Reading torch modules by tracing them."""
