@@ -150,9 +150,9 @@ def squared_error(values: np.ndarray, number_format: NumberFormat, mask: np.ndar
     return float(np.sum(np.where(True if mask is None else mask, difference, 0.0) ** 2))
 
 
-def check_choice(key: str, value: object, legal: tuple[str, ...]) -> None:
+def check_choice(key: str, value: object, legal: tuple[str | None, ...]) -> None:
     if value not in legal:
-        raise InputError(f"{key} {value!r} is not known", Place(key=key), "one of " + ", ".join(legal))
+        raise InputError(f"{key} {value!r} is not known", Place(key=key), "one of " + ", ".join(map(str, legal)))
 
 
 def check_bits(bits: object, key: str = "bits", lowest: int = 1) -> None:

@@ -68,7 +68,7 @@ def iterative_prune(
     Raises InputError for bad arguments, a `rewind_to` of another network, and a training that diverged.
     """
     targets = schedule(sparsity, rounds, _present_sparsity(graph, structure, layers, exclude))
-    check_choice("rewind", rewind, REWINDS)  # type: ignore[arg-type]
+    check_choice("rewind", rewind, REWINDS)
     check_choice("structure", structure, ("unstructured", "channel"))
     if rewind == "weights" and rewind_to is None:
         hint = "the network before training, or after rewind_epoch epochs; or rewind='learning_rate'"

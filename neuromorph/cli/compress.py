@@ -1,0 +1,88 @@
+"""Command: compress a network by pruning and quantization steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from neuromorph.graph.compress import Compression
+
+_STEPS_HELP = (
+    "Steps in order, separated by ';': prune:SPARSITY, quantize:BITS, binarize, ternarize, each with options after "
+    "commas, e.g. 'prune:0.9,scope=layer;quantize:8,activations=8,method=mse'."
+)
+
+
+def compress(
+    model: Annotated[Path, typer.Argument(help="Model file.", metavar="MODEL")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Compressed model, a .nmg.json file.")],
+    steps: Annotated[str, typer.Option("--steps", "-s", help=_STEPS_HELP)],
+    data: Annotated[Path | None, typer.Option("--data", help="Inputs (.npz, .npy) that calibrate activations.")] = None,
+    samples: Annotated[int, typer.Option("--samples", help="How many of the inputs calibration uses.")] = 512,
+) -> None:
+    """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
+    from neuromorph.errors import InputError, Place
+    from neuromorph.graph.compress import apply_steps, needs_data, parse_steps, summary
+    from neuromorph.graph.compress.inputs_file import read_inputs
+    from neuromorph.graph.importers import read_graph
+    from neuromorph.graph.importers.portable import save
+
+    parsed = parse_steps(steps)
+    _check_output(model, output)
+    if needs_data(parsed) and data is None:
+        raise InputError("quantizing activations needs data", Place(key="--data"), "a .npz file with inputs as array x")
+    graph = read_graph(model)
+    inputs = read_inputs(data, graph, samples) if data is not None and needs_data(parsed) else None
+    before = summary(graph)
+    compressed = apply_steps(graph, parsed, inputs)
+    written = save(compressed, output)
+    _print(before, summary(compressed))
+    typer.echo(f"written: {written}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("compress")(compress)
+
+
+def _check_output(model: Path, output: Path) -> None:
+    """InputError where writing would replace the model read, or has nowhere to go."""
+    from neuromorph.errors import InputError, Place
+    from neuromorph.graph.importers.portable import SUFFIXES
+
+    name = output.name if output.name.endswith(SUFFIXES) else output.name + SUFFIXES[0]
+    place = Place(file=str(output))
+    for written in (name, name.removesuffix(".json") + ".safetensors"):
+        path = output.with_name(written)
+        same = path.samefile(model) if path.exists() and model.exists() else path.resolve() == model.resolve()
+        if same:
+            raise InputError("the output would replace the model that is read", place, "choose another name")
+    if not output.parent.is_dir():
+        raise InputError(f"folder {str(output.parent)!r} does not exist", place, "create it or choose another one")
+
+
+def _print(before: Compression, after: Compression) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    totals = ("total", "", f"{after.weights:,}", f"{after.nonzero:,}", f"{after.sparsity:.1%}", "")
+    footers = (*totals, f"{after.dense_bytes:,}", f"{after.packed_bytes:,}")
+    columns = ("layer", "operator", "weights", "non-zero", "zeros", "format", "bytes", "packed")
+    for column, footer in zip(columns, footers, strict=True):
+        right = column not in ("layer", "operator", "format")
+        table.add_column(column, footer=footer, justify="right" if right else "left", overflow="fold")
+    for r in after.rows:
+        counts = (f"{r.weights:,}", f"{r.nonzero:,}", f"{r.sparsity:.1%}", r.format)
+        cells = (r.layer, r.operator, *counts, f"{r.dense_bytes:,}", f"{r.packed_bytes:,}")
+        table.add_row(*(Text(cell) for cell in cells))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # piped output is not wrapped at 80 columns
+    console.print(table)
+    ratio = before.packed_bytes / after.packed_bytes if after.packed_bytes else 1.0
+    typer.echo(f"weights {before.packed_bytes:,} -> {after.packed_bytes:,} bytes ({ratio:.1f}x smaller)")
