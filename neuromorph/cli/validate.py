@@ -1,0 +1,114 @@
+"""Command: validate, published figures beside ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from neuromorph.costing.validate import Comparison
+
+
+LONG = 15
+"""Calibrated tables with more rows are condensed unless --all is given."""
+
+
+def validate(
+    fixtures: Annotated[list[str] | None, typer.Argument(help="Fixtures to compare; all by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print every row of long calibrated tables.")] = False,
+) -> None:
+    """Print published figures beside ours, with the deviation.
+
+    calibrated: a figure the datasheets were made from or one quantity was solved for. predicted:
+    nothing was fitted to it. check: published parts against their published total.
+    """
+    from neuromorph.costing.validate import validate as compare
+
+    found = compare(fixtures or ())
+    if as_json:
+        _print_json(found)
+        return
+    for name in dict.fromkeys(c.fixture for c in found):
+        rows = [c for c in found if c.fixture == name]
+        _print_table(name, rows if every else list(_condensed(rows)))
+    _print_summary(found)
+
+
+def _print_json(found: Sequence[Comparison]) -> None:
+    import dataclasses
+    import json
+
+    rows = [{**dataclasses.asdict(c), "deviation": c.deviation} for c in found]
+    typer.echo(json.dumps({"schema": 1, "comparisons": rows}, indent=2, ensure_ascii=False))
+
+
+def _condensed(found: Sequence[Comparison]) -> Iterator[Comparison]:
+    """Long calibrated tables as their worst row, which says for how many it stands."""
+    import dataclasses
+
+    tables: dict[tuple[str, str], list[Comparison]] = {}
+    for c in found:
+        # the table is what the label says before its colon
+        tables.setdefault((c.label.split(": ")[0], c.role), []).append(c)
+    for (_, role), rows in tables.items():
+        if role != "calibrated" or len(rows) <= LONG:
+            yield from rows
+            continue
+        worst = max(rows, key=lambda c: abs(c.deviation))
+        yield dataclasses.replace(worst, note=f"largest of {len(rows)} deviations" + (worst.note and f"; {worst.note}"))
+
+
+def _percent(deviation: float) -> str:
+    return "0.0%" if abs(deviation) < 0.0005 else f"{deviation:+.1%}"
+
+
+def _shown(value: float, unit: str) -> str:
+    from neuromorph import units
+    from neuromorph.costing.validate.measures import PLAIN
+
+    if unit in PLAIN:
+        return f"{value:.4g}" + ("" if unit == "1" else f" {unit}")
+    if unit == "m^2":
+        return f"{value * 1e6:.4g} mm2" if value >= 1e-8 else f"{value * 1e12:.4g} um2"
+    return units.format_si(value, unit)
+
+
+def _print_table(name: str, found: Sequence[Comparison]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    sources = "; ".join(dict.fromkeys(c.source.split("; ")[0] for c in found))
+    table = Table(
+        title=Text(f"{name}: {sources}"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False
+    )
+    table.add_column("figure", overflow="fold")
+    for column in ("published", "ours", "deviation"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("role", no_wrap=True)
+    table.add_column("remark", overflow="fold")
+    for c in found:
+        cells = (c.label, _shown(c.published, c.unit), _shown(c.ours, c.unit), _percent(c.deviation), c.role, c.note)
+        table.add_row(*(Text(cell) for cell in cells))
+    console = Console()
+    # piped output is not wrapped at 80 columns
+    console = console if console.is_terminal else Console(width=160)
+    console.print(table)
+    console.print()
+
+
+def _print_summary(found: Sequence[Comparison]) -> None:
+    for role in dict.fromkeys(c.role for c in found):
+        deviations = sorted(abs(c.deviation) for c in found if c.role == role)
+        middle = deviations[len(deviations) // 2]
+        typer.echo(f"{role}: {len(deviations)} figures, median deviation {middle:.1%}, largest {deviations[-1]:.1%}")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("validate")(validate)
