@@ -1,0 +1,76 @@
+"""Hardware-aware emulation of trained networks on neuromorphic and in-memory computing hardware.
+
+The public names are loaded when first used, so that `import neuromorph` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from neuromorph.devices.kind import Assumption
+    from neuromorph.execution import attribute, calibrate, execute
+    from neuromorph.execution.finetune import finetune
+    from neuromorph.graph.compress import compress
+    from neuromorph.graph.data import read_data
+    from neuromorph.graph.importers import read_graph, save_graph
+    from neuromorph.graph.importers.torch_import import from_torch
+    from neuromorph.hardware.catalog import load_architecture, load_datasheet
+    from neuromorph.mapping import place
+    from neuromorph.report import compare, write_report
+    from neuromorph.run import run
+    from neuromorph.sweep import sweep
+
+_HOMES = {
+    "Assumption": "neuromorph.devices.kind",
+    "attribute": "neuromorph.execution",
+    "calibrate": "neuromorph.execution",
+    "compare": "neuromorph.report",
+    "compress": "neuromorph.graph.compress",
+    "execute": "neuromorph.execution",
+    "finetune": "neuromorph.execution.finetune",
+    "from_torch": "neuromorph.graph.importers.torch_import",
+    "load_architecture": "neuromorph.hardware.catalog",
+    "load_datasheet": "neuromorph.hardware.catalog",
+    "place": "neuromorph.mapping",
+    "read_data": "neuromorph.graph.data",
+    "read_graph": "neuromorph.graph.importers",
+    "run": "neuromorph.run",
+    "save_graph": "neuromorph.graph.importers",
+    "sweep": "neuromorph.sweep",
+    "write_report": "neuromorph.report",
+}
+
+__all__ = [
+    "Assumption",
+    "__version__",
+    "attribute",
+    "calibrate",
+    "compare",
+    "compress",
+    "execute",
+    "finetune",
+    "from_torch",
+    "load_architecture",
+    "load_datasheet",
+    "place",
+    "read_data",
+    "read_graph",
+    "run",
+    "save_graph",
+    "sweep",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
