@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -85,7 +86,7 @@ def main() -> None:
     record = HERE / "accuracy.json"
     for name in names:
         for suffix, graph in versions(name):
-            path = save(graph, HERE / f"{name}{suffix}", dtype="float16")
+            path = save(replace(graph, name=name + suffix), HERE / (name + suffix), dtype="float16")
             found = json.loads(record.read_text()) if record.is_file() else {}
             found[name + suffix] = measured(path)
             record.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
