@@ -55,6 +55,8 @@ def test_bytes_are_scaled_and_plain_arrays_read(folder: Path) -> None:
     assert compress(folder, "--data", str(folder / "bytes.npy")) == 0
     scale = read_graph(folder / "small.nmg.json")["conv1"].operator.input_format
     assert not scale.signed
+    np.save(folder / "floats.npy", batch(cnn(), 5).astype(np.float32))  # needs no conversion, and stays read-only
+    assert compress(folder, "--data", str(folder / "floats.npy"), output="other") == 0
     assert scale == apply_steps(cnn(), STEPS, levels / np.float32(255))["conv1"].operator.input_format
 
 

@@ -259,6 +259,8 @@ def test_summary_counts_bits_and_bytes() -> None:
     assert (sizes.weights, sizes.nonzero, sizes.dense_bytes, sizes.packed_bytes) == (120, 60, 200, 180)
     assert sizes.float_bytes == 480
     assert sizes.sparsity == 0.5
+    pruned = summary(quantize(prune(graph, 0.75, layers="fc1"), 1)).rows[0]
+    assert (pruned.dense_bytes, pruned.packed_bytes) == (13, 13)  # 80 + 20 bits
     formats = [NumberFormat("ternary", 2, axis=0), NumberFormat("int", 8, False, zero_point=np.array(3.0))]
     from neuromorph.graph.compress.sizes import describe
 

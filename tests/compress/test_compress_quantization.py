@@ -227,6 +227,9 @@ def test_data_is_taken_by_name_for_several_inputs() -> None:
         ({"bits": 8, "activations": 8, "data": np.zeros(8)}, r"not \(batch, 8\)"),
         ({"bits": 8, "activations": 8, "data": np.zeros((0, 8))}, "no sample"),
         ({"bits": 8, "activations": 8, "data": np.full((2, 8), np.nan)}, "NaN"),
+        ({"bits": 8, "activations": 8, "data": np.zeros((2, 8), dtype=np.uint8)}, "not floating point"),
+        ({"bits": 8, "activations": 8, "data": [["a"]]}, "no array"),
+        ({"bits": 8, "activations": 8, "data": np.array([None])}, "no array"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict, message: str) -> None:

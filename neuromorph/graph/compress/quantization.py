@@ -15,7 +15,7 @@ from neuromorph.graph.model import Graph, Node, NumberFormat
 if TYPE_CHECKING:
     import torch
 
-SAMPLED_VALUES = 1 << 20
+SAMPLED_VALUES = 1 << 18
 """How many values of one product's input percentile and MSE calibration look at, evenly spaced over the data."""
 
 Fitter = Callable[[np.ndarray, np.ndarray | None], tuple[NumberFormat, np.ndarray]]
@@ -47,7 +47,7 @@ def quantize(
     activations: bits for the input of every matrix product of the chosen layers, 1 to 16, one scale per
     tensor, fitted by the same method on `data` (batch, *shape; or one array per input of the network) with
     weights quantized and other inputs exact. The grid is unsigned where no input was negative; activation_scheme
-    defaults to scheme. Minmax looks at every value, the other methods at up to 2^20 evenly spaced ones.
+    defaults to scheme. Minmax looks at every value, the other methods at up to 2^18 evenly spaced ones.
 
     Raises InputError for a bad argument, NaN weights or data, and activations without data.
     """
@@ -236,8 +236,15 @@ def _batches(graph: Graph, data: Any, size: int = 128) -> list[dict[str, Any]]:
         raise InputError(f"data names {sorted(data)}, inputs are {sorted(graph.input_shapes)}", Place(key="data"))
     arrays = {}
     for name, shape in graph.input_shapes.items():
-        array = torch.as_tensor(data[name]).detach().cpu()
-        array = array if array.is_floating_point() else array.float()
+        try:
+            array = torch.as_tensor(np.array(data[name]) if isinstance(data[name], np.ndarray) else data[name])
+        except (TypeError, ValueError, RuntimeError) as error:
+            text = " ".join(str(error).split())
+            raise InputError(f"data for {name!r} is no array: {text}", Place(key="data")) from None
+        array = array.detach().cpu()
+        if not array.is_floating_point():
+            hint = "scale it as in training, images of bytes by 1/255"
+            raise InputError(f"data for {name!r} is of type {array.dtype}, not floating point", Place(key="data"), hint)
         if tuple(array.shape[1:]) != tuple(shape) or array.dim() != len(shape) + 1:
             wanted = ", ".join(["batch", *map(str, shape)])
             raise InputError(f"data for {name!r} has shape {tuple(array.shape)}, not ({wanted})", Place(key="data"))

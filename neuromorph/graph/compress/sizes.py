@@ -17,7 +17,8 @@ FLOAT_BITS = 32
 @dataclass(frozen=True)
 class LayerSize:
     """One weight array. dense_bytes stores every weight at `bits`; packed_bytes is the smaller of that and
-    a bitmap of one bit per weight followed by the non-zero ones. Scales and biases are not counted."""
+    a bitmap of one bit per weight followed by the non-zero ones (a pruned binary array has no other form).
+    Scales and biases are not counted."""
 
     layer: str
     operator: str
@@ -72,7 +73,10 @@ def summary(graph: Graph) -> Compression:
     for layer in all_layers(graph):
         weights, nonzero = layer.weight.size, int(np.count_nonzero(layer.weight))
         bits = FLOAT_BITS if layer.format is None else layer.format.bits
-        dense, bitmap = ceil(weights * bits / 8), ceil((weights + nonzero * bits) / 8)
+        bitmap = ceil((weights + nonzero * bits) / 8)
+        # a binary grid has no 0: with pruned weights only the bitmap tells which they are
+        needs_bitmap = describe(layer.format).startswith("binary") and nonzero < weights
+        dense = bitmap if needs_bitmap else ceil(weights * bits / 8)
         row = LayerSize(
             layer=layer.name,
             operator=type(layer.operator).__name__,
