@@ -1,12 +1,13 @@
 """Which kinds of component exist: found by import, with no list to edit.
 
-Every module below `neuromorph.devices`, and every module named by an entry point of the group
-`neuromorph.devices`, is imported; its module-level ComponentKind objects are the kinds.
+Modules below `neuromorph.devices` that declare a kind, and every module named by an entry point of
+the group `neuromorph.devices`, are imported; their module-level ComponentKind objects are the kinds.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,11 +23,19 @@ _found: dict[str, ComponentKind] | None = None
 _extra: list[dict[str, ComponentKind]] = []
 
 
+def _declares(name: str) -> bool:
+    """Whether a module's source makes a ComponentKind; without source, assume so."""
+    spec = importlib.util.find_spec(name)
+    source = getattr(spec.loader, "get_source", lambda _: None)(name) if spec is not None else None
+    return source is None or "ComponentKind(" in source
+
+
 def _modules() -> Iterator[ModuleType]:
     package = importlib.import_module("neuromorph.devices")
-    yield package
     for info in pkgutil.walk_packages(package.__path__, "neuromorph.devices."):
-        yield importlib.import_module(info.name)
+        # modules that emulate import torch: reading a datasheet must not wait for that
+        if _declares(info.name):
+            yield importlib.import_module(info.name)
     for entry in metadata.entry_points(group=GROUP):
         try:
             found = entry.load()
