@@ -199,9 +199,12 @@ class Timeline:
     def gantt(self, samples: Sequence[int] | None = None, shortest_s: float = 0.0) -> list[GanttRow]:
         """Bars of these samples (all by default), stage by stage in time order; equal neighbours are merged.
 
-        shortest_s: bars up to this length are left out, and their neighbours of equal state joined across them.
+        shortest_s: blocked and waiting bars up to this length are left out, and busy bars joined across them, to keep
+        the chart of a fine-grained stage small. Raises InputError for samples that were not simulated.
         """
         chosen = range(self.samples) if samples is None else samples
+        if not all(0 <= i < self.samples for i in chosen):
+            raise InputError(f"samples run from 0 to {self.samples - 1}", Place(key="samples"))
         rows: list[GanttRow] = []
         for name in self.start_s:
             start, finish, depart = self.start_s[name], self.finish_s[name], self.depart_s[name]
@@ -218,12 +221,12 @@ _STATES = ("busy", "blocked", "waiting")
 
 def _bars(stage: str, sample: int, begin: np.ndarray, end: np.ndarray, shortest_s: float) -> list[GanttRow]:
     """begin, end: (3 * tokens,), in turn busy, blocked, waiting."""
-    keep = np.flatnonzero(end - begin > shortest_s)
+    least = np.tile([0.0, shortest_s, shortest_s], begin.size // 3)
+    keep = np.flatnonzero(end - begin > least)
     state = keep % 3
     heads = np.flatnonzero(np.diff(state, prepend=-1))  # where a bar begins among the kept ones
-    tails = np.append(heads[1:], keep.size) - 1
+    tails = np.append(heads, keep.size)[1:] - 1
     return [
         GanttRow(stage, sample, float(begin[keep[h]]), float(end[keep[t]]), _STATES[state[h]])
         for h, t in zip(heads, tails, strict=True)
-        if keep.size
     ]
