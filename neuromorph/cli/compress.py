@@ -20,13 +20,15 @@ def compress(
     model: Annotated[Path, typer.Argument(help="Model file.", metavar="MODEL")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Compressed model, a .nmg.json file.")],
     steps: Annotated[str, typer.Option("--steps", "-s", help=_STEPS_HELP)],
-    data: Annotated[Path | None, typer.Option("--data", help="Inputs (.npz, .npy) that calibrate activations.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Inputs that calibrate activations, an .npz file.")
+    ] = None,
     samples: Annotated[int, typer.Option("--samples", help="How many of the inputs calibration uses.")] = 512,
 ) -> None:
     """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
     from neuromorph.errors import InputError, Place
     from neuromorph.graph.compress import apply_steps, needs_data, parse_steps, summary
-    from neuromorph.graph.compress.inputs_file import read_inputs
+    from neuromorph.graph.data import check_data, read_data
     from neuromorph.graph.importers import read_graph
     from neuromorph.graph.importers.portable import save
 
@@ -35,7 +37,10 @@ def compress(
     if needs_data(parsed) and data is None:
         raise InputError("quantizing activations needs data", Place(key="--data"), "a .npz file with inputs as array x")
     graph = read_graph(model)
-    inputs = read_inputs(data, graph, samples) if data is not None and needs_data(parsed) else None
+    inputs = None
+    if data is not None and needs_data(parsed):
+        inputs, _ = read_data(data, limit=samples)
+        check_data(graph, inputs, None)
     before = summary(graph)
     compressed = apply_steps(graph, parsed, inputs)
     written = save(compressed, output)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compress_networks import batch, cnn, mlp, outputs, same_weights
+from compress_networks import batch, cnn, outputs, same_weights
 
 from neuromorph.cli import main
 from neuromorph.graph.compress import apply_steps, summary
@@ -49,15 +49,13 @@ def test_every_grid_survives_the_file(folder: Path, steps: str) -> None:
     assert same_weights(read_graph(folder / "small.nmg.json"), apply_steps(cnn(), steps))
 
 
-def test_bytes_are_scaled_and_plain_arrays_read(folder: Path) -> None:
+def test_bytes_are_scaled_to_the_unit_interval(folder: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 256, size=(30, 2, 8, 8), dtype=np.uint8)
-    np.save(folder / "bytes.npy", levels)
-    assert compress(folder, "--data", str(folder / "bytes.npy")) == 0
-    scale = read_graph(folder / "small.nmg.json")["conv1"].operator.input_format
-    assert not scale.signed
-    np.save(folder / "floats.npy", batch(cnn(), 5).astype(np.float32))  # needs no conversion, and stays read-only
-    assert compress(folder, "--data", str(folder / "floats.npy"), output="other") == 0
-    assert scale == apply_steps(cnn(), STEPS, levels / np.float32(255))["conv1"].operator.input_format
+    np.savez(folder / "bytes.npz", x=levels)
+    assert compress(folder, "--data", str(folder / "bytes.npz")) == 0
+    seen = read_graph(folder / "small.nmg.json")["conv1"].operator.input_format
+    assert not seen.signed
+    assert seen == apply_steps(cnn(), STEPS, levels / np.float32(255))["conv1"].operator.input_format
 
 
 def test_the_model_read_is_never_replaced(folder: Path, capsys: pytest.CaptureFixture) -> None:
@@ -87,36 +85,17 @@ def test_wrong_steps_write_nothing(folder: Path, capsys: pytest.CaptureFixture, 
 
 
 def test_unusable_files_are_refused_in_one_line_each(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    (folder / "noise.npz").write_bytes(b"not an archive")
-    (folder / "text.csv").write_text("1,2,3")
     whole = (folder / "data.npz").read_bytes()
     (folder / "short.npz").write_bytes(whole[: len(whole) // 2])
     np.savez(folder / "objects.npz", x=np.array([{"a": 1}], dtype=object))
-    np.savez(folder / "other.npz", inputs=np.zeros((2, 2, 8, 8)), labels=np.zeros(2))
-    np.savez(folder / "words.npz", x=np.array(["a", "b"]))
+    np.savez(folder / "other.npz", inputs=np.zeros((2, 2, 8, 8)))
     np.savez(folder / "shape.npz", x=np.zeros((4, 2, 9, 8)))
-    np.savez(folder / "none.npz", x=np.zeros((0, 2, 8, 8)))
-    np.savez(folder / "single.npz", x=np.float64(3.0))
-    huge = (
-        np.lib.format.magic(1, 0)
-        + b"\x76\x00"
-        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }".ljust(117)
-        + b"\n"
-    )
-    (folder / "huge.npy").write_bytes(huge)
     expected = {
-        "noise.npz": "cannot be read",
-        "text.csv": ".npz or .npy",
-        "short.npz": "cannot be read",
-        "objects.npz": "Python objects",
+        "short.npz": "not an .npz file",
+        "objects.npz": "pickled",
         "other.npz": "no array x",
-        "words.npz": "not numbers",
-        "shape.npz": "not (batch, 2, 8, 8)",
-        "none.npz": "no sample",
-        "single.npz": "single number",
-        "huge.npy": "cannot be read",
+        "shape.npz": "(2, 9, 8)",
         "absent.npz": "does not exist",
-        ".": "is a folder",
     }
     for name, message in expected.items():
         assert compress(folder, "--data", str(folder / name)) == 2, name
@@ -125,24 +104,8 @@ def test_unusable_files_are_refused_in_one_line_each(folder: Path, capsys: pytes
         assert len(printed.err.strip().splitlines()) == 1, printed.err
         assert printed.out == ""
     assert compress(folder, "--data", str(folder / "data.npz"), "--samples", "0") == 2
+    capsys.readouterr()
     assert compress(folder, steps="prune:0.5", output="no/such/folder/net") == 2
     assert "does not exist" in capsys.readouterr().err
     assert main(["compress", str(folder / "gone.nmg.json"), "-o", str(folder / "a"), "--steps", "binarize"]) == 2
     assert not list(folder.glob("small*"))
-
-
-def test_a_network_with_several_inputs_reads_them_by_name(tmp_path: Path) -> None:
-    from neuromorph.errors import InputError
-    from neuromorph.graph.compress.inputs_file import read_inputs
-    from neuromorph.graph.model import Graph
-
-    graph = Graph("two", {"a": (3,), "b": (2,)}, mlp().nodes, ("fc3",))
-    np.savez(tmp_path / "two.npz", a=np.ones((5, 3)), b=np.zeros((5, 2), dtype=int))
-    read = read_inputs(tmp_path / "two.npz", graph, 4)
-    assert {n: v.shape for n, v in read.items()} == {"a": (4, 3), "b": (4, 2)}
-    np.savez(tmp_path / "one.npz", a=np.ones((5, 3)))
-    with pytest.raises(InputError, match="lacks arrays b"):
-        read_inputs(tmp_path / "one.npz", graph)
-    np.save(tmp_path / "one.npy", np.ones((5, 3)))
-    with pytest.raises(InputError, match="2 inputs"):
-        read_inputs(tmp_path / "one.npy", graph)
