@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.devices.kind import Assumption, Count, Statistics, device_kind
+from neuromorph.devices.kind import Assumption, Count, Layout, Statistics, device_kind
 from neuromorph.graph.model import Node, Shape
 from neuromorph.hardware.component import Component
 from neuromorph.mapping.placement import Placement
+from neuromorph.mapping.views import routes, tiles_of
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def assume(placement: Placement, assumption: Assumption | None = None) -> Activi
     """Activity of a placement on which nothing was run."""
     unit = core_of(placement)
     kind, chosen = device_kind(unit.kind.name), assumption or Assumption()
-    found = {n.name: kind.assume(placement.layout(n.name), unit, chosen) for n in hosted(placement)}
+    found = {n.name: kind.assume(placement.layouts[n.name], unit, chosen) for n in hosted(placement)}
     return gather(placement, found)
 
 
@@ -54,10 +55,10 @@ def gather(placement: Placement, statistics: Mapping[str, Statistics]) -> Activi
     kind = device_kind(unit.kind.name)
     rows: list[ActivityRow] = []
     for node in hosted(placement):
-        layout, stats = placement.layout(node.name), statistics[node.name]
+        layout, stats = placement.layouts[node.name], statistics[node.name]
         rows += [_row(node, c) for c in kind.count(layout, unit, stats)]
         occupancy = kind.occupancy(layout, unit, stats)
-        tiles = max(1.0, placement.tiles_of(node.name) / max(layout.copies, 1))
+        tiles = max(1.0, tiles_of(placement, node.name) / max(layout.copies, 1))
         rows += [_row(node, c) for c in _tile_busy(placement, occupancy.service_s * occupancy.products * tiles)]
     shapes = placement.graph.shapes
     for node in placement.graph.nodes:
@@ -111,8 +112,6 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
         if component is not None and mean > 0:
             rows.append(ActivityRow(node, component.path, action, mean))
 
-    for name, shape in placement.graph.input_shapes.items():
-        add(name, chip.get("io"), "transfer_bit", float(np.prod(shape)) * bits)
     for node in placement.graph.nodes:
         size = float(np.prod(shapes[node.name])) * bits
         if node.operator.role != "wiring":
@@ -123,9 +122,21 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
             arriving = sum(float(np.prod(shapes[i])) for i in node.inputs) * bits
             add(node.name, tile.get("buffer"), "read_bit", arriving)
             add(node.name, tile.get("bus"), "transfer_bit", arriving + size)
-        if node.name in placement.graph.outputs:
-            add(node.name, chip.get("io"), "transfer_bit", size)
-    for route in placement.routes:
-        add(route.source, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
-        add(route.source, chip.get("link"), "transfer_bit", route.bits * route.hops)
+            add(node.name, tile.get("adder"), "add", _partial_sums(placement.layouts[node.name]))
+    for route in routes(placement):
+        add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
+        add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
+        add(route.node, chip.get("io"), "transfer_bit", route.outside_bits)
     return rows
+
+
+def _partial_sums(layout: Layout) -> float:
+    """Additions per sample that join the results of the row tiles of each output."""
+    total = 0.0
+    products = {m.name: m.products for m in layout.node.operator.matrices(layout.shapes)}
+    for tiling in layout.tilings:
+        columns = float((tiling.col1 - tiling.col0).sum())
+        outputs = len(set(zip(tiling.group.tolist(), tiling.col0.tolist(), tiling.col1.tolist(), strict=True)))
+        mean = columns / max(len(tiling), 1)
+        total += (columns - outputs * mean) * products[tiling.item]
+    return total

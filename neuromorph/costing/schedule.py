@@ -12,6 +12,7 @@ import numpy as np
 from neuromorph.costing.timeline import Edge, Pipeline, Stage, Timeline, all_at_once, one_to_one, simulate, window_need
 from neuromorph.devices.kind import device_kind
 from neuromorph.graph.model import Node, Shape
+from neuromorph.mapping.views import cores_of, routes, tiles_of
 
 if TYPE_CHECKING:
     from neuromorph.activity import Activity
@@ -81,7 +82,7 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
             orders.setdefault(server, []).append(node.name)
         for source in node.inputs:
             need, keep = _need(node, shapes[source], shapes[node.name])
-            edges.append(Edge(source, node.name, need, keep, delay_s=delays.get((source, node.name), 0.0)))
+            edges.append(Edge(source, node.name, need, keep, delay_s=delays.get(node.name, 0.0)))
     return Pipeline(stages, edges, orders), unmodelled
 
 
@@ -106,7 +107,7 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
     unmodelled = []
     for node in placement.graph.nodes:
         if node.operator.role in ("matrix", "state"):
-            layout = placement.layout(node.name)
+            layout = placement.layouts[node.name]
             o = kind.occupancy(layout, unit, activity.statistics[node.name])
             found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
             if o.service_s == 0.0:
@@ -130,7 +131,7 @@ def _tiles_near(placement: Placement, name: str) -> int:
     while name in {n.name for n in graph.nodes}:
         node = graph[name]
         if node.operator.role in ("matrix", "state"):
-            return max(1, int(placement.tiles_of(name)))
+            return max(1, tiles_of(placement, name))
         if not node.inputs:
             break
         name = node.inputs[0]
@@ -154,7 +155,7 @@ def _servers(placement: Placement) -> dict[str, str]:
         if node.operator.role not in ("matrix", "state"):
             continue
         parent[node.name] = node.name
-        for core in placement.cores_of(node.name):
+        for core in cores_of(placement, node.name).tolist():
             if core in owner:
                 parent[root(node.name)] = root(owner[core])
             owner[core] = node.name
@@ -164,16 +165,16 @@ def _servers(placement: Placement) -> dict[str, str]:
     return {name: f"core of {first}" for first, names in groups.items() if len(names) > 1 for name in names}
 
 
-def _delays(placement: Placement) -> dict[tuple[str, str], float]:
-    """Seconds a token travels: latency per router passed, and its bits once through the slowest link."""
+def _delays(placement: Placement) -> dict[str, float]:
+    """Seconds a token travels to each node: latency per router passed, and its bits once through the slowest link."""
     tile = placement.architecture.chip["tile"]
     parts: Sequence[Component | None] = (tile.get("router"), placement.architecture.chip.get("link"))
     times = [c.kind.times(c) for c in parts if c is not None and c.kind.times]
     latency = sum(t.get("latency", 0.0) for t in times)
     per_bit = max((t.get("transfer_bit", 0.0) for t in times), default=0.0)
-    shapes = placement.graph.shapes
-    found: dict[tuple[str, str], float] = {}
-    for route in placement.routes:
-        bits = route.bits / tokens_of(shapes[route.source])
-        found[route.source, route.target] = latency * (route.hops + 1) + per_bit * bits * (route.hops > 0)
+    shapes, found = placement.graph.shapes, {}
+    for route in routes(placement):
+        node = placement.graph[route.node]
+        tokens = max(tokens_of(shapes[i]) for i in node.inputs)
+        found[route.node] = latency * (route.hops + 1) + per_bit * route.bits / tokens
     return found

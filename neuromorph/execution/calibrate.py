@@ -73,7 +73,7 @@ def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "
         raise InputError("calibration needs at least one sample")
     unit = core_of(placement)
     kind = device_kind(unit.kind.name)
-    calibrators = {n.name: kind.calibrate(placement.layout(n.name), unit, torch_device) for n in hosted(placement)}
+    calibrators = {n.name: kind.calibrate(placement.layouts[n.name], unit, torch_device) for n in hosted(placement)}
     evaluator = Evaluator(placement.graph)
     hosts = {**evaluator.hosts, **{name: c.host() for name, c in calibrators.items()}}
     with torch.inference_mode():

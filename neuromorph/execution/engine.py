@@ -148,7 +148,7 @@ class Job:
         kind = device_kind(unit.kind.name)
         draw = Draw(self.seed, tuple(chips), self.time_s, self.off, self.torch_device)
         return {
-            n.name: kind.program(self.placement.layout(n.name), unit, self.calibration.ranges[n.name], draw)
+            n.name: kind.program(self.placement.layouts[n.name], unit, self.calibration.ranges[n.name], draw)
             for n in hosted(self.placement)
         }
 

@@ -115,7 +115,7 @@ class _Target:
         self.programmed: dict[str, Any] = {}
 
     def _layout(self, name: str, operators: dict[str, Operator]) -> Layout:
-        layout = self.placement.layout(name)
+        layout = self.placement.layouts[name]
         return replace(layout, node=replace(layout.node, operator=operators[name]))
 
     def draw(self, chip: int) -> None:

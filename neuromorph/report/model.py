@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.activity import core_of, hosted
+from neuromorph.activity import hosted
 from neuromorph.hardware.component import weakest
+from neuromorph.mapping import views
 
 if TYPE_CHECKING:
     from neuromorph.activity import Activity
@@ -121,8 +122,8 @@ def build_report(
         ledger=tuple(asdict(r) for r in ledger),
         area=tuple(asdict(r) for r in area.rows),
         gantt=tuple(_gantt(schedule)),
-        floor=placement.floor(),
-        traffic=placement.traffic(),
+        floor=views.floor(placement),
+        traffic=views.traffic(placement),
         sources=tuple(_sources(placement)),
         effects=tuple(asdict(e) for e in effects),
         unmodelled=tuple(
@@ -164,7 +165,7 @@ def _metrics(
         Metric("efficiency", operations / energy if energy > 0 else None, "1/J", basis=basis,
                note="operations per joule of a full pipeline; 1 MAC = 2 operations"),
         Metric("macs", operations / 2, "1", basis="derived", note="dense multiply-accumulates of one inference"),
-        *placement.metrics(),
+        *(Metric(n, v, u, basis="derived", note=t) for n, v, u, t in views.metrics(placement)),
     ]  # fmt: skip
     return found
 
@@ -202,7 +203,7 @@ def _layers(
         if node in hosted(placement):
             matrices = node.operator.matrices([shapes[i] for i in node.inputs])
             row |= {"macs": sum(m.macs for m in matrices), "weights": int(sum(m.weight.size for m in matrices))}
-            row |= placement.layer_row(node.name)
+            row |= views.layer_row(placement, node.name)
             found = quality.get(node.name)
             row |= {
                 "snr_db": None if found is None else found.snr_db,
@@ -239,7 +240,3 @@ def _sources(placement: Placement) -> list[dict[str, Any]]:
                 }
             )  # fmt: skip
     return rows
-
-
-def core_kind(placement: Placement) -> str:
-    return core_of(placement).kind.name
