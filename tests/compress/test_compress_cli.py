@@ -21,7 +21,7 @@ STEPS = "prune:0.5,exclude=dw;quantize:4,activations=8,granularity=channel,metho
 def folder(tmp_path: Path) -> Path:
     graph = cnn()
     save(graph, tmp_path / "net")
-    np.savez_compressed(tmp_path / "data.npz", x=batch(graph, 20), y=np.zeros(20))
+    np.savez_compressed(tmp_path / "data.npz", x=batch(graph, 20), y=np.zeros(20, dtype=int))
     return tmp_path
 
 

@@ -52,23 +52,10 @@ def quantize(
     Raises InputError for a bad argument, NaN weights or data, and activations without data.
     """
     scheme_of_inputs = scheme if activation_scheme is None else activation_scheme
-    grid.check_bits(bits)
-    grid.check_choice("granularity", granularity, grid.GRANULARITIES)
-    grid.check_choice("scheme", scheme, grid.SCHEMES)
-    grid.check_choice("activation_scheme", scheme_of_inputs, grid.SCHEMES)
-    grid.check_choice("method", method, grid.METHODS)
-    grid.check_percentile(percentile)
-    if activations is not None:
-        grid.check_bits(activations, "activations")
-        if data is None:
-            raise InputError(
-                f"activations={activations} needs data to calibrate on", Place(key="data"), "a batch of typical inputs"
-            )
+    _check_arguments(bits, activations, granularity, scheme, scheme_of_inputs, method, percentile, data)
     chosen = select(graph, layers, exclude)
     axis = 0 if granularity == "channel" else None
     if bits == 1:
-        if scheme != "symmetric":
-            raise InputError("1 bit means binarization, which is symmetric", Place(key="scheme"), "scheme=symmetric")
         result = _on_grids(graph, chosen, lambda w, m: _binary(w, m, axis))
     else:
 
@@ -82,6 +69,32 @@ def quantize(
         return result
     names = {e.node.name for e in chosen}
     return calibrate(result, activations, data, scheme_of_inputs, method, percentile, names)
+
+
+def _check_arguments(
+    bits: int,
+    activations: int | None,
+    granularity: str,
+    scheme: str,
+    activation_scheme: str,
+    method: str,
+    percentile: float,
+    data: Any,
+) -> None:
+    grid.check_bits(bits)
+    grid.check_choice("granularity", granularity, grid.GRANULARITIES)
+    grid.check_choice("scheme", scheme, grid.SCHEMES)
+    grid.check_choice("activation_scheme", activation_scheme, grid.SCHEMES)
+    grid.check_choice("method", method, grid.METHODS)
+    grid.check_percentile(percentile)
+    if bits == 1 and scheme != "symmetric":
+        raise InputError("1 bit means binarization, which is symmetric", Place(key="scheme"), "scheme=symmetric")
+    if activations is not None:
+        grid.check_bits(activations, "activations")
+        if data is None:
+            raise InputError(
+                f"activations={activations} needs data to calibrate on", Place(key="data"), "a batch of typical inputs"
+            )
 
 
 def binarize(
