@@ -92,7 +92,10 @@ def test_help_starts_without_slow_imports() -> None:
 
 @pytest.mark.parametrize("group", ["architectures", "devices"])
 def test_hardware_files_are_listed_without_torch(group: str) -> None:
-    code = f"import sys\nfrom neuromorph.cli import main\nassert main(['{group}', 'list']) == 0\nassert 'torch' not in sys.modules"
+    code = (
+        f"import sys\nfrom neuromorph.cli import main\nassert main(['{group}', 'list']) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
     )
