@@ -35,7 +35,9 @@ def refine(
     if temperature is None:
         temperature = min(0.5, 0.025 * math.sqrt(moves / nodes))
     hot = temperature * 2 * cost / nodes
-    found, change = anneal(*topology.spec, slot, topology.slots, start, other, weight, moves, hot, hot / 100, seed)
+    found, change = anneal(
+        *topology.spec, slot, topology.slots, topology.concentration, start, other, weight, moves, hot, hot / 100, seed
+    )
     return found if change < 0 else slot.copy()
 
 
@@ -96,6 +98,7 @@ def anneal(
     table: np.ndarray,
     slot: np.ndarray,
     slots: int,
+    concentration: int,
     start: np.ndarray,
     other: np.ndarray,
     weight: np.ndarray,
@@ -114,7 +117,6 @@ def anneal(
     occupant = np.full(slots, -1, np.int64)
     for v in range(n):
         occupant[place[v]] = v
-    concentration = slots // (width * height) if kind <= 1 else 1
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0xD1B54A32D192ED03)
     if state == np.uint64(0):
         state = np.uint64(1)
@@ -156,7 +158,7 @@ def anneal(
             to = (ty * width + tx) * concentration + k % concentration
         else:
             to = int(u * slots)
-        if to == here:
+        if to == here or to >= slots:
             continue
         with_ = occupant[to]
         change = _change(kind, width, height, arity, x, y, table, place, start, other, weight, v, to, with_)

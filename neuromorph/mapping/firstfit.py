@@ -162,3 +162,15 @@ def dominance_matching(a_need: np.ndarray, a_sum: np.ndarray, b_sum: np.ndarray,
             put(tree, size, found, -1.0)
             matched += 1
     return matched
+
+
+@compiled
+def any_overlap(array: np.ndarray, row0: np.ndarray, col0: np.ndarray, height: np.ndarray, width: np.ndarray) -> bool:
+    """Whether two rectangles of one array share a cell; sorted by array and first row."""
+    for i in range(array.size):
+        j = i + 1
+        while j < array.size and array[j] == array[i] and row0[j] < row0[i] + height[i]:
+            if col0[j] < col0[i] + width[i] and col0[i] < col0[j] + width[j]:
+                return True
+            j += 1
+    return False

@@ -55,6 +55,9 @@ def random(topology: Topology, nodes: int, seed: int) -> np.ndarray:
     w, h = compact(topology, nodes)
     router = (np.arange(h)[:, None] * topology.width + np.arange(w)[None, :]).ravel()
     slots = (router[:, None] * topology.concentration + np.arange(topology.concentration)).ravel()
+    slots = slots[slots < topology.slots]
+    if slots.size < nodes:
+        slots = np.arange(topology.slots)
     return np.random.Generator(np.random.Philox(key=seed)).permutation(slots)[:nodes]
 
 
@@ -72,6 +75,10 @@ def bisection(topology: Topology, nodes: int, start: np.ndarray, other: np.ndarr
     rank = np.arange(nodes) - np.searchsorted(router[order], router[order], "left")
     slot = np.empty(nodes, np.int64)
     slot[order] = router[order] * topology.concentration + rank
+    missing = np.flatnonzero(slot >= topology.slots)
+    if missing.size:  # the rectangle reaches into places that do not exist: take the last free ones
+        free = np.setdiff1d(np.arange(topology.slots), slot)
+        slot[missing] = free[free.size - missing.size :]
     return slot
 
 
@@ -87,9 +94,10 @@ def compact(topology: Topology, nodes: int) -> tuple[int, int]:
 
 
 def _fill(topology: Topology, routers: np.ndarray, nodes: int) -> np.ndarray:
+    """The first slots that exist along a sequence of routers."""
     c = topology.concentration
-    need = routers[: -(-nodes // c)]
-    return (need[:, None] * c + np.arange(c)).ravel()[:nodes].astype(np.int64)
+    slots = (routers[:, None] * c + np.arange(c)).ravel()
+    return slots[slots < topology.slots][:nodes].astype(np.int64)
 
 
 @compiled

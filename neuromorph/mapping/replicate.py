@@ -92,3 +92,58 @@ def _next(p: np.ndarray, copies: np.ndarray, most: np.ndarray) -> np.ndarray | N
     n, d = _slowest(p, copies)
     faster = (p * d) // n + 1
     return None if np.any(faster > most) else _least(p, faster)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """cores: (layers,) per copy; copies: (layers,); bottleneck: max of products times tiles in the fullest core."""
+
+    cores: np.ndarray
+    copies: np.ndarray
+    bottleneck: float
+
+
+def spread(
+    products: np.ndarray,
+    tiles: np.ndarray,
+    most_in_core: np.ndarray,
+    budget: int,
+    most_copies: np.ndarray | None,
+    copies: np.ndarray,
+) -> Spread:
+    """Share cores among layers whose tiles take turns in a core, so that the slowest layer is as fast as possible.
+
+    A layer with P products on n cores holds s = ceil(tiles/n) tiles in its fullest core and takes P s; once every
+    tile has a core of its own, r copies take P / r. Whole copies of a layer on several cores, each with several
+    tiles, are not considered where copies are chosen. All (layers,): most_in_core limits s by memory, most_copies r;
+    most_copies None keeps the given `copies`, each taking P s / copies. The cores needed fall with the bottleneck T,
+    which takes the values P s and P / r: bisection, then the least cores for the T reached. Raises FitError if the
+    budget does not even hold the fewest cores.
+    """
+    p, t, room = (np.maximum(np.asarray(v, np.int64), 1) for v in (products, tiles, most_in_core))
+    fixed = most_copies is None
+    most = np.asarray(copies if most_copies is None else most_copies, np.int64)
+
+    def needed(bottleneck: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        times = bottleneck * (1 + 1e-12)
+        inside = np.clip(np.floor(times * (most if fixed else 1) / p), 1, room).astype(np.int64)
+        r = most if fixed else np.minimum(np.ceil(np.maximum(p / times, 1)).astype(np.int64), most)
+        n = -(-t // inside)
+        return n, r, p * -(-t // n) / r
+
+    slowest = float((p * room / (most if fixed else 1)).max())
+    n, r, time = needed(slowest)
+    if (n * r).sum() > budget:
+        raise FitError(f"the layers take at least {int((n * r).sum())} cores, the budget is {budget}")
+    low, high = 0.0, slowest
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if middle <= low or middle >= high:
+            break
+        trial = needed(middle)
+        if (trial[0] * trial[1]).sum() <= budget and trial[2].max() <= middle * (1 + 1e-9):
+            n, r, time = trial
+            high = middle
+        else:
+            low = middle
+    return Spread(n, r, float(time.max()))

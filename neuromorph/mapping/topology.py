@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,8 @@ class Topology:
     bus: every pair of different slots is one hop apart. tree: slots are leaves of a tree of this arity,
     hops = links up to the common ancestor and down again. matrix: hops given by `table` (slots, slots),
     symmetric with a zero diagonal. Slot s of a mesh sits at router s // concentration, which has
-    x = router % width and y = router // width.
+    x = router % width and y = router // width. Where `places` is set, only the first so many slots exist: the
+    last row of a chip may be partly filled.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Topology:
     concentration: int = 1
     arity: int = 2
     table: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
+    places: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -37,6 +40,8 @@ class Topology:
             raise InputError(f"{self.kind} of {self.width} x {self.height} with {self.concentration} slots a router")
         if self.kind not in ("mesh", "torus") and (self.height, self.concentration) != (1, 1):
             raise InputError(f"a {self.kind} has a width alone, found {self.width} x {self.height}")
+        if self.places is not None and not 1 <= self.places <= self.width * self.height * self.concentration:
+            raise InputError(f"{self.places} places on a {self.kind} of {self.width} x {self.height}")
         if self.kind == "matrix":
             t = self.table
             if t.shape != (self.width, self.width) or np.any(t != t.T) or np.any(np.diag(t) != 0) or np.any(t < 0):
@@ -46,7 +51,7 @@ class Topology:
 
     @property
     def slots(self) -> int:
-        return self.width * self.height * self.concentration
+        return self.places or self.width * self.height * self.concentration
 
     @property
     def spec(self) -> tuple[int, int, int, int, np.ndarray, np.ndarray, np.ndarray]:
@@ -63,12 +68,13 @@ class Topology:
 
     def nearest(self) -> np.ndarray:
         """(slots,) rising: at rank k, no slot has its k-th nearest slot (itself is rank 0) closer than this."""
-        everything = np.arange(self.slots)
         if self.kind == "matrix":
             return np.sort(self.table, axis=1).min(axis=0)
         # The centre of a mesh sees the most slots within every distance; slot 0 does in the symmetric kinds.
+        # Places that do not exist are counted: that can only lower the distances.
+        full = dataclasses.replace(self, places=None)
         centre = (self.height // 2) * self.width + self.width // 2 if self.kind == "mesh" else 0
-        return np.sort(self.hops(np.asarray(centre * self.concentration), everything))
+        return np.sort(full.hops(np.asarray(centre * self.concentration), np.arange(full.slots)))
 
     def link_loads(self, source: np.ndarray, target: np.ndarray, traffic: np.ndarray) -> np.ndarray | None:
         """Traffic over every link, routes in dimension order (x first, then y).

@@ -1,0 +1,152 @@
+"""Every capacity of the chip against what a placement uses of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.errors import Place, Problem
+from neuromorph.hardware.component import Architecture, Component
+from neuromorph.mapping.demand import Chip, Demand
+from neuromorph.mapping.flows import value_bits
+
+if TYPE_CHECKING:
+    from neuromorph.mapping.placement import Shards
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A capacity: how much of it is used. hard: a network beyond it does not fit; others cost time when exceeded.
+
+    path: the component it belongs to; node: the layer that uses most of it, where one stands out.
+    """
+
+    name: str
+    path: str
+    used: float
+    available: float
+    unit: str
+    hard: bool
+    node: str = ""
+
+    @property
+    def degree(self) -> float:
+        """Used over available."""
+        return self.used / self.available if self.available else math.inf
+
+
+def check_limits(
+    architecture: Architecture, chip: Chip, demands: list[Demand], shards: Shards
+) -> tuple[tuple[Limit, ...], list[Problem]]:
+    """All limits of the chip, and a problem for each hard one that is exceeded."""
+    r, unit = chip.resources, chip.unit
+    tile = shards.core // chip.cores_per_tile
+    array = shards.core * r.arrays + shards.array
+    tile_path = architecture.chip["tile"].path
+    limits = [
+        Limit("tiles", tile_path, np.unique(tile).size, chip.tiles, "", True),
+        Limit("cores", unit.path, np.unique(shards.core).size, chip.cores, "", True),
+    ]
+    if r.sharing != "memory":
+        limits.insert(0, Limit("arrays", unit.path, np.unique(array).size, chip.arrays, "", True))
+    elif r.capacity_bits:
+        stored = np.bincount(shards.core, weights=shards.bits)
+        limits.append(Limit("weight memory", unit.path, float(stored.max()), r.capacity_bits, "bit", True))
+    needs = _input_bits(chip, demands, shards)
+    limits += _core_buffer(chip, shards, needs)
+    limits += _tile_buffer(architecture, chip, demands, shards, tile)
+    problems = [_problem(limit) for limit in limits if limit.hard and limit.degree > 1 + 1e-12]
+    return tuple(limits), problems
+
+
+def _problem(limit: Limit) -> Problem:
+    kib = limit.unit == "bit"
+    used, have = (f"{v / 8192:.2f} KiB" if kib else f"{v:.0f}" for v in (limit.used, limit.available))
+    layer = f" for {limit.node}" if limit.node else ""
+    return Problem(f"{limit.name} needs {used}{layer}, has {have}", Place(key=limit.path), f"raise it to {used}")
+
+
+def _capacity(component: Component | None) -> float | None:
+    if component is None:
+        return None
+    return float(component.settings.capacity) * component.count
+
+
+def _input_bits(chip: Chip, demands: list[Demand], shards: Shards) -> np.ndarray:
+    """Bits of the input vector of each shard for one product."""
+    bits = np.zeros(len(shards))
+    for d in demands:
+        matrices = {m.name: m for m in d.node.operator.matrices(d.shapes)}
+        for k, tiling in enumerate(d.tilings):
+            own = (shards.node == d.index) & (shards.matrix == k)
+            bits[own] = (shards.row1 - shards.row0)[own] * value_bits(matrices[tiling.item], chip.resources.signal_bits)
+    return bits
+
+
+def _core_buffer(chip: Chip, shards: Shards, needs: np.ndarray) -> list[Limit]:
+    """The input buffer of a core: beyond it a vector is fetched in parts, which is slower, not impossible.
+
+    Shards of one row block side by side in a core share their inputs.
+    """
+    buffer = chip.unit.get("input_buffer")
+    capacity = _capacity(buffer)
+    if buffer is None or not capacity:
+        return []
+    key = np.stack([shards.core, shards.node, shards.copy, shards.matrix, shards.group, shards.row0])
+    _, one = np.unique(key, axis=1, return_index=True)
+    used = np.bincount(shards.core[one], weights=needs[one])
+    return [Limit("core input buffer", buffer.path, float(used.max(initial=0.0)), capacity, "bit", False)]
+
+
+def _tile_buffer(
+    architecture: Architecture, chip: Chip, demands: list[Demand], shards: Shards, tile: np.ndarray
+) -> list[Limit]:
+    """What a tile must hold before its layers can start: the window rows of a convolution, one vector otherwise.
+
+    A memory of the chip takes what the tiles cannot hold, so the tile's buffer is a hard limit only without one.
+    """
+    buffer = architecture.chip["tile"].get("buffer")
+    capacity = _capacity(buffer)
+    if buffer is None or not capacity:
+        return []
+    used = np.zeros(int(tile.max(initial=0)) + 1)
+    largest = np.zeros(used.size)
+    owner = np.full(used.size, -1)
+    for d in demands:
+        need = _waiting_bits(chip, d, shards, tile, used.size)
+        owner = np.where(need > largest, d.index, owner)
+        largest = np.maximum(largest, need)
+        used += need
+    worst = int(np.argmax(used))
+    names = {d.index: d.node.label for d in demands}
+    memory = architecture.chip.get("memory")
+    spare = _capacity(memory)
+    hard = spare is None
+    limits = [
+        Limit("tile buffer", buffer.path, float(used[worst]), capacity, "bit", hard, names.get(int(owner[worst]), ""))
+    ]
+    if memory is not None and spare is not None:
+        over = float(np.maximum(used - capacity, 0.0).sum())
+        limits.append(Limit("chip memory", memory.path, over, spare, "bit", True))
+    return limits
+
+
+def _waiting_bits(chip: Chip, demand: Demand, shards: Shards, tile: np.ndarray, tiles: int) -> np.ndarray:
+    """Bits of one node's inputs that wait in each tile: (tiles,)."""
+    bits = np.zeros(tiles)
+    for k, tiling in enumerate(demand.tilings):
+        matrix = next(m for m in demand.node.operator.matrices(demand.shapes) if m.name == tiling.item)
+        own = np.flatnonzero((shards.node == demand.index) & (shards.matrix == k))
+        per_row = 1.0
+        if matrix.window is not None:  # rows of the map under the window, per row of the matrix
+            height, width = matrix.window.kernel
+            span = min(matrix.window.dilation[0] * (height - 1) + 1, matrix.input_shape[-2])
+            per_row = span * matrix.input_shape[-1] / (height * width)
+        key = np.stack([tile[own], shards.copy[own], shards.group[own], shards.row0[own]])
+        one = own[np.unique(key, axis=1, return_index=True)[1]]
+        values = (shards.row1 - shards.row0)[one] * per_row
+        bits += np.bincount(tile[one], weights=values, minlength=tiles) * value_bits(matrix, chip.resources.signal_bits)
+    return bits
