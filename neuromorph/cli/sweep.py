@@ -1,0 +1,135 @@
+"""Command: sweep a network on an architecture over any parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from neuromorph.sweep import SweepResult
+    from neuromorph.sweep.store import Begun
+
+_VARY = (
+    "A parameter and its values, repeatable: core.adc.bits=4..8, cell.programming_noise=0x,0.5x,1x, "
+    "'read_voltage=0.1 V,0.2 V', 'x=log(1e-3, 1, 7)', with a sampling method also 'x=uniform(0.1 V, 1 V)'. "
+    "Besides paths: seed, trials, time, model, architecture."
+)
+ROWS_SHOWN = 24
+
+
+def sweep(
+    model: Annotated[Path, typer.Argument(help="Model file.", metavar="MODEL")],
+    architecture: Annotated[str, typer.Argument(help="Architecture name or YAML file.", metavar="ARCHITECTURE")],
+    vary: Annotated[list[str], typer.Option("--vary", help=_VARY)],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Test data, .npz with x and y; left out, activity is assumed.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option("--calibrate", help="Data that converter ranges are found on, .npz.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Use the first so many samples.")] = None,
+    trials: Annotated[int, typer.Option("--trials", help="Chips per point.", min=1)] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of chips and sampling.", min=0)] = 0,
+    time: Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 h'.")] = "0 s",
+    off: Annotated[list[str] | None, typer.Option("--off", help="Leave an effect out, repeatable.")] = None,
+    method: Annotated[str, typer.Option("--method", help="grid, random, lhs or sobol.")] = "grid",
+    points: Annotated[int | None, typer.Option("--points", help="Number of points that are sampled.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes; one per core if left out, 0 for none.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="File that keeps finished points; OUTPUT/sweep.sqlite if left out.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for sweep.csv and the plots.")] = Path("sweep"),
+    plots: Annotated[str, typer.Option("--plots", help="png, svg, pdf or none.")] = "png",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Run a network over a space of parameters; killed, the same command goes on where it was.
+
+    Every finished point is kept at once. Points that differ only in price are executed once.
+    """
+    from neuromorph import units
+    from neuromorph.errors import InputError, Place
+    from neuromorph.sweep import SweepInterrupted
+    from neuromorph.sweep.api import sweep as run_sweep
+    from neuromorph.sweep.progress import shown
+
+    if plots not in ("png", "svg", "pdf", "none"):
+        raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), "legal: png, svg, pdf, none")
+    seconds = units.parse(time, "s")
+    output.mkdir(parents=True, exist_ok=True)
+    kept = store or output / "sweep.sqlite"
+    try:
+        with shown(quiet=quiet) as progress:
+            result = run_sweep(
+                model, architecture, vary=vary, data=data, calibration_data=calibration, samples=samples,
+                trials=trials, seed=seed, time_s=seconds, off=off or (), method=method, points=points, store=kept,
+                workers=workers, progress=progress, begun=_teller(kept),
+            )  # fmt: skip
+    except SweepInterrupted as stop:
+        typer.echo(str(stop), err=True)
+        raise typer.Exit(130) from None
+    written = [output / "sweep.csv"]
+    result.to_csv(written[0])
+    if plots != "none" and any(r["status"] == "done" for r in result.rows):
+        written += result.plot(output, kind=plots)
+    _print(result)
+    typer.echo(f"written: {written[0]}" + (f" and {len(written) - 1} plots in {output}" if written[1:] else ""))
+    if not any(r["status"] in ("done", "misfit") for r in result.rows):
+        raise InputError(f"no point gave a result: {result.rows[0]['error']}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("sweep")(sweep)
+
+
+def _teller(store: Path) -> Callable[[Begun, int], None]:
+    def tell(begun: Begun, points: int) -> None:
+        if begun.resumed:
+            typer.echo(f"{points} points, going on with what {store} holds", err=True)
+        elif begun.changed:
+            what = ", ".join(begun.changed)
+            typer.echo(f"{points} points, all new: {what} changed since the last sweep in {store}", err=True)
+        else:
+            typer.echo(f"{points} points, kept in {store}", err=True)
+
+    return tell
+
+
+def _print(result: SweepResult) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    names = [m for m in ("accuracy", "energy_j", "latency_s", "power_w", "area_m2") if m in result.metrics]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in (*result.parameters, *names, "status"):
+        table.add_column(name, justify="right" if name in names else "left", overflow="fold")
+    for row in result.rows[:ROWS_SHOWN]:
+        cells = [str(row[p]) for p in result.parameters] + [_shown(row[m], m) for m in names] + [row["status"]]
+        table.add_row(*(Text(c) for c in cells))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # piped output is not wrapped at 80 columns
+    console.print(table)
+    if len(result) > ROWS_SHOWN:
+        typer.echo(f"... {len(result) - ROWS_SHOWN} more rows in sweep.csv")
+    for status, what in (("misfit", "do not fit"), ("error", "failed"), ("died", "lost their process")):
+        found = [r for r in result.rows if r["status"] == status]
+        if found:
+            first = found[0]["error"].splitlines()[0]
+            typer.echo(f"{len(found)} of {len(result)} points {what}, the first: {first}", err=True)
+
+
+def _shown(value: Any, name: str) -> str:
+    from neuromorph.units import format_si
+
+    if value is None:
+        return ""
+    unit = {"_j": "J", "_s": "s", "_w": "W", "_m2": "m^2"}.get(name[name.rfind("_") :], "")
+    return format_si(value, unit) if unit else f"{value:.4f}"

@@ -1,0 +1,45 @@
+"""The headline numbers of one point as flat columns; the same values as a report's metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neuromorph.costing.area import chip_area
+from neuromorph.costing.ledger import price
+from neuromorph.costing.schedule import schedule
+
+if TYPE_CHECKING:
+    from neuromorph.activity import Activity
+    from neuromorph.execution import Execution
+    from neuromorph.mapping import Placement
+
+
+def metrics_of(placement: Placement, activity: Activity, execution: Execution | None) -> dict[str, float | None]:
+    """Metrics by name with the SI unit as suffix; `_low` and `_high` are the ends of an interval.
+
+    accuracy (95 % interval of the mean over chips), accuracy_worst, accuracy_best, float_accuracy, output_error;
+    energy_j of one inference on an idle chip (interval: every price at its low and high end) and its parts;
+    steady_energy_j, interval_s, throughput_per_s, power_w and efficiency_per_j (2 operations per multiply-accumulate)
+    of a full pipeline; latency_s; area_m2; arrays and bit_hops of the placement.
+    """
+    found: dict[str, float | None] = {}
+    if execution is not None:
+        if (within := execution.interval) is not None:
+            found |= {"accuracy": within.mean, "accuracy_low": within.low, "accuracy_high": within.high}
+            found |= {"accuracy_worst": within.worst, "accuracy_best": within.best}
+            found["float_accuracy"] = execution.float_accuracy
+        found["output_error"] = float(execution.error.mean())
+    times = schedule(placement, activity)
+    architecture = placement.architecture
+    single = price(activity, architecture, times.latency_s)
+    steady = price(activity, architecture, times.interval_s).total_j
+    low, high = single.range_j
+    found |= {"energy_j": single.total_j, "energy_j_low": low, "energy_j_high": high}
+    found |= {"dynamic_energy_j": single.total("dynamic"), "static_energy_j": single.total("static")}
+    found |= {"steady_energy_j": steady, "latency_s": times.latency_s, "interval_s": times.interval_s}
+    found["throughput_per_s"] = times.throughput_hz
+    found["power_w"] = steady / times.interval_s if times.interval_s > 0 else None
+    found["area_m2"] = chip_area(architecture).total_m2
+    found["efficiency_per_j"] = 2.0 * placement.graph.macs / steady if steady > 0 else None
+    found |= {"arrays": float(len(placement.array_cells)), "bit_hops": placement.bit_hops}
+    return found
