@@ -16,6 +16,10 @@ LONG = 15
 """Calibrated tables with more rows are condensed unless --all is given."""
 
 
+CHECK_TOLERANCE = 0.02
+"""Published parts that miss their total by more are flagged."""
+
+
 def validate(
     fixtures: Annotated[list[str] | None, typer.Argument(help="Fixtures to compare; all by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -107,6 +111,10 @@ def _print_summary(found: Sequence[Comparison]) -> None:
         deviations = sorted(abs(c.deviation) for c in found if c.role == role)
         middle = deviations[len(deviations) // 2]
         typer.echo(f"{role}: {len(deviations)} figures, median deviation {middle:.1%}, largest {deviations[-1]:.1%}")
+    for c in found:
+        if c.role == "check" and abs(c.deviation) > CHECK_TOLERANCE:
+            typer.echo(f"{c.fixture}, {c.label}: the published figures disagree with each other by {c.deviation:+.1%}")
+    typer.echo("one multiply-accumulate counts as two operations")
 
 
 def register(app: typer.Typer) -> None:

@@ -197,7 +197,7 @@ def check(component: Component) -> list[str]:
             )
     if value(part, "energy_per_count") is not None and s.architecture not in COUNTERS:
         problems.append(
-            f"architecture: a part priced by counts needs architecture {' or '.join(COUNTERS)}, got {s.architecture}"
+            f"architecture: a part priced by counts needs {' or '.join(COUNTERS)}, got {s.architecture}"
         )
     return problems
 
