@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,9 +33,8 @@ def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    console = Console()
-    # piped output is not wrapped at 80 columns
-    console.print(table, width=None if console.is_terminal else 160)
+    # piped output is not folded to the 80 columns of an unknown terminal
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _print_sources(sources: Iterable[Source]) -> None:
@@ -73,7 +73,9 @@ def _show_component(component: Component, total: int) -> None:
 
     rows: list[tuple[str, ...]] = []
     for name, spec in declared(component.kind.settings).items():
-        rows.append((name, show_value(getattr(component.settings, name), spec.unit), "", "chosen", "", spec.doc))
+        value = getattr(component.settings, name)
+        basis = "default" if not spec.required and value == spec.default else "chosen"
+        rows.append((name, show_value(value, spec.unit), "", basis, "", spec.doc))
     if component.part is not None:
         rows.extend(_quantity_rows(component.part))
     part = f", part {component.part.name}" if component.part is not None and component.part.name else ""

@@ -72,7 +72,7 @@ def read_architecture(source: str | Path | YamlFile) -> Architecture:
         reader.raise_problems()
     reader.keys((), data, KEYS, ("schema", "name", "boundary", "chip"))
     read_schema(reader, data)
-    name = reader.text(("name",), data["name"], required=True) if "name" in data else ""
+    name = reader.name(data)
     title, notes = (reader.text((key,), data.get(key)) for key in ("title", "notes"))
     boundary = data.get("boundary")
     if "boundary" in data and (not isinstance(boundary, str) or boundary not in BOUNDARIES):

@@ -245,7 +245,7 @@ def read_datasheet(source: str | Path | YamlFile) -> Datasheet:
         reader.raise_problems()
     reader.keys((), data, KEYS, ("schema", "kind", "name", "quantities"))
     read_schema(reader, data)
-    name = reader.text(("name",), data["name"], required=True) if "name" in data else ""
+    name = reader.name(data)
     title, notes = (reader.text((key,), data.get(key)) for key in ("title", "notes"))
     sources = read_sources(reader, data.get("sources"))
     kinds = component_kinds()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ NO_FILE = YamlFile("", {}, {})
 """For values that come from arguments."""
 
 MAX_COUNT = 10**9
+MAX_INTEGER = 2**62
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,15 @@ class Reader:
             return str(raw)
         return self.error(path, f"expected a text, got {shown(raw)}", "write words, in quotes if need be")
 
+    def name(self, data: Mapping[str, Any]) -> Any:
+        """The `name` of a file: letters, digits and . _ + - only, since output files are named after it."""
+        if "name" not in data:
+            return ""
+        found = self.text(("name",), data["name"], required=True)
+        if found is not INVALID and not _NAME.fullmatch(found):
+            return self.error(("name",), f"{shown(found)} is not a legal name", "use letters, digits, '-', '_' and '.'")
+        return found
+
     def setting(self, path: KeyPath, field: Field, raw: Any) -> Any:
         """The value of a declared setting: SI float, int, str, bool, a tuple of these or None; INVALID if noted."""
         if raw is None and field.optional:
@@ -212,8 +224,10 @@ class Reader:
         elif isinstance(raw, int | float) and not isinstance(raw, bool):
             if field.type is float:
                 return self.finite(path, raw)
-            if isinstance(raw, int):
+            if isinstance(raw, int) and abs(raw) < MAX_INTEGER:
                 return raw
+            if isinstance(raw, int):
+                return self.error(path, f"{shown(raw)} is outside the range of whole numbers", "check the digits")
         hint = _number_hint(field, raw)
         return self.error(path, f"expected {field.expected}, got {shown(raw)}", hint)
 

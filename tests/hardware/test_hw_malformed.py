@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from toy_hardware import ADC, CELL, CHIP, write
 
+from neuromorph.cli import main
 from neuromorph.errors import InputError
 from neuromorph.hardware.catalog import load_architecture, load_datasheet
 
@@ -21,6 +22,8 @@ ARCHITECTURE = {
     "no name": ("name: toy\n", "", 1, "name", "required key 'name'", "add 'name"),
     "empty name": ("name: toy", "name:", 2, "name", "expected a text, got nothing", "write words"),
     "name list": ("name: toy", "name: [toy]", 2, "name", "expected a text", "write words"),
+    "name path": ("name: toy", "name: ../toy", 2, "name", "'../toy' is not a legal name", "use letters"),
+    "rows endless": ("rows: 256", "rows: " + "9" * 300, 14, "chip.tile.core.rows", "outside the range", "digits"),
     "no chip": (CHIP[CHIP.index("chip:\n") :], "", 1, "chip", "required key 'chip'", "add 'chip"),
     "chip empty": (CHIP[CHIP.index("  topology") :], "", 7, "chip", "as a mapping of keys, got nothing", "key: value"),
     "chip list": (CHIP[CHIP.index("  topology") :], "  - 1\n", 8, "chip", "as a mapping", "key: value"),
@@ -228,21 +231,34 @@ def assert_names(message: str, path: Path, line: int, key: str, words: str, reme
     assert lines[0].endswith(")")
 
 
+def assert_cli_says(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line prints that message, one line a problem, with exit code 2 and nothing else."""
+    assert main(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    expected = [f"error: {line}" for line in message.splitlines()]
+    assert lines[: len(expected)] == expected
+    assert lines[len(expected) :] == ([f"{len(expected)} problems"] if len(expected) > 1 else [])
+
+
 @pytest.mark.parametrize("case", ARCHITECTURE)
-def test_architecture_fault_is_named(case: str, tmp_path: Path) -> None:
+def test_architecture_fault_is_named(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old, new, line, key, words, remedy = ARCHITECTURE[case]
     assert CHIP.count(old) >= 1
     path = write(tmp_path, chip=CHIP.replace(old, new, 1))
-    assert_names(message_of(path), path, line, key, words, remedy)
+    message = message_of(path)
+    assert_names(message, path, line, key, words, remedy)
+    assert_cli_says(["architectures", "check", str(path)], message, capsys)
 
 
 @pytest.mark.parametrize("case", DATASHEET)
-def test_datasheet_fault_is_named(case: str, tmp_path: Path) -> None:
+def test_datasheet_fault_is_named(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old, new, line, key, words, remedy = DATASHEET[case]
     assert CELL.count(old) >= 1
     path = tmp_path / "cell-a.yaml"
     path.write_text(CELL.replace(old, new, 1))
-    assert_names(message_of(path, load_datasheet), path, line, key, words, remedy)
+    message = message_of(path, load_datasheet)
+    assert_names(message, path, line, key, words, remedy)
+    assert_cli_says(["devices", "check", str(path)], message, capsys)
 
 
 @pytest.mark.parametrize("load", [load_architecture, load_datasheet])

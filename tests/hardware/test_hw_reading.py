@@ -148,6 +148,19 @@ def test_unknown_names_list_what_there_is() -> None:
         load_datasheet(" ")
 
 
+def test_installed_files_come_before_the_working_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site" / "neuromorph"
+    (package / "hardware").mkdir(parents=True)
+    monkeypatch.setattr(catalog, "__file__", str(package / "hardware" / "catalog.py"))
+    assert catalog.shipped("devices") is None
+    assert catalog.datasheet_names() == []
+    (tmp_path / "site" / "devices").mkdir()
+    assert catalog.shipped("devices") == tmp_path / "site" / "devices"
+    (package / "_data" / "devices" / "adc").mkdir(parents=True)
+    (package / "_data" / "devices" / "adc" / "x.yaml").write_text("schema: 1")
+    assert catalog.datasheet_names() == ["x"]
+
+
 def test_two_shipped_files_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
