@@ -235,3 +235,9 @@ def energy_times_efficiency(energies: list[float], efficiency: float) -> float:
 def efficiency_times(efficiency: float, over: float) -> float:
     """Published ratio times what it is a ratio to: the published throughput where they agree."""
     return efficiency * over
+
+
+@_measure("1", shares=None)
+def sum_of_shares(shares: list[float]) -> float:
+    """Published shares of a whole, in percent, added up: 1 where they are complete."""
+    return sum(shares) / 100.0
