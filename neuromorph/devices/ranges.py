@@ -8,7 +8,13 @@ import numpy as np
 import torch
 
 SAMPLED = 1 << 20
-"""Values per batch that a percentile is taken from, evenly strided."""
+"""Values per batch that a percentile is taken from."""
+
+
+def sampled_rows(count: int, wanted: int) -> torch.Tensor:
+    """Indices of `wanted` of `count` rows, drawn evenly at random from a fixed seed: a stride would alias with the
+    columns of an image."""
+    return torch.randint(count, (wanted,), generator=torch.Generator().manual_seed(0))
 
 
 class InputRange:
@@ -20,7 +26,8 @@ class InputRange:
     def see(self, x: torch.Tensor) -> None:
         magnitude = x.detach().abs().reshape(-1)
         if self.percentile < 100.0:
-            magnitude = magnitude[:: max(1, magnitude.numel() // SAMPLED)]
+            if magnitude.numel() > SAMPLED:
+                magnitude = magnitude[sampled_rows(magnitude.numel(), SAMPLED).to(magnitude.device)]
             rank = max(1, int(np.ceil(self.percentile / 100 * magnitude.numel())))
             seen = float(magnitude.kthvalue(rank).values)
         else:

@@ -11,7 +11,12 @@ from torch.nn import functional
 
 from neuromorph.devices.crossbar.compiled import Block, Effective
 from neuromorph.devices.crossbar.converters import Adc, convert
+from neuromorph.devices.crossbar.drives import Drives, drive
 from neuromorph.devices.crossbar.inputs import InputCoding
+from neuromorph.devices.ranges import sampled_rows
+
+SAMPLED_ROWS = 1 << 16
+"""Results per column and batch that a percentile is taken from."""
 
 Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor], None]
 """(trial, block index, block, z, var, acc): adds converted results to acc."""
@@ -30,15 +35,11 @@ class Tally:
     codes: float = 0.0
     conversions: float = 0.0
 
-    def add(self, v: torch.Tensor, squared: torch.Tensor, batch: int) -> None:
-        """v, squared: (steps, rows of samples, ...features) drives of one batch and their squares."""
-        axes = (0, 1)
-        squares = squared.sum(axes).double().cpu().numpy()
-        active = (v != 0).sum(axes).double().cpu().numpy()
-        self.squares = squares if self.squares is None else self.squares + squares
-        self.active = active if self.active is None else self.active + active
-        total = squared.sum(tuple(i for i in range(squared.ndim) if i != 1)).reshape(batch, -1).sum(1)
-        self.per_sample.append(total.double().cpu().numpy())
+    def add(self, drives: Drives, batch: int) -> None:
+        """The drives of `batch` samples (several rows each where a matrix is used over time)."""
+        self.squares = drives.squares if self.squares is None else self.squares + drives.squares
+        self.active = drives.active if self.active is None else self.active + drives.active
+        self.per_sample.append(drives.power.reshape(batch, -1).sum(1))
         self.samples += batch
 
 
@@ -52,28 +53,29 @@ class MatrixHost:
         self.effective, self.coding, self.convert_block, self.tally = effective, coding, convert_block, tally
         self.trials = effective.blocks[0].weight.shape[0] if effective.blocks else 1
 
-    def _watch(self, v: torch.Tensor, squared: torch.Tensor | None, batch: int) -> None:
+    def _drives(self, x: torch.Tensor, features: int, batch: int) -> Drives:
+        noisy = any(b.variance is not None for b in self.effective.blocks)
+        drives = drive(self.coding, x, features, noisy)
         if self.tally is not None:
-            self.tally.add(v, v * v if squared is None else squared, batch)
+            self.tally.add(drives, batch)
+        return drives
 
     def linear(self, x: torch.Tensor) -> torch.Tensor:
         """x (trials or 1, batch, ..., rows) -> (trials, batch, ..., cols)."""
         matrix, middle = self.effective.matrix, x.shape[2:-1]
         flat = x.reshape(x.shape[0], -1, x.shape[-1])
         out = torch.zeros(self.trials, flat.shape[1], matrix.cols, device=x.device)
-        noisy = any(b.variance is not None for b in self.effective.blocks)
         for shared in range(flat.shape[0]):
-            v = self.coding.steps(flat[shared])
-            squared = v * v if noisy else None
-            self._watch(v, squared, x.shape[1])
+            drives = self._drives(flat[shared], 1, x.shape[1])
+            v, squared = drives.v, drives.squared
             for trial in range(self.trials) if flat.shape[0] == 1 else (shared,):
                 for index, block in enumerate(self.effective.blocks):
                     rows = slice(block.row0, block.row1)
-                    drives = v[..., rows].reshape(-1, block.row1 - block.row0)
-                    z = (drives @ block.weight[trial, 0]).view(v.shape[0], v.shape[1], -1, 1)
+                    driven = v[..., rows].reshape(-1, block.row1 - block.row0)
+                    z = (driven @ block.weight[trial, 0]).view(v.shape[0], v.shape[1], -1, 1)
                     var = None
                     if block.variance is not None and squared is not None:
-                        powers = squared[..., rows].reshape(drives.shape)
+                        powers = squared[..., rows].reshape(driven.shape)
                         var = (powers @ block.variance[trial, 0]).view(z.shape)
                     acc = torch.zeros(v.shape[1], block.columns, 1, device=x.device)
                     self.convert_block(trial, index, block, z, var, acc)
@@ -99,11 +101,9 @@ class MatrixHost:
         assert window is not None
         height, width = window.output(x.shape[-2], x.shape[-1])
         out = torch.zeros(self.trials, x.shape[1], matrix.groups, matrix.cols, height * width, device=x.device)
-        noisy = any(b.variance is not None for b in self.effective.blocks)
         for shared in range(x.shape[0]):
-            v = self.coding.steps(x[shared])
-            squared = v * v if noisy else None
-            self._watch(v, squared, x.shape[1])
+            drives = self._drives(x[shared], 3, x.shape[1])
+            v, squared = drives.v, drives.squared
             for trial in range(self.trials) if x.shape[0] == 1 else (shared,):
                 for index, block in enumerate(self.effective.blocks):
                     z = self._windows(v, block, block.weight[trial]).view(*v.shape[:2], -1, height * width)
@@ -177,7 +177,9 @@ def recording(seen: list[list[torch.Tensor]], weights: np.ndarray, percentile: f
         if percentile >= 100.0:
             top = flat.amax(0)
         else:
-            kept = flat[:: max(1, flat.shape[0] // 4096)]
+            kept = flat
+            if len(flat) > SAMPLED_ROWS:
+                kept = flat[sampled_rows(len(flat), SAMPLED_ROWS).to(flat.device)]
             rank = min(kept.shape[0], max(1, int(np.ceil(percentile / 100 * kept.shape[0]))))
             top = kept.kthvalue(rank, dim=0).values
         seen[index].append(top)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from neuromorph.hardware.component import Component
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
 class InputCoding:
     """One layer's input coding.
 
-    An input x becomes the code round(x / full_scale * top), clipped; steps() turns codes into row
-    drives v in [-1, 1] with x ~ full_scale * sum_k weights[k] v[k].
+    An input x becomes the code round(x / full_scale * top), clipped; steps turn codes into row
+    drives v in [-1, 1] (see drives.drive) with x ~ full_scale * sum_k weights[k] v[k].
     """
 
     full_scale: float
@@ -53,25 +49,10 @@ class InputCoding:
         one = [digit * base**k / self.top for k in range(self.planes)] if self.serial else [1.0]
         return one + [-w for w in one] if self.phases == 2 else one
 
-    def steps(self, x: torch.Tensor) -> torch.Tensor:
-        """Row drives (steps, *x.shape) in [-1, 1] for inputs x."""
-        import torch
-
-        if not self.quantized:
-            v = (x / self.full_scale).clamp_(-1.0 if self.signed else 0.0, 1.0)
-            if self.phases == 2:
-                return torch.stack([v.clamp(min=0), (-v).clamp_(min=0)])
-            return v[None]
-        code = (x * (self.top / self.full_scale)).round_()
-        code.clamp_(-self.top if self.signed else 0, self.top)
-        parts = [code.clamp(min=0), (-code).clamp_(min=0)] if self.phases == 2 else [code]
-        if not self.serial:
-            return torch.stack([p.div_(self.top) for p in parts]) if len(parts) > 1 else parts[0].div_(self.top)[None]
-        digit, planes = 2**self.plane_bits - 1, []
-        for part in parts:
-            whole = part.to(torch.int32)
-            planes += [((whole >> (self.plane_bits * k)) & digit).to(x.dtype).div_(digit) for k in range(self.planes)]
-        return torch.stack(planes)
+    @property
+    def binary(self) -> bool:
+        """Drives are 0 or 1, so a drive equals its square."""
+        return self.serial and self.plane_bits == 1
 
 
 def input_coding(unit: Component, full_scale: float, signed: bool, quantized: bool = True) -> InputCoding:

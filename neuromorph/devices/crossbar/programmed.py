@@ -167,7 +167,7 @@ class ProgrammedCrossbar:
                 if total is None:
                     rows = np.zeros((matrix.groups, matrix.rows))
                 elif matrix.window is not None:
-                    rows = window_rows(matrix, total)
+                    rows = window_rows(matrix, total.reshape(matrix.input_shape[-3:]))
                 else:
                     rows = total.reshape(matrix.groups, matrix.rows)
                 values[f"{name}.{label}"] = rows / passes

@@ -1,0 +1,129 @@
+"""Row drives of a batch of inputs: quantized, split into bit planes and phases, and summed up as they pass.
+
+The same arithmetic twice: compiled with numba for the CPU, with torch operations elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import torch
+
+from neuromorph.devices.crossbar.inputs import InputCoding
+
+_CHUNK = 512
+_FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
+
+
+@dataclass(frozen=True)
+class Drives:
+    """v: (steps, rows of samples, *features) in [-1, 1]; squared: v^2, None where not asked for.
+
+    squares, active: sums of v^2 and of v != 0 over steps and rows, (features,); power: sum of v^2 per row (rows,).
+    """
+
+    v: torch.Tensor
+    squared: torch.Tensor | None
+    squares: np.ndarray
+    active: np.ndarray
+    power: np.ndarray
+
+
+@numba.njit(parallel=True, cache=True, fastmath=_FAST)
+def _drive(x, factor, low, high, inverse, quantized, phases, planes, plane_bits, v, squared, squares, active, power):  # type: ignore[no-untyped-def]
+    """x (rows, features) -> v (phases*planes, rows, features); squared the same or empty; power (chunks, rows)."""
+    rows, features = x.shape
+    chunks = (features + _CHUNK - 1) // _CHUNK
+    digit = (1 << plane_bits) - 1
+    keep = squared.shape[0] > 0
+    one = np.float32(1)
+    for c in numba.prange(chunks):
+        first, last = c * _CHUNK, min(features, (c + 1) * _CHUNK)
+        for b in range(rows):
+            total = np.float32(0)
+            for phase in range(phases):
+                sign = one if phase == 0 else -one
+                floor = low if phases == 1 else np.float32(0)
+                for k in range(planes):
+                    step = phase * planes + k
+                    row = v[step, b]
+                    for f in range(first, last):
+                        value = sign * x[b, f] * factor
+                        if quantized:
+                            value = np.floor(value + np.float32(0.5))
+                        value = min(max(value, floor), high)
+                        if planes > 1:
+                            value = np.float32((np.int32(value) >> (plane_bits * k)) & digit)
+                        value *= inverse
+                        row[f] = value
+                        power_of = value * value
+                        squares[f] += power_of
+                        active[f] += np.float32(value != np.float32(0))
+                        total += power_of
+                    if keep:
+                        for f in range(first, last):
+                            squared[step, b, f] = row[f] * row[f]
+            power[c, b] = total
+
+
+def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: bool) -> Drives:
+    """Drives of x (rows of samples, *features axes); `features` is how many trailing axes are features.
+
+    with_squares: also return v^2 (for read noise); binary drives are their own squares.
+    """
+    if x.device.type != "cpu":
+        return _drive_torch(coding, x, features, with_squares)
+    shape = x.shape[x.dim() - features :]
+    flat = np.ascontiguousarray(x.detach().numpy()).reshape(-1, int(np.prod(shape)))
+    rows, width = flat.shape
+    store = with_squares and not coding.binary
+    v = np.empty((coding.step_count, rows, width), np.float32)
+    squared = np.empty(v.shape if store else (0, 0, 0), np.float32)
+    squares, active = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    power = np.empty((-(-width // _CHUNK), rows), np.float32)
+    serial = coding.serial
+    factor = coding.top / coding.full_scale if coding.quantized else 1.0 / coding.full_scale
+    high = float(coding.top) if coding.quantized else 1.0
+    digit = (2**coding.plane_bits - 1) if serial else high
+    _drive(
+        flat, np.float32(factor), np.float32(-high if coding.signed else 0), np.float32(high), np.float32(1 / digit),
+        coding.quantized, coding.phases, coding.planes, coding.plane_bits if serial else 0, v, squared, squares, active,
+        power,
+    )  # fmt: skip
+    drives = torch.from_numpy(v).view(coding.step_count, rows, *shape)
+    doubled = drives if with_squares and coding.binary else None
+    if store:
+        doubled = torch.from_numpy(squared).view(drives.shape)
+    return Drives(drives, doubled, squares.astype(float), active.astype(float), power.sum(0, dtype=float))
+
+
+def _drive_torch(coding: InputCoding, x: torch.Tensor, features: int, with_squares: bool) -> Drives:
+    shape = x.shape[x.dim() - features :]
+    x = x.reshape(-1, *shape)
+    signs = (1.0, -1.0) if coding.phases == 2 else (1.0,)
+    high = float(coding.top) if coding.quantized else 1.0
+    low = -high if coding.signed and coding.phases == 1 else 0.0
+    factor = high / coding.full_scale
+    planes = []
+    for sign in signs:
+        value = sign * x * factor
+        if coding.quantized:
+            value = torch.floor(value + 0.5)
+        value = value.clamp(low, high)
+        if coding.serial:
+            digit, whole = 2**coding.plane_bits - 1, value.to(torch.int32)
+            planes += [((whole >> (coding.plane_bits * k)) & digit).to(x.dtype) / digit for k in range(coding.planes)]
+        else:
+            planes.append(value / high)
+    v = torch.stack(planes)
+    squared = v * v
+    rest = tuple(i for i in range(v.dim()) if i != 1)
+    return Drives(
+        v,
+        squared if with_squares else None,
+        squared.sum((0, 1)).double().cpu().numpy().reshape(-1),
+        (v != 0).sum((0, 1)).double().cpu().numpy().reshape(-1),
+        squared.sum(rest).double().cpu().numpy(),
+    )
