@@ -1,0 +1,45 @@
+# `make demo` and `make test` create the environment they need; nothing else has to be installed first
+# (Python 3.11 or newer with venv).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help env demo test check bench validate clean
+
+help:
+	@echo "make demo      map trained MNIST networks onto five architectures and write the reports"
+	@echo "make test      run the tests"
+	@echo "make check     format, lint, types, import layers, tests"
+	@echo "make bench     speed, as ratios against named baselines"
+	@echo "make validate  published figures beside ours"
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python examples/demo.py --output demo-output
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+validate: $(STAMP)
+	$(BIN)/neuromorph validate
+
+clean:
+	rm -rf $(VENV) demo-output

@@ -1,0 +1,186 @@
+"""Commands: run a network on an architecture, and finetune it against that hardware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from neuromorph.graph.model import Graph
+    from neuromorph.hardware.component import Architecture
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file, e.g. network.nmg.json.")]
+Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Name of a shipped architecture, or a YAML file.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Data set (.npz with arrays x and y).")]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", help="Data set (.npz) converter ranges are found on; default: --data.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a parameter: core.adc.bits=6, cell.programming_noise=0.5x. Repeatable."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")]
+Time = Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 day'.")]
+Off = Annotated[str, typer.Option("--off", help="Effects to leave out, comma separated, e.g. adc,read.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first so many samples.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples at once; does not change results.")]
+Device = Annotated[str, typer.Option("--torch-device", help="Where torch computes: cpu or cuda.")]
+
+
+def run(
+    model: Model,
+    architecture: Arch,
+    data: Data = None,
+    calibration: Calibration = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder the report is written to.")] = None,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="How many chips are drawn.")] = 10,
+    samples: Samples = None,
+    seed: Seed = 0,
+    time: Time = "0 s",
+    off: Off = "",
+    effects: Annotated[
+        bool, typer.Option("--effects", help="Also run with each effect left out: which costs how much accuracy.")
+    ] = False,
+    changes: Changes = None,
+    placement: Annotated[Path | None, typer.Option("--placement", help="Placement saved by `neuromorph map`.")] = None,
+    density: Annotated[
+        float, typer.Option("--density", min=0.0, max=1.0, help="Without --data: assumed fraction of non-zero inputs.")
+    ] = 0.5,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the chips.")] = 1,
+    batch: Batch = 128,
+    torch_device: Device = "cpu",
+) -> None:
+    """Place a network on an architecture, run it on chips with their noise, and report accuracy, energy and latency.
+
+    Without --data nothing is run: energy and latency follow from an assumed activity.
+    """
+    from rich.console import Console
+
+    from neuromorph.devices.kind import Assumption
+    from neuromorph.mapping import load_placement
+    from neuromorph.report import write_report
+    from neuromorph.report.terminal import summary
+    from neuromorph.run import run as run_all
+    from neuromorph.units import parse
+
+    graph, chip = _read(model, architecture, changes)
+    x, y = _data(graph, data, samples)
+    cx, _ = _data(graph, calibration, None)
+    placed = None if placement is None else load_placement(placement, graph, chip)
+    with _progress() as progress:
+        report = run_all(
+            graph, chip, x, y, placement=placed, calibration_inputs=cx, trials=trials, seed=seed,
+            time_s=parse(time, "s"), off=_names(off), batch=batch, workers=workers, torch_device=torch_device,
+            effects=effects, assumption=Assumption(density=density, mean_square=density * 2 / 3), progress=progress,
+            provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
+        )  # fmt: skip
+    console = Console(soft_wrap=False)
+    console.print(summary(report))
+    if output is not None:
+        for path in write_report(report, output).values():
+            typer.echo(f"written: {path}")
+
+
+def finetune(
+    model: Model,
+    architecture: Arch,
+    data: Annotated[Path, typer.Option("--data", help="Training data (.npz with arrays x and y).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Trained model, a .nmg.json file.")],
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Start of the cosine schedule.")] = 1e-3,
+    redraw: Annotated[int, typer.Option("--redraw", min=1, help="Batches between new chips.")] = 1,
+    samples: Samples = None,
+    seed: Seed = 0,
+    time: Time = "0 s",
+    off: Off = "",
+    changes: Changes = None,
+    batch: Batch = 128,
+    torch_device: Device = "cpu",
+) -> None:
+    """Train a network against the noise of its target hardware and write it as a portable graph."""
+    from neuromorph.errors import InputError, Place
+    from neuromorph.execution.finetune import finetune as train
+    from neuromorph.graph.importers.portable import save
+    from neuromorph.mapping import place
+    from neuromorph.units import parse
+
+    if output.resolve() == model.resolve():
+        raise InputError("the output would replace the model that is read", Place(str(output)), "choose another name")
+    if not output.parent.is_dir():
+        raise InputError(f"folder {str(output.parent)!r} does not exist", Place(str(output)), "create it first")
+    graph, chip = _read(model, architecture, changes)
+    x, y = _data(graph, data, samples)
+    if x is None or y is None:
+        raise InputError("finetuning needs labels", Place(str(data), key="y"), "a .npz file with arrays x and y")
+    with _progress() as progress:
+        trained, tuning = train(
+            place(graph, chip, seed=seed), x, y, epochs=epochs, learning_rate=learning_rate, batch=batch,
+            redraw=redraw, seed=seed, time_s=parse(time, "s"), off=_names(off), torch_device=torch_device,
+            progress=progress,
+        )  # fmt: skip
+    typer.echo(f"loss per epoch: {', '.join(f'{v:.4f}' for v in tuning.losses)}")
+    typer.echo(f"written: {save(trained, output)}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+    app.command("finetune")(finetune)
+
+
+def _read(model: Path, architecture: str, changes: list[str] | None) -> tuple[Graph, Architecture]:
+    from neuromorph.errors import InputError, Place
+    from neuromorph.graph.importers import read_graph
+    from neuromorph.hardware.catalog import load_architecture
+    from neuromorph.hardware.paths import replace
+
+    chip = load_architecture(architecture)
+    wanted: dict[str, Any] = {}
+    for change in changes or []:
+        name, equals, value = change.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"{change!r} is no change", Place(key="--set"), "path=value, e.g. core.adc.bits=6")
+        wanted[name.strip()] = value.strip()
+    return read_graph(model), replace(chip, wanted) if wanted else chip
+
+
+def _data(graph: Graph, path: Path | None, limit: int | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    from neuromorph.graph.data import check_data, read_data
+
+    if path is None:
+        return None, None
+    x, y = read_data(path, limit=limit)
+    check_data(graph, x, y)
+    return x, y
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+class _progress:
+    """A progress bar on a terminal, nothing elsewhere; gives the callback the verbs take."""
+
+    def __enter__(self) -> Callable[[float, str], None] | None:
+        import sys
+
+        self.bar: Any = None
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.bar.start()
+        task = self.bar.add_task("running", total=1.0)
+        return lambda done, what: self.bar.update(task, completed=done, description=what)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
