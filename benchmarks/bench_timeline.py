@@ -1,7 +1,7 @@
 """Speed of timelines: the compiled recursion against the discrete-event simulation of the same blocking pipelines.
 
-Prints a JSON line per row: ratio is simulation time / recursion time, both the least CPU-bound wall time over repeats
-in this process and both from the same pipeline object; `reach` is what the ratio is to reach.
+Prints a JSON line per row: ratio is simulation time / recursion time, both the least processor time over repeats
+in this process (either runs on one core) and both from the same pipeline object; `reach` is what the ratio is to reach.
 
     python benchmarks/bench_timeline.py [--quick]
 """
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 def least_time(work: Callable[[], T], repeats: int) -> tuple[float, T]:
-    """Least seconds over repeats, and the last result."""
+    """Least seconds of processor time over repeats, and the last result."""
     best = float("inf")
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         result = work()
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     return best, result
 
 

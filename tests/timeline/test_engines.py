@@ -22,7 +22,6 @@ from neuromorph.costing.timeline import (
     window_need,
     window_need_2d,
 )
-from neuromorph.costing.timeline.kernel import Layout, Work, evaluate
 from neuromorph.errors import InputError
 
 TOLERANCE = 1e-9
@@ -221,12 +220,12 @@ def test_arbitration_deadlock_names_an_edge():
     assert simulate(pipeline(5), 2, engine="simpy").start_s["b"].ravel().tolist() == [5, 9]
 
 
-def test_kernel_runs_without_a_compiler(monkeypatch):
-    import neuromorph.costing.timeline.recursion as recursion
+def test_kernel_means_the_same_without_a_compiler(monkeypatch):
+    from neuromorph.costing.timeline import kernel
 
-    compiled = simulate(residual(5), 3)
-    monkeypatch.setattr(recursion, "run", evaluate)
-    assert np.array_equal(simulate(residual(5), 3).depart_s.flat, compiled.depart_s.flat)
+    fast = simulate(residual(5), 3)
+    monkeypatch.setattr(kernel, "evaluate", kernel._evaluate)
+    assert np.array_equal(simulate(residual(5), 3).depart_s.flat, fast.depart_s.flat)
 
 
 def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
@@ -237,29 +236,18 @@ def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
 
     monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     with pytest.raises(RuntimeError):  # what the fall-back is for
-        numba.njit(cache=True)(evaluate)
-    kernel._compiled.cache_clear()
-    try:
-        assert kernel._compiled(True).py_func is evaluate
-    finally:
-        kernel._compiled.cache_clear()
+        numba.njit(cache=True)(kernel._evaluate)
+    assert kernel.compiled(kernel._evaluate).py_func is kernel._evaluate
 
 
-def test_kernel_falls_back_when_the_cache_cannot_be_written(monkeypatch):
+def test_kernel_compiles_in_memory_when_the_cache_cannot_be_written(monkeypatch):
     from neuromorph.costing.timeline import kernel
 
-    calls = []
+    def full_disk(*args):
+        raise OSError(28, "No space left on device")
 
-    def compiled(on_disk: bool):
-        def body(layout: Layout, work: Work, samples: int, arrivals: np.ndarray) -> None:
-            calls.append(on_disk)
-            if on_disk:
-                raise OSError(28, "No space left on device")
-            evaluate(layout, work, samples, arrivals)
-
-        return body
-
-    monkeypatch.setattr(kernel, "_compiled", compiled)
+    expected = simulate(residual(5), 2)
+    monkeypatch.setattr(kernel, "evaluate", full_disk)
     line = simulate(residual(5), 2)
-    assert calls == [True, False]
-    assert np.isfinite(line.depart_s.flat).all()
+    assert kernel.evaluate is not full_disk
+    assert np.array_equal(line.depart_s.flat, expected.depart_s.flat)

@@ -1,7 +1,8 @@
 """Latency and throughput of a pipeline of stages, buffers and links.
 
 `simulate` computes the times of every token, by a compiled recursion or by discrete-event simulation; `closed_form`
-and `tandem_latency` give bounds and closed forms. The equations are in `model`.
+and `tandem_latency` give bounds and closed forms; `critical_path` tells what made the last output as late as it is.
+The equations are in `model`.
 
 >>> rows = [Stage("conv", 1e-6, tokens=6), Stage("pool", 0.5e-6, tokens=3), Stage("dense", 2e-6)]
 >>> edges = [Edge("conv", "pool", *window_need(3, 2, 2, in_rows=6), capacity=2),
@@ -12,6 +13,7 @@ and `tandem_latency` give bounds and closed forms. The equations are in `model`.
 """
 
 from neuromorph.costing.timeline.closed import ClosedForm, closed_form, tandem_departures, tandem_latency
+from neuromorph.costing.timeline.critical import CriticalPath, critical_path
 from neuromorph.costing.timeline.model import Edge, Pipeline, Stage
 from neuromorph.costing.timeline.needs import all_at_once, one_to_one, tandem, window_need, window_need_2d
 from neuromorph.costing.timeline.result import Bottleneck, GanttRow, StageArrays, StageShare, Timeline
@@ -20,6 +22,7 @@ from neuromorph.costing.timeline.simulate import simulate, smallest_capacities
 __all__ = [
     "Bottleneck",
     "ClosedForm",
+    "CriticalPath",
     "Edge",
     "GanttRow",
     "Pipeline",
@@ -29,6 +32,7 @@ __all__ = [
     "Timeline",
     "all_at_once",
     "closed_form",
+    "critical_path",
     "one_to_one",
     "simulate",
     "smallest_capacities",

@@ -1,34 +1,49 @@
-"""The recursion engine: lays a pipeline out in flat arrays, evaluates it, and explains deadlocks."""
+"""The recursion engine: lays a pipeline out in tables, evaluates it, and tells what is stuck."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.costing.timeline.kernel import Layout, Work, run
+from neuromorph.costing.timeline import kernel as k
 from neuromorph.costing.timeline.model import RELEASES, Pipeline
 from neuromorph.errors import InputError, Place
 
 
-def _pointers(groups: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """CSR form of lists of integers: (start of each group and the end of the last, all members)."""
-    ptr = np.zeros(len(groups) + 1, dtype=np.int64)
-    np.cumsum([len(g) for g in groups], out=ptr[1:])
-    return ptr, np.array([m for g in groups for m in g], dtype=np.int64)
+@dataclass(frozen=True)
+class Run:
+    """Times of all tokens (flat, stages in the pipeline's order) and how far each stage came.
+
+    state, outward: tables as in `kernel`. bounded: the edge behind each row of outward.
+    """
+
+    start: np.ndarray
+    finish: np.ndarray
+    depart: np.ndarray
+    state: np.ndarray
+    outward: np.ndarray
+    bounded: np.ndarray
 
 
-def _joined(arrays: Sequence[np.ndarray], dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    """(start of each array, all arrays one after another)."""
-    at = np.zeros(len(arrays) + 1, dtype=np.int64)
-    np.cumsum([a.size for a in arrays], out=at[1:])
-    flat = np.concatenate([np.ravel(a) for a in arrays]) if arrays else np.zeros(0)
-    return at[:-1], flat.astype(dtype, copy=False)
+def _begins(sizes: Iterable[int]) -> np.ndarray:
+    """Where each of these runs begins, and where the last ends."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.fromiter(sizes, dtype=np.int64))])
+
+
+def _flat(arrays: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([a.ravel() for a in arrays]).astype(dtype, copy=False) if arrays else np.zeros(0, dtype)
+
+
+def _groups(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Members grouped by key 0 .. count - 1: (members in that order, begin of each group, end of each group)."""
+    ends = np.cumsum(np.bincount(keys, minlength=count))
+    return np.argsort(keys, kind="stable"), np.concatenate([[0], ends[:-1]]), ends
 
 
 class Recursion:
-    """A pipeline made ready for evaluation, apart from capacities, which may be tried one after another.
+    """A pipeline made ready for evaluation; capacities may be tried one after another.
 
     Raises InputError for servers that several stages share without a static order.
     """
@@ -42,126 +57,105 @@ class Recursion:
                 message, Place(key=f"servers.{server}"), 'give an order in `orders`, or use engine="simpy" (arbitrated)'
             )
         self.pipeline = pipeline
-        index, edges = pipeline.index, pipeline.edges
-        self.tokens = np.array([stage.tokens for stage in pipeline.stages], dtype=np.int64)
-        self.capacity = np.array([edge.capacity for edge in edges], dtype=np.float64)
-        self._frees = [
-            keep.searchsorted(np.arange(pipeline.stages[index[edge.source]].tokens), side="right")
-            if math.isfinite(edge.capacity)
-            else np.zeros(0, dtype=np.int64)
-            for edge, (_, keep) in zip(edges, pipeline.needs, strict=True)
+        self.capacity = np.array([edge.capacity for edge in pipeline.edges], dtype=np.float64)
+        self.place = np.empty(len(pipeline.stages), dtype=np.int64)
+        self.place[list(pipeline.topological)] = np.arange(self.place.size)
+        index, place = pipeline.index, self.place.tolist()
+        self.source = np.array([place[index[edge.source]] for edge in pipeline.edges], dtype=np.int64)
+        self.target = np.array([place[index[edge.target]] for edge in pipeline.edges], dtype=np.int64)
+        self.release = np.array([RELEASES.index(edge.release) for edge in pipeline.edges], dtype=np.int64)
+        self.service = _flat(pipeline.services, np.float64)
+        self.stage, self.order, self.servers = self._stages()
+        self.tokens = self.stage[:, k.TOKENS]
+        self.inward, self.lag, self.need, self.reader = self._inward()
+        self.frees_at, self.frees = self._frees()
+
+    def _stages(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(the stage table but for its edges, with BASE for one sample; static orders; where each server's begins)."""
+        pipeline, place = self.pipeline, self.place.tolist()
+        services, index = pipeline.services, pipeline.index
+        tokens = [stage.tokens for stage in pipeline.stages]
+        table = np.zeros((len(tokens), k.STAGE_COLUMNS), dtype=np.int64)
+        table[:, k.TOKENS] = tokens
+        table[:, k.BASE] = _begins(tokens)[:-1]
+        table[:, k.SERVICE] = _begins(s.size for s in services)[:-1]
+        table[:, k.PER_SAMPLE] = [s.shape[1] if s.ndim == 2 else 0 for s in services]
+        table[:, k.PER_TOKEN] = [1 if s.ndim else 0 for s in services]
+        order: list[int] = []
+        begins = np.zeros(len(pipeline.servers), dtype=np.int64)
+        for number, (server, members) in enumerate(pipeline.servers.items()):
+            begins[number] = len(order)
+            if len(members) > 1:
+                order += [place[index[name]] for name, turn in pipeline.turns[server] for _ in range(turn)]
+            for name in members:
+                table[index[name], k.SERVER] = number
+                table[index[name], k.ORDER : k.ORDER_END + 1] = begins[number], len(order)
+        return table[list(pipeline.topological)], np.array(order, dtype=np.int64), begins
+
+    def _inward(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(incoming edges by target, their lags in seconds, needs, targets by source); fills in the stage table."""
+        pipeline, stage = self.pipeline, self.stage
+        members, stage[:, k.IN], stage[:, k.IN_END] = _groups(self.target, len(stage))
+        stage[:, k.ENTRY] = stage[:, k.IN] == stage[:, k.IN_END]
+        by_source, stage[:, k.READ], stage[:, k.READ_END] = _groups(self.source, len(stage))
+        table = np.zeros((members.size, k.INWARD_COLUMNS), dtype=np.int64)
+        table[:, k.SOURCE] = self.source[members]
+        table[:, k.SOURCE_TOKENS] = stage[self.source[members], k.TOKENS]
+        table[:, k.NEED] = _begins(need.size for need, _ in pipeline.needs)[:-1][members]
+        depth = np.array([stage.depth_s for stage in pipeline.stages])[list(pipeline.topological)]
+        delay = np.array([edge.delay_s for edge in pipeline.edges], dtype=np.float64)
+        lag = (depth[self.source] + delay)[members]
+        self.members = members
+        return table, lag, _flat([need for need, _ in pipeline.needs], np.int64), self.target[by_source]
+
+    def _frees(self) -> tuple[np.ndarray, np.ndarray]:
+        """(where each edge begins, for each source token the first target token that discards it) for bounded edges."""
+        counts = self.tokens[self.source].tolist()
+        frees = [
+            keep.searchsorted(np.arange(count), side="right") if bounded else np.zeros(0, dtype=np.int64)
+            for count, (_, keep), bounded in zip(counts, self.pipeline.needs, np.isfinite(self.capacity), strict=True)
         ]
-        self._servers = list(pipeline.servers)
-        self._base = self._fixed()
+        return _begins(f.size for f in frees)[:-1], _flat(frees, np.int64)
 
-    def _fixed(self) -> Layout:
-        """Everything but the bounded edges."""
-        pipeline, index = self.pipeline, self.pipeline.index
-        incoming: list[list[int]] = [[] for _ in pipeline.stages]
-        readers: list[list[int]] = [[] for _ in pipeline.stages]
-        for e, edge in enumerate(pipeline.edges):
-            incoming[index[edge.target]].append(e)
-            readers[index[edge.source]].append(index[edge.target])
-        in_ptr, by_target = _pointers(incoming)
-        reader_ptr, reader = _pointers(readers)
-        need_at, need = _joined([n for n, _ in pipeline.needs], np.int64)
-        service_at, service = _joined(pipeline.services, np.float64)
-        source = np.array([index[e.source] for e in pipeline.edges], dtype=np.int64)
-        lag = np.array([pipeline.stages[index[e.source]].depth_s + e.delay_s for e in pipeline.edges], dtype=np.float64)
-        entry = np.array([not group for group in incoming], dtype=np.int64)
-        order_ptr, order = _pointers([self._order(name) for name in self._servers])
-        position = {stage: k for k, name in enumerate(self._servers) for stage in pipeline.servers[name]}
-        ends = np.cumsum(self.tokens)
-        rank = np.empty(self.tokens.size, dtype=np.int64)
-        rank[list(pipeline.topological)] = np.arange(self.tokens.size)
-        nothing = np.zeros(0, dtype=np.int64)
-        return Layout(
-            tokens=self.tokens,
-            first=ends - self.tokens,
-            server=np.array([position[stage.name] for stage in pipeline.stages], dtype=np.int64),
-            entry=entry,
-            in_ptr=in_ptr,
-            in_source=source[by_target],
-            in_need=need_at[by_target],
-            in_lag=lag[by_target],
-            in_bounded=by_target,
-            need=need,
-            out_ptr=nothing,
-            out_target=nothing,
-            out_release=nothing,
-            out_frees=nothing,
-            frees=nothing,
-            reader_ptr=reader_ptr,
-            reader=rank[reader],
-            service=service,
-            service_at=service_at,
-            per_sample=np.array([s.shape[1] if s.ndim == 2 else 0 for s in pipeline.services], dtype=np.int64),
-            per_token=np.array([1 if s.ndim else 0 for s in pipeline.services], dtype=np.int64),
-            order_ptr=order_ptr,
-            order=order,
-            topological=np.array(pipeline.topological, dtype=np.int64),
-            rank=rank,
-        )
-
-    def _order(self, server: str) -> list[int]:
-        """One stage per token of a sample; empty where the server has a single stage."""
-        turns = self.pipeline.turns.get(server, ())
-        if len(self.pipeline.servers[server]) == 1:
-            return []
-        return [self.pipeline.index[name] for name, tokens in turns for _ in range(tokens)]
-
-    def layout(self, capacity: np.ndarray) -> tuple[Layout, np.ndarray]:
-        """The layout for these capacities (edges,), and the edge behind each of its bounded edges (bounded,)."""
-        edges, index = self.pipeline.edges, self.pipeline.index
-        bounded = np.isfinite(capacity)
-        outgoing: list[list[int]] = [[] for _ in self.pipeline.stages]
-        for e in np.flatnonzero(bounded).tolist():
-            outgoing[index[edges[e].source]].append(e)
-        out_ptr, by_source = _pointers(outgoing)
-        frees_at, frees = _joined(self._frees, np.int64)
-        target = np.array([index[e.target] for e in edges], dtype=np.int64)
-        release = np.array([RELEASES.index(e.release) for e in edges], dtype=np.int64)
-        layout = self._base._replace(
-            in_bounded=bounded[self._base.in_bounded].astype(np.int64),
-            out_ptr=out_ptr,
-            out_target=target[by_source],
-            out_release=release[by_source],
-            out_frees=frees_at[by_source],
-            frees=frees,
-        )
-        return layout, by_source
-
-    def evaluate(self, layout: Layout, room: np.ndarray, samples: int, arrivals: np.ndarray) -> Work:
-        """Run the recursion. room: (bounded edges,) capacities in the layout's order."""
+    def evaluate(self, samples: int, arrivals: np.ndarray, capacity: np.ndarray | None = None) -> Run:
+        """Run the recursion. capacity: (edges,) instead of the pipeline's own; what is unlimited there stays so."""
+        capacity = self.capacity if capacity is None else capacity
+        stage, inward = self.stage.copy(), self.inward.copy()
+        stage[:, k.BASE] *= samples
+        edges = np.flatnonzero(np.isfinite(capacity))
+        members, stage[:, k.OUT], stage[:, k.OUT_END] = _groups(self.source[edges], len(stage))
+        edges = edges[members]
+        outward = np.zeros((edges.size, k.OUTWARD_COLUMNS), dtype=np.int64)
+        outward[:, k.TARGET] = self.target[edges]
+        outward[:, k.TARGET_TOKENS] = self.tokens[self.target[edges]]
+        outward[:, k.TARGET_BASE] = stage[self.target[edges], k.BASE]
+        outward[:, k.RELEASE] = self.release[edges]
+        outward[:, k.FREES] = self.frees_at[edges]
+        places, tokens = capacity[edges].astype(np.int64), self.tokens[self.source[edges]]
+        outward[:, k.ROOM_SAMPLE], outward[:, k.ROOM_TOKEN] = -places // tokens, -places % tokens
+        inward[:, k.SOURCE_BASE] = stage[inward[:, k.SOURCE], k.BASE]
+        inward[:, k.BOUNDED] = np.isfinite(capacity)[self.members]
         total = int(self.tokens.sum()) * samples
-        source = self.tokens[np.repeat(np.arange(self.tokens.size), np.diff(layout.out_ptr))]
-        places = room.astype(np.int64)
-        work = Work(
-            start=np.empty(total),
-            finish=np.empty(total),
-            depart=np.empty(total),
-            started=np.zeros(self.tokens.size, dtype=np.int64),
-            departed=np.zeros(self.tokens.size, dtype=np.int64),
-            room_sample=-places // source,
-            room_token=-places % source,
-        )
-        run(layout, work, samples, arrivals)
-        return work
+        times = np.empty(total), np.empty(total), np.empty(total)
+        state = np.zeros((len(stage), k.STATE_COLUMNS), dtype=np.int64)
+        fixed = self.lag, self.need, outward, self.frees, self.reader, self.service, self.order, self.servers
+        k.run(samples, arrivals, (stage, inward, *fixed), (*times, state))
+        return Run(*times, state, outward, edges)
 
-    def stuck(self, work: Work, layout: Layout, by_source: np.ndarray, samples: int) -> list[int] | None:
+    def stuck(self, run: Run, samples: int) -> list[int] | None:
         """None when every token departed, else the bounded edges (their numbers) whose lack of room stops a token."""
-        if (work.departed == self.tokens * samples).all():
+        state, outward = run.state, run.outward
+        if (state[:, k.DEPARTED] == self.tokens * samples).all():
             return None
-        blocked = []
-        for s in np.flatnonzero(work.started > work.departed):
-            for e in range(layout.out_ptr[s], layout.out_ptr[s + 1]):
-                r = layout.out_target[e]
-                passed = work.departed[r] if layout.out_release[e] == 2 else work.started[r]
-                if work.room_sample[e] >= 0:
-                    j = work.room_sample[e] * self.tokens[r] + layout.frees[layout.out_frees[e] + work.room_token[e]]
-                    if j >= passed:
-                        blocked.append(int(by_source[e]))
-        return blocked
+        target = outward[:, k.TARGET]
+        late = outward[:, k.RELEASE] == k.AT_DEPART
+        passed = np.where(late, state[target, k.DEPARTED], state[target, k.STARTED])
+        frees = self.frees[outward[:, k.FREES] + outward[:, k.ROOM_TOKEN]]
+        full = (outward[:, k.ROOM_SAMPLE] >= 0) & (
+            outward[:, k.ROOM_SAMPLE] * outward[:, k.TARGET_TOKENS] + frees >= passed
+        )
+        held = (state[:, k.STARTED] > state[:, k.DEPARTED])[self.source[run.bounded]]
+        return run.bounded[full & held].tolist()
 
     def attempt(self, capacity: np.ndarray) -> list[int] | None:
         """`stuck` for these capacities, judged on a single sample.
@@ -169,6 +163,4 @@ class Recursion:
         One sample tells for all: its tokens wait for earlier samples only until those are through, and then every
         buffer is empty again.
         """
-        layout, by_source = self.layout(capacity)
-        work = self.evaluate(layout, capacity[by_source], 1, np.zeros(1))
-        return self.stuck(work, layout, by_source, 1)
+        return self.stuck(self.evaluate(1, np.zeros(1), capacity), 1)

@@ -57,7 +57,8 @@ class Bottleneck:
 
     server, stage: the server with the most work per sample, and its stage with the most. work_s: that server's seconds
     per sample; interval_s: the interval seen. limit: "service" (the server is never idle), "arrivals" (samples come
-    slower than the pipeline could take them), or "buffers" (blocking, waiting for windows, or the order on a server).
+    slower than the pipeline could take them), or "buffers" (blocking, waiting for windows, or the order on a server;
+    then `critical_path` tells which stages share the interval).
     """
 
     stage: str

@@ -80,11 +80,10 @@ def _recursion(pipeline: Pipeline, samples: int, arrivals: np.ndarray) -> tuple[
     from neuromorph.costing.timeline.recursion import Recursion
 
     engine = Recursion(pipeline)
-    layout, by_source = engine.layout(engine.capacity)
-    work = engine.evaluate(layout, engine.capacity[by_source], samples, arrivals)
-    if engine.stuck(work, layout, by_source, samples) is not None:
+    run = engine.evaluate(samples, arrivals)
+    if engine.stuck(run, samples) is not None:
         raise deadlock_error(pipeline, engine.attempt)
-    return work.start, work.finish, work.depart
+    return run.start, run.finish, run.depart
 
 
 def _simpy(pipeline: Pipeline, samples: int, arrivals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
