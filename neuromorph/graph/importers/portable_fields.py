@@ -94,12 +94,11 @@ def _format(value: Mapping[str, Any], key: str) -> NumberFormat:
     for name in arrays:
         if value.get(name) is None:
             continue
-        try:
-            array = np.asarray(value[name], dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise Fault(f"{key}.{name}", "expected a number or a list of numbers") from None
-        if array.ndim > 1 or not array.size or not np.all(np.isfinite(array)) or _has_bool(value[name]):
-            raise Fault(f"{key}.{name}", "expected a finite number or a list of finite numbers")
+        items = value[name] if isinstance(value[name], list) else [value[name]]
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 for v in items)
+        if not items or not numbers:
+            raise Fault(f"{key}.{name}", f"is {found(value[name])}, expected a finite number or a list of these")
+        array = np.asarray(value[name], dtype=np.float64)
         if name == "scale" and np.any(array <= 0):
             raise Fault(f"{key}.scale", "must be positive")
         given[name] = array
@@ -143,10 +142,6 @@ def found(value: Any) -> str:
     """A JSON value as a message shows it."""
     text = json.dumps(value) if not isinstance(value, float) or math.isfinite(value) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _has_bool(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, list) and any(isinstance(v, bool) for v in value))
 
 
 _JSON_NAMES: dict[Any, str] = {str: "a string", dict: "an object", list: "a list"}

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,7 @@ class _Reader:
             raise Fault(f"{key}.module", f"is {found(module)}, expected a path")
         if not isinstance(entry["inputs"], list) or not all(isinstance(v, str) for v in entry["inputs"]):
             raise Fault(f"{key}.inputs", "expected a list of names")
-        if entry["operator"] not in known:
+        if not isinstance(entry["operator"], str) or entry["operator"] not in known:
             hint = suggestion(str(entry["operator"]), known)
             raise Fault(f"{key}.operator", f"unknown operator {entry['operator']!r}", hint)
         if not isinstance(fields, dict):
@@ -217,7 +218,7 @@ class _Reader:
             raise faults[-1]
         hints = field_types(cls)
         values = {n: decoded(v, hints[n], f"{key}.{n}") for n, v in given.items() if np.ndarray not in hints[n]}
-        arrays = {n: given[n] for n in given if np.ndarray in hints[n] and given[n] is not None}
+        arrays = {n: v for n, v in given.items() if np.ndarray in hints[n] and not (v is None and NoneType in hints[n])}
         slots = {slot.weight: slot for slot in cls.weight_slots}
         for name in sorted(arrays, key=lambda n: n in slots):  # masks come before the weights that need them
             slot = slots.get(name)

@@ -1,0 +1,114 @@
+"""One small example of every operator, and small graphs, for the tests that walk over all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape, Window
+from neuromorph.graph.operators import activation, arithmetic, convolution, dense, pooling, recurrent, wiring
+
+rng = np.random.default_rng(7)
+
+
+def w(*shape: int) -> np.ndarray:
+    return rng.normal(size=shape)
+
+
+def on_grid(shape: tuple[int, ...], number_format: NumberFormat) -> np.ndarray:
+    """Random weights on the format's grid, scales along axis 0."""
+    codes = {"binary": [-1, 1], "ternary": [-1, 0, 1]}.get(number_format.kind)
+    if codes is None:
+        low = -(2 ** (number_format.bits - 1)) if number_format.signed else 0
+        codes = np.arange(low, low + 2**number_format.bits)
+    drawn = rng.choice(codes, size=shape).astype(float)
+    scale = np.asarray(number_format.scale)
+    zero = 0.0 if number_format.zero_point is None else np.asarray(number_format.zero_point)
+    column = (-1, *(1,) * (len(shape) - 1))
+    scale, zero = (v.reshape(column) if np.ndim(v) else v for v in (scale, zero))
+    return (drawn - zero) * scale
+
+
+INT4 = NumberFormat("int", 4, scale=0.25)
+INT8_ROWS = NumberFormat("int", 8, scale=np.array([0.5, 0.25, 2.0, 0.1]), axis=0)
+UINT5_ROWS = NumberFormat("int", 5, False, np.array([0.1, 0.2, 0.4]), np.array([3, 0, 9.0]), -2)
+HALF = rng.random((8, 2)) < 0.5
+
+EXAMPLES: list[tuple[Operator, list[Shape]]] = [
+    (dense.Linear(w(4, 6), w(4)), [(6,)]),
+    (dense.Linear(w(4, 6), mask=rng.random((4, 6)) < 0.5), [(5, 6)]),
+    (dense.Linear(on_grid((4, 6), INT8_ROWS), weight_format=INT8_ROWS, input_format=INT4), [(6,)]),
+    (convolution.Conv2d(w(4, 3, 2, 3), w(4), window=Window((2, 3), (1, 2), (1, 0, 2, 1), (2, 1))), [(3, 6, 7)]),
+    (convolution.Conv2d(w(6, 2, 3, 3), window=Window((3, 3), padding=(1, 1, 1, 1)), groups=3), [(6, 5, 4)]),
+    (convolution.Conv1d(w(4, 1, 3), w(4), window=Window((1, 3), (1, 2), (0, 0, 1, 1)), groups=2), [(2, 9)]),
+    (recurrent.LSTM(w(12, 5), w(12, 3), w(12)), [(4, 5)]),
+    (recurrent.LSTM(w(8, 5), w(8, 2), None, None, HALF, return_sequences=False, reverse=True), [(4, 5)]),
+    (recurrent.GRU(w(9, 5), w(9, 3), w(9), w(9)), [(4, 5)]),
+    (recurrent.GRU(w(6, 5), w(6, 2), input_format=INT4, return_sequences=False, reverse=True), [(4, 5)]),
+    (activation.ReLU(), [(3, 4)]),
+    (activation.ReLU6(), [(3, 4)]),
+    (activation.Clip(-0.5, 0.25), [(3, 4)]),
+    (activation.Clip(None, 0.25), [(3, 4)]),
+    (activation.LeakyReLU(0.2), [(3, 4)]),
+    (activation.ELU(0.7), [(3, 4)]),
+    (activation.Sigmoid(), [(3, 4)]),
+    (activation.Tanh(), [(3, 4)]),
+    (activation.HardSigmoid(), [(3, 4)]),
+    (activation.HardSwish(), [(3, 4)]),
+    (activation.SiLU(), [(3, 4)]),
+    (activation.GELU(), [(3, 4)]),
+    (activation.GELU(True), [(3, 4)]),
+    (activation.Softmax(), [(3, 4)]),
+    (activation.Softmax(-2, log=True), [(3, 4)]),
+    (pooling.MaxPool2d(), [(2, 4, 6)]),
+    (pooling.MaxPool2d(Window((3, 2), (2, 1), (1, 2, 0, 1), (1, 2))), [(2, 5, 6)]),
+    (pooling.MaxPool1d(), [(2, 6)]),
+    (pooling.AvgPool2d(Window((3, 3), (2, 2), (1, 1, 1, 1)), count_padding=False), [(2, 5, 6)]),
+    (pooling.AvgPool2d(Window((3, 2), (1, 1), (0, 2, 1, 0)), count_padding=False), [(2, 5, 6)]),
+    (pooling.AvgPool1d(), [(2, 6)]),
+    (pooling.GlobalAvgPool(), [(2, 4, 3)]),
+    (pooling.GlobalAvgPool((-2,), keep=False), [(4, 3)]),
+    (pooling.GlobalMaxPool(), [(2, 4, 3)]),
+    (arithmetic.Add(), [(2, 3), (2, 3), (1, 3)]),
+    (arithmetic.Multiply(), [(2, 3, 4), (2, 1, 1)]),
+    (arithmetic.BatchNorm(w(2), w(2)), [(2, 3, 4)]),
+    (arithmetic.BatchNorm(w(1), w(1), -1), [(2, 3, 4)]),
+    (arithmetic.Quantize(format=INT4), [(3, 4)]),
+    (
+        arithmetic.Quantize(format=UINT5_ROWS),
+        [(3, 4)],
+    ),
+    (wiring.Flatten(), [(2, 3, 4)]),
+    (wiring.Flatten(2), [(2, 3, 4)]),
+    (wiring.Reshape((2, 6), (3, 4)), [(2, 6)]),
+    (wiring.Transpose(), [(2, 6)]),
+    (wiring.Transpose((2, 0, 1)), [(2, 6, 3)]),
+    (wiring.Select(), [(5, 3)]),
+    (wiring.Slice(-2, 1, 4, 2), [(5, 3)]),
+    (wiring.Concat(), [(2, 3, 4), (1, 3, 4)]),
+    (wiring.Concat(-1), [(3, 4), (3, 2)]),
+    (wiring.Pad(-2, 1, 2), [(3, 4)]),
+]
+
+IDS = [f"{i}-{type(operator).__name__}" for i, (operator, _) in enumerate(EXAMPLES)]
+
+
+def as_graph(operator: Operator, shapes: list[Shape]) -> Graph:
+    """A graph of this operator alone, one input for each of its own."""
+    names = [f"x{i}" for i in range(len(shapes))]
+    node = Node("y", operator, tuple(names), "model.layer")
+    return Graph("one", dict(zip(names, shapes, strict=True)), (node,), ("y",), {"origin": "example"})
+
+
+def small_graph() -> Graph:
+    """Convolution, residual addition, pooling, a masked int4 dense layer, two outputs."""
+    mask = rng.random((5, 12)) < 0.4
+    dense_weight = np.where(mask, on_grid((5, 12), INT4), 0.0)
+    nodes = (
+        Node("conv", convolution.Conv2d(w(3, 3, 3, 3), w(3), window=Window((3, 3), padding=(1, 1, 1, 1))), ("x",), "c"),
+        Node("relu", activation.ReLU(), ("conv",), "r"),
+        Node("add", arithmetic.Add(), ("relu", "x")),
+        Node("pool", pooling.MaxPool2d(), ("add",)),
+        Node("flat", wiring.Flatten(), ("pool",)),
+        Node("fc", dense.Linear(dense_weight, w(5), mask=mask, weight_format=INT4), ("flat",), "head.fc"),
+    )
+    return Graph("small", {"x": (3, 4, 4)}, nodes, ("fc", "relu"))
