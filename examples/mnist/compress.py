@@ -18,14 +18,13 @@ from types import ModuleType
 
 import train_lenet
 import train_mlp
-from data import CALIBRATION, official, read_npz, shipped, training
+from data import CALIBRATION, official, shipped, training
 from models import HERE, trained
-from training import accuracy, fit, pixels, round_to_half, start
+from training import accuracy, fit, round_to_half, start
 
+from neuromorph import from_torch, read_data, read_graph
 from neuromorph.graph.compress import iterative_prune, quantize, summary
-from neuromorph.graph.importers import read_graph
 from neuromorph.graph.importers.portable import save
-from neuromorph.graph.importers.torch_import import from_torch
 from neuromorph.graph.model import Graph
 from neuromorph.graph.torch_module import GraphModule
 
@@ -59,7 +58,7 @@ def integers(graph: Graph, bits: int) -> Graph:
 
     No training follows: with clipped weights (see `training.clip`) even 4 bits cost less than 0.1 %.
     """
-    return quantize(graph, bits, activations=bits, method="mse", data=pixels(read_npz(CALIBRATION)[0]))
+    return quantize(graph, bits, activations=bits, method="mse", data=read_data(CALIBRATION)[0])
 
 
 def measured(path: Path) -> dict[str, float]:

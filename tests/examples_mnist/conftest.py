@@ -1,25 +1,11 @@
-"""Modules of the MNIST example, loaded under names of their own: the scripts' names are too common for sys.path."""
+"""The example's data, read once."""
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
-
-Pair = tuple[np.ndarray, np.ndarray]
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "mnist"
-
-
-def example_module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"examples_mnist_{name}", EXAMPLE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from mnist_example import Pair, example_module
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-
-Pair = tuple[np.ndarray, np.ndarray]
+from mnist_example import Pair
 
 
 def keys(images: np.ndarray) -> set[bytes]:
