@@ -77,7 +77,7 @@ def run(
         report = run_all(
             graph, chip, x, y, placement=placed, calibration_inputs=cx, trials=trials, seed=seed,
             time_s=parse(time, "s"), off=_names(off), batch=batch, workers=workers, torch_device=torch_device,
-            effects=effects, assumption=Assumption(density=density, mean_square=density * 2 / 3), progress=progress,
+            effects=effects, assumption=Assumption(density), progress=progress,
             provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
         )  # fmt: skip
     console = Console(soft_wrap=False)

@@ -133,11 +133,20 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Assumption:
-    """Activity assumed where nothing was run: fraction of non-zero inputs, and their mean square
-    relative to full scale (independent of each other and of the weights)."""
+    """Activity assumed where nothing was run: the fraction of inputs that are not zero. Those are uniform in
+    (0, full scale], independent of each other and of the weights."""
 
     density: float = 0.5
-    mean_square: float = 1.0 / 3.0
+
+    @property
+    def mean_drive(self) -> float:
+        """Mean input relative to full scale."""
+        return self.density / 2
+
+    @property
+    def mean_square(self) -> float:
+        """Mean squared input relative to full scale squared."""
+        return self.density / 3
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,11 @@ def _step_time(core: Component, outputs: int) -> float:
     cell, adc = core["array"]["cell"].part, core["adc"]
     times = adc.kind.times(adc) if adc.kind.times else {}
     read = 0.0 if cell is None else cell.value("read_time", 0.0)
-    return float(counting.step_time(read, outputs, adc.count, times.get("conversion", 0.0)))
+    return float(
+        counting.step_time(
+            read, outputs, adc.count, times.get("conversion", 0.0), core.settings.conversion == "sequential"
+        )
+    )
 
 
 def _priced(core: Component, counts: Mapping[tuple[str, str], float]) -> dict[str, float]:

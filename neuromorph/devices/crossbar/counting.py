@@ -61,6 +61,9 @@ def conversions(
     return products * steps * row_tiles * (columns * slices + references * column_tiles)
 
 
-def step_time(read_s: Any, conversions_per_step: Any, converters: Any, conversion_s: Any) -> Any:
-    """Duration of one step: the read is sampled and held, so reading and converting overlap; the longer one counts."""
-    return np.maximum(read_s, np.ceil(conversions_per_step / converters) * conversion_s)
+def step_time(
+    read_s: Any, conversions_per_step: Any, converters: Any, conversion_s: Any, sequential: Any = False
+) -> Any:
+    """Duration of one step: the longer of reading and converting where they overlap, else their sum."""
+    converting = np.ceil(conversions_per_step / converters) * conversion_s
+    return np.where(sequential, read_s + converting, np.maximum(read_s, converting))

@@ -21,19 +21,22 @@ _FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
 class Drives:
     """v: (steps, rows of samples, *features) in [-1, 1]; squared: v^2, None where not asked for.
 
-    squares, active: sums of v^2 and of v != 0 over steps and rows, (features,); power: sum of v^2 per row (rows,).
+    power, active: sums over steps and rows of v^2 (of |v| for pulse widths) and of v != 0, (features,);
+    per_row: power summed over features (rows,).
     """
 
     v: torch.Tensor
     squared: torch.Tensor | None
-    squares: np.ndarray
-    active: np.ndarray
     power: np.ndarray
+    active: np.ndarray
+    per_row: np.ndarray
 
 
 @numba.njit(parallel=True, cache=True, fastmath=_FAST)
-def _drive(x, factor, low, high, inverse, quantized, phases, planes, plane_bits, v, squared, squares, active, power):  # type: ignore[no-untyped-def]
-    """x (rows, features) -> v (phases*planes, rows, features); squared the same or empty; power (chunks, rows)."""
+def _drive(
+    x, factor, low, high, inverse, quantized, phases, planes, plane_bits, widths, v, squared, power, active, per_row
+):  # type: ignore[no-untyped-def]
+    """x (rows, features) -> v (phases*planes, rows, features); squared the same or empty; per_row (chunks, rows)."""
     rows, features = x.shape
     chunks = (features + _CHUNK - 1) // _CHUNK
     digit = (1 << plane_bits) - 1
@@ -58,14 +61,14 @@ def _drive(x, factor, low, high, inverse, quantized, phases, planes, plane_bits,
                             value = np.float32((np.int32(value) >> (plane_bits * k)) & digit)
                         value *= inverse
                         row[f] = value
-                        power_of = value * value
-                        squares[f] += power_of
+                        power_of = abs(value) if widths else value * value
+                        power[f] += power_of
                         active[f] += np.float32(value != np.float32(0))
                         total += power_of
                     if keep:
                         for f in range(first, last):
                             squared[step, b, f] = row[f] * row[f]
-            power[c, b] = total
+            per_row[c, b] = total
 
 
 def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: bool) -> Drives:
@@ -81,22 +84,22 @@ def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: boo
     store = with_squares and not coding.binary
     v = np.empty((coding.step_count, rows, width), np.float32)
     squared = np.empty(v.shape if store else (0, 0, 0), np.float32)
-    squares, active = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    power = np.empty((-(-width // _CHUNK), rows), np.float32)
+    power, active = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    per_row = np.empty((-(-width // _CHUNK), rows), np.float32)
     serial = coding.serial
     factor = coding.top / coding.full_scale if coding.quantized else 1.0 / coding.full_scale
     high = float(coding.top) if coding.quantized else 1.0
     digit = (2**coding.plane_bits - 1) if serial else high
     _drive(
         flat, np.float32(factor), np.float32(-high if coding.signed else 0), np.float32(high), np.float32(1 / digit),
-        coding.quantized, coding.phases, coding.planes, coding.plane_bits if serial else 0, v, squared, squares, active,
-        power,
+        coding.quantized, coding.phases, coding.planes, coding.plane_bits if serial else 0, coding.widths, v,
+        squared, power, active, per_row,
     )  # fmt: skip
     drives = torch.from_numpy(v).view(coding.step_count, rows, *shape)
     doubled = drives if with_squares and coding.binary else None
     if store:
         doubled = torch.from_numpy(squared).view(drives.shape)
-    return Drives(drives, doubled, squares.astype(float), active.astype(float), power.sum(0, dtype=float))
+    return Drives(drives, doubled, power.astype(float), active.astype(float), per_row.sum(0, dtype=float))
 
 
 def _drive_torch(coding: InputCoding, x: torch.Tensor, features: int, with_squares: bool) -> Drives:
@@ -120,10 +123,11 @@ def _drive_torch(coding: InputCoding, x: torch.Tensor, features: int, with_squar
     v = torch.stack(planes)
     squared = v * v
     rest = tuple(i for i in range(v.dim()) if i != 1)
+    power = v.abs() if coding.widths else squared
     return Drives(
         v,
         squared if with_squares else None,
-        squared.sum((0, 1)).double().cpu().numpy().reshape(-1),
+        power.sum((0, 1)).double().cpu().numpy().reshape(-1),
         (v != 0).sum((0, 1)).double().cpu().numpy().reshape(-1),
-        squared.sum(rest).double().cpu().numpy(),
+        power.sum(rest).double().cpu().numpy(),
     )

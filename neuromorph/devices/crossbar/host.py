@@ -28,7 +28,7 @@ class Tally:
 
     samples: int = 0
     calls: int = 0
-    squares: np.ndarray | None = None
+    power: np.ndarray | None = None
     active: np.ndarray | None = None
     per_sample: list[np.ndarray] = field(default_factory=list)
     clipped: float = 0.0
@@ -37,9 +37,9 @@ class Tally:
 
     def add(self, drives: Drives, batch: int) -> None:
         """The drives of `batch` samples (several rows each where a matrix is used over time)."""
-        self.squares = drives.squares if self.squares is None else self.squares + drives.squares
+        self.power = drives.power if self.power is None else self.power + drives.power
         self.active = drives.active if self.active is None else self.active + drives.active
-        self.per_sample.append(drives.power.reshape(batch, -1).sum(1))
+        self.per_sample.append(drives.per_row.reshape(batch, -1).sum(1))
         self.samples += batch
 
 

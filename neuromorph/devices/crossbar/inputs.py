@@ -23,6 +23,7 @@ class InputCoding:
     serial: bool
     two_phase: bool
     quantized: bool = True
+    widths: bool = False
 
     @property
     def top(self) -> int:
@@ -67,4 +68,5 @@ def input_coding(unit: Component, full_scale: float, signed: bool, quantized: bo
         serial=serial,
         two_phase=s.signed_inputs == "two_phase",
         quantized=quantized,
+        widths=s.input_coding == "pulse_width",
     )

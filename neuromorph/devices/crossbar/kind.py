@@ -112,15 +112,20 @@ class CrossbarKind:
         return ProgrammedCrossbar(layout, unit, ranges, draw)
 
     def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
-        """Unsigned inputs, independent of the weights, with this density and mean square in every step."""
+        """Unsigned inputs, independent of the weights. Of the bits of a non-zero input half are 1."""
         values: dict[str, np.ndarray] = {}
         steps = step_count(unit, signed=False)
+        active, power = assumption.density, assumption.mean_square
+        if unit.settings.input_coding == "pulse_width":
+            power = assumption.mean_drive
+        if unit.settings.input_coding == "bit_serial" and unit["dac"].settings.bits == 1:
+            active = power = assumption.density / 2
         for tiling in layout.tilings:
             matrix = matrix_of(layout, tiling.item)
             shape = (matrix.groups, matrix.rows)
             drives = matrix.products * steps
-            values[f"{matrix.name}.squares"] = np.full(shape, drives * assumption.mean_square)
-            values[f"{matrix.name}.active"] = np.full(shape, drives * assumption.density)
+            values[f"{matrix.name}.power"] = np.full(shape, drives * power)
+            values[f"{matrix.name}.active"] = np.full(shape, drives * active)
             values[f"{matrix.name}.steps"] = np.asarray(float(steps))
             values[f"{matrix.name}.code"] = np.asarray(2.0 ** (unit["adc"].settings.bits - 1) * assumption.density / 2)
         return Statistics(values, "assumed")
@@ -157,13 +162,12 @@ def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
     g, slices = geometry_of(unit), slices_needed_of(unit)
     cell, adc, s = unit["array"]["cell"].part, unit["adc"], unit.settings
     read = float(cell.value("read_time", 0.0)) if cell is not None else 0.0
-    if s.input_coding == "pulse_width":
-        read *= 1.0  # read_time is the width of a full-scale pulse
     times = adc.kind.times(adc) if adc.kind.times else {}
     outputs = (tiling.col1 - tiling.col0) * slices + int(g.reference_columns)
     per_core = min(len(tiling), math.ceil(layout.arrays / max(layout.cores, 1)))
     busiest = float(outputs.max(initial=0)) * per_core
-    return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0)))
+    sequential = s.conversion == "sequential"
+    return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0), sequential))
 
 
 def slices_needed_of(unit: Component) -> int:
@@ -209,7 +213,8 @@ def _count_matrix(
 
 
 def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:
-    """Siemens read at full scale per sample: sum over driven rows of v^2 times the row's conductance.
+    """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
+    pulse widths: full voltage for a part of the time) times the row's conductance.
 
     Conductances are the targets, both devices of a pair and every slice; reference columns included.
     """
@@ -221,11 +226,11 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     reference = 0.0
     if coding.reference is not None:
         reference = float((low + (high - low) * coding.reference).sum())
-    squares = statistics.values[f"{matrix.name}.squares"]
+    power = statistics.values[f"{matrix.name}.power"]
     total = 0.0
     for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
         per_row = summed[k, r0:r1, c0:c1].sum(axis=1) + reference
-        total += float(squares[k, r0:r1] @ per_row)
+        total += float(power[k, r0:r1] @ per_row)
     assert devices_per_slice(unit.settings.signed_weights) == coding.levels.shape[1]
     return total
 

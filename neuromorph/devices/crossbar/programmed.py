@@ -157,13 +157,14 @@ class ProgrammedCrossbar:
         return _RunningHost(self, first_sample)
 
     def statistics(self) -> Statistics:
-        """squares, active: (groups, rows) sums of v^2 and of non-zero drives per sample; steps; code: mean |code|."""
+        """power, active: (groups, rows) sums of v^2 (|v| for pulse widths) and of non-zero drives per sample; steps;
+        code: mean |code|; clipped: fraction of conversions."""
         values: dict[str, np.ndarray] = {}
         spreads = []
         for name, tally in self.tallies.items():
             matrix, coding = self.effective[name].matrix, self.codings[name]
             passes = max(tally.samples / max(tally.calls, 1), 1)
-            for label, total in (("squares", tally.squares), ("active", tally.active)):
+            for label, total in (("power", tally.power), ("active", tally.active)):
                 if total is None:
                     rows = np.zeros((matrix.groups, matrix.rows))
                 elif matrix.window is not None:
@@ -175,8 +176,8 @@ class ProgrammedCrossbar:
             values[f"{name}.code"] = np.asarray(tally.codes / max(tally.conversions, 1.0))
             values[f"{name}.clipped"] = np.asarray(tally.clipped / max(tally.conversions, 1.0))
             if tally.per_sample:
-                power = np.concatenate(tally.per_sample)
-                spreads.append(float(power.std() / power.mean()) if power.mean() > 0 else 0.0)
+                each = np.concatenate(tally.per_sample)
+                spreads.append(float(each.std() / each.mean()) if each.mean() > 0 else 0.0)
         return Statistics(values, "executed", math.fsum(spreads) / len(spreads) if spreads else 0.0)
 
 

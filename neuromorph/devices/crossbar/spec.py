@@ -175,6 +175,12 @@ class CrossbarSettings:
         default="calibrated",
         choices=("calibrated", "integer"),
     )
+    conversion: str = setting(
+        doc="converters work while the array is read (held samples, or integration), or after it",
+        affects=(T,),
+        default="overlapped",
+        choices=("overlapped", "sequential"),
+    )
     drift_compensation: str = setting(
         doc="none, or one digital factor per array that restores the mean output (global)",
         affects=(F,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.hardware.component import ComponentKind, Slot, setting
+from neuromorph.hardware.component import Component, ComponentKind, Slot, setting
 
 F, E, T, A = "function", "energy", "time", "area"
 
@@ -34,6 +34,16 @@ class DigitalSettings:
     )
 
 
+def _check(component: Component) -> list[str]:
+    """The MAC part is priced by its operand widths: they must be those of the core."""
+    s, mac = component.settings, component["mac"].settings
+    return [
+        f"{name}: {getattr(s, name)} bits for MAC units of {getattr(mac, name)} bits; set mac.{name} to the same"
+        for name in ("weight_bits", "input_bits", "accumulator_bits")
+        if getattr(s, name) > getattr(mac, name)
+    ]
+
+
 SPEC = ComponentKind(
     name="digital",
     family="core",
@@ -45,4 +55,5 @@ SPEC = ComponentKind(
         "input_buffer": Slot(("buffer",), required=False),
         "output_buffer": Slot(("buffer",), required=False),
     },
+    check=_check,
 )

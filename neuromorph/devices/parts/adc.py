@@ -196,9 +196,7 @@ def check(component: Component) -> list[str]:
                 "use model datasheet with a part that gives its energy"
             )
     if value(part, "energy_per_count") is not None and s.architecture not in COUNTERS:
-        problems.append(
-            f"architecture: a part priced by counts needs {' or '.join(COUNTERS)}, got {s.architecture}"
-        )
+        problems.append(f"architecture: a part priced by counts needs {' or '.join(COUNTERS)}, got {s.architecture}")
     return problems
 
 
