@@ -38,16 +38,36 @@ class Allocation:
 
 
 def allocate(
-    graph: Graph, chip: Chip, demands: list[Demand], copies: Mapping[str, int] | None, duplicate: bool
+    graph: Graph, chip: Chip, demands: list[Demand], copies: Mapping[str, int] | None, spare: float
 ) -> Allocation:
     """Give every tile an array. copies: wished copies by node, all others 1; else chosen to balance the pipeline.
 
+    spare: fraction of the arrays left over that copies may fill, 0: one copy of everything.
     Raises FitError naming the layer, the limit that binds and the smallest change that would fit.
     """
     wished = _wished(demands, copies)
     if chip.resources.sharing == "memory":
-        return _in_memory(chip, demands, wished, duplicate)
-    return _in_arrays(graph, chip, demands, wished, duplicate)
+        return _in_memory(chip, demands, wished, spare)
+    return _in_arrays(graph, chip, demands, wished, spare)
+
+
+def spaced(chip: Chip, found: Allocation, block: np.ndarray, bits: np.ndarray, capacity: float) -> Allocation:
+    """The same order of arrays with tiles left partly empty, so that no tile's buffer overflows.
+
+    block, bits: (shards,) as limits.waiting_blocks gives them; capacity: of a tile's buffer, bit. The result may
+    take more tiles than the chip has.
+    """
+    from neuromorph.mapping.firstfit import next_tile_when_full
+
+    per_core = 1 if chip.resources.sharing == "memory" else chip.resources.arrays
+    unit = found.core * per_core + (0 if chip.resources.sharing == "memory" else found.array)
+    order = np.argsort(unit, kind="stable")
+    moved = np.empty_like(unit)
+    moved[order] = next_tile_when_full(
+        unit[order], block[order], bits[order], int(block.max(initial=0)) + 1, chip.cores_per_tile * per_core, capacity
+    )
+    core, array = np.divmod(moved, per_core)
+    return dataclasses.replace(found, core=core, array=array)
 
 
 def _wished(demands: list[Demand], copies: Mapping[str, int] | None) -> np.ndarray | None:
@@ -69,9 +89,7 @@ def _pack_demand(chip: Chip, demand: Demand) -> Packing:
     return pack(demand.column("height"), demand.column("width"), r.rows, r.cols, r.sharing)
 
 
-def _in_arrays(
-    graph: Graph, chip: Chip, demands: list[Demand], wished: np.ndarray | None, duplicate: bool
-) -> Allocation:
+def _in_arrays(graph: Graph, chip: Chip, demands: list[Demand], wished: np.ndarray | None, spare: float) -> Allocation:
     for d in demands:
         _check_tiles(chip, d)
     packings = [_pack_demand(chip, d) for d in demands]
@@ -86,10 +104,11 @@ def _in_arrays(
     copies = np.ones_like(need)
     if wished is not None:
         copies = wished
-    elif duplicate:
+    elif spare > 0:
         work = np.array([d.products for d in demands], np.int64)
         most = np.array([d.most_copies for d in demands], np.int64)
-        copies = replicate(work, need, chip.arrays, most).copies
+        one = int(need.sum())
+        copies = replicate(work, need, one + int(spare * (chip.arrays - one)), most).copies
     first = np.concatenate(([0], np.cumsum(need * copies)))
     rows = _rows(demands, copies)
     global_array = np.concatenate(
@@ -195,7 +214,7 @@ def _fits(graph: Graph, chip: Chip) -> bool:
     return pack(height, width, r.rows, r.cols, r.sharing).arrays <= chip.arrays
 
 
-def _in_memory(chip: Chip, demands: list[Demand], wished: np.ndarray | None, duplicate: bool) -> Allocation:
+def _in_memory(chip: Chip, demands: list[Demand], wished: np.ndarray | None, spare: float) -> Allocation:
     """Tiles are words of the cores' weight memories: layers get cores of their own if there are enough, else share."""
     capacity = float(chip.resources.capacity_bits or math.inf)
     bits = [d.column("bits") for d in demands]
@@ -207,7 +226,7 @@ def _in_memory(chip: Chip, demands: list[Demand], wished: np.ndarray | None, dup
     most_in_core = np.array([min(b.size, math.floor(min(capacity / b.max(), b.size))) if b.size else 1 for b in bits])
     fewest = -(-tiles // np.maximum(most_in_core, 1))
     products = np.array([d.products for d in demands], np.int64)
-    most = np.array([d.most_copies if duplicate else 1 for d in demands], np.int64)
+    most = np.array([d.most_copies if spare > 0 else 1 for d in demands], np.int64)
     copies = np.ones_like(tiles) if wished is None else wished
     per_copy: np.ndarray | None = None
     if wished is not None and (fewest * wished).sum() > chip.cores and wished.max() > 1:

@@ -174,3 +174,43 @@ def any_overlap(array: np.ndarray, row0: np.ndarray, col0: np.ndarray, height: n
                 return True
             j += 1
     return False
+
+
+@compiled
+def next_tile_when_full(
+    unit: np.ndarray, block: np.ndarray, bits: np.ndarray, blocks: int, units_per_tile: int, capacity: float
+) -> np.ndarray:
+    """Fill tiles with units (arrays or cores) in order; begin a new tile when the units or the buffer run out.
+
+    unit: (shards,) rising; block: which inputs a shard waits for, bits: how many; shards of one block in one tile
+    wait together. Returns the new unit number of every shard.
+    """
+    held_in = np.full(blocks, -1, np.int64)
+    fresh = np.full(blocks, -1, np.int64)
+    moved = np.empty(unit.size, np.int64)
+    tile = 0
+    slot = 0
+    stored = 0.0
+    i = 0
+    look = 0
+    while i < unit.size:
+        j = i
+        more = 0.0
+        look += 1
+        while j < unit.size and unit[j] == unit[i]:
+            if held_in[block[j]] != tile and fresh[block[j]] != look:
+                fresh[block[j]] = look
+                more += bits[j]
+            j += 1
+        if slot == units_per_tile or (slot > 0 and stored + more > capacity):
+            tile += 1
+            slot = 0
+            stored = 0.0
+            continue
+        for k in range(i, j):
+            held_in[block[k]] = tile
+            moved[k] = tile * units_per_tile + slot
+        stored += more
+        slot += 1
+        i = j
+    return moved

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuromorph.errors import Place, Problem
+from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Architecture, Component
 from neuromorph.mapping.demand import Chip, Demand
 from neuromorph.mapping.flows import value_bits
@@ -134,19 +135,70 @@ def _tile_buffer(
     return limits
 
 
+def buffer_bits(architecture: Architecture) -> float | None:
+    """Capacity of a tile's buffer where nothing else can take what it does not hold."""
+    if architecture.chip.get("memory") is not None:
+        return None
+    return _capacity(architecture.chip["tile"].get("buffer"))
+
+
+def waiting_blocks(chip: Chip, demands: list[Demand], shards: Shards) -> tuple[np.ndarray, np.ndarray]:
+    """For every shard: the number of the inputs it waits for (its row block of its copy), and their bits."""
+    key = np.stack([shards.node, shards.matrix, shards.copy, shards.group, shards.row0])
+    block = np.unique(key, axis=1, return_inverse=True)[1].ravel()
+    bits = np.zeros(len(shards))
+    for d in demands:
+        matrices = {m.name: m for m in d.node.operator.matrices(d.shapes)}
+        for k, tiling in enumerate(d.tilings):
+            own = (shards.node == d.index) & (shards.matrix == k)
+            if own.any():
+                matrix = matrices[tiling.item]
+                each = float(_waiting_values(matrix, np.ones(1), int(shards.copy[own].max()) + 1)[0])
+                rows = (shards.row1 - shards.row0)[own]
+                bits[own] = rows * each * value_bits(matrix, chip.resources.signal_bits)
+    return block, bits
+
+
 def _waiting_bits(chip: Chip, demand: Demand, shards: Shards, tile: np.ndarray, tiles: int) -> np.ndarray:
     """Bits of one node's inputs that wait in each tile: (tiles,)."""
     bits = np.zeros(tiles)
     for k, tiling in enumerate(demand.tilings):
         matrix = next(m for m in demand.node.operator.matrices(demand.shapes) if m.name == tiling.item)
         own = np.flatnonzero((shards.node == demand.index) & (shards.matrix == k))
-        per_row = 1.0
-        if matrix.window is not None:  # rows of the map under the window, per row of the matrix
-            height, width = matrix.window.kernel
-            span = min(matrix.window.dilation[0] * (height - 1) + 1, matrix.input_shape[-2])
-            per_row = span * matrix.input_shape[-1] / (height * width)
-        key = np.stack([tile[own], shards.copy[own], shards.group[own], shards.row0[own]])
-        one = own[np.unique(key, axis=1, return_index=True)[1]]
-        values = (shards.row1 - shards.row0)[one] * per_row
-        bits += np.bincount(tile[one], weights=values, minlength=tiles) * value_bits(matrix, chip.resources.signal_bits)
+        if not own.size:
+            continue
+        key = np.stack([tile[own], shards.group[own], shards.row0[own], shards.copy[own]])
+        each = np.unique(key, axis=1)
+        _, first, copies = np.unique(each[:3], axis=1, return_index=True, return_counts=True)
+        rows = {int(r0): int(r1 - r0) for r0, r1 in zip(shards.row0[own], shards.row1[own], strict=True)}
+        heights = np.array([rows[int(r)] for r in each[2, first]])
+        values = heights * _waiting_values(matrix, copies, int(shards.copy[own].max()) + 1)
+        amount = value_bits(matrix, chip.resources.signal_bits)
+        bits += np.bincount(each[0, first], weights=values * amount, minlength=tiles)
     return bits
+
+
+def _waiting_values(matrix: Matrix, copies: np.ndarray, all_copies: int) -> np.ndarray:
+    """Input values that wait per row of the matrix where so many neighbouring copies of it are in one tile.
+
+    A copy works through its run of window positions and keeps the map's rows under its window, as wide as its run if
+    that is shorter than a row. Neighbouring copies never need more than all that lies under their runs together.
+    """
+    if matrix.window is None:
+        return copies.astype(np.float64)
+    w = matrix.window
+    height, width = matrix.input_shape[-2:]
+    out_width = w.output(height, width)[1]
+    span_y, span_x = ((d * (k - 1) + 1) for d, k in zip(w.dilation, w.kernel, strict=True))
+    run = -(-matrix.products // all_copies)
+
+    def wide(positions: np.ndarray) -> np.ndarray:
+        return np.minimum(width, (np.minimum(positions, out_width) - 1) * w.stride[1] + span_x)
+
+    single = min(span_y, height) * wide(np.asarray(run))
+    together = copies * run
+    # A run longer than a row may begin anywhere in it and so touch one row more.
+    rows = np.where(together > out_width, (-(-together // out_width)) * w.stride[0] + span_y, span_y)
+    union = np.minimum(rows, height) * wide(together)
+    per_row: np.ndarray = np.minimum(copies * single, union) / (w.kernel[0] * w.kernel[1])
+    return per_row

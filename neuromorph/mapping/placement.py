@@ -17,13 +17,18 @@ from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture
 from neuromorph.mapping.demand import Chip, Demand, read_chip, read_demands
 from neuromorph.mapping.flows import OUTSIDE, Flows, trace
-from neuromorph.mapping.limits import Limit, check_limits
+from neuromorph.mapping.limits import Limit, buffer_bits, check_limits, waiting_blocks
 
 if TYPE_CHECKING:
+    from neuromorph.mapping.allocate import Allocation
     from neuromorph.mapping.topology import Topology
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction of all work that is finished."""
+
+
+BACK_OFF = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.0)
+"""Shares of the free arrays that copies try to fill, until the memories hold what the copies wait for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +188,6 @@ def place(
     is as fast as the chip allows, unless duplicate is False. Raises FitError naming the layer, the limit and the
     smallest change that would fit; InputError for wrong options.
     """
-    from neuromorph.mapping.allocate import allocate
     from neuromorph.mapping.mesh import EFFORT, place_nodes
 
     say = progress or (lambda what, done: None)
@@ -195,9 +199,7 @@ def place(
     say("cutting layers into tiles", 0.0)
     demands = read_demands(graph, chip)
     say("packing tiles into arrays", 0.2)
-    allocation = allocate(graph, chip, demands, copies, duplicate)
-    columns = _columns(demands, allocation.demand, allocation.tile)
-    columns |= {"demand": allocation.demand, "copy": allocation.copy, "tile": allocation.core // chip.cores_per_tile}
+    allocation, columns = _allocate(graph, architecture, chip, demands, copies, duplicate)
     say("tracing traffic", 0.4)
     flows = trace(graph, demands, allocation.copies, columns, chip.resources.signal_bits)
     say("placing tiles", 0.6)
@@ -212,9 +214,7 @@ def place(
         seed=int(seed),
         effort=effort,
     )
-    shards = make_shards(
-        demands, columns, found.slot, allocation.core, chip, allocation.array, allocation.row0, allocation.col0
-    )
+    shards = make_shards(demands, columns, found.slot, allocation, chip)
     search = Search(dict(found.costs), found.start, found.lower_bound)
     say("checking limits", 0.95)
     placement = assemble(
@@ -234,6 +234,40 @@ def topology_of(chip: Chip) -> Topology:
     return Topology(chip.topology, chip.columns, chip.rows, places=chip.tiles)
 
 
+def _allocate(
+    graph: Graph,
+    architecture: Architecture,
+    chip: Chip,
+    demands: list[Demand],
+    copies: Mapping[str, int] | None,
+    duplicate: bool,
+) -> tuple[Allocation, dict[str, np.ndarray]]:
+    """Arrays for all tiles, with as many copies as the arrays and then the memories allow."""
+    from neuromorph.mapping.allocate import allocate, spaced
+
+    capacity = buffer_bits(architecture)
+
+    def columns_of(found: Allocation) -> dict[str, np.ndarray]:
+        columns = _columns(demands, found.demand, found.tile)
+        return columns | {"demand": found.demand, "copy": found.copy, "tile": found.core // chip.cores_per_tile}
+
+    def in_order(found: Allocation) -> Shards:
+        columns = columns_of(found)
+        return make_shards(demands, columns, np.arange(int(columns["tile"].max(initial=0)) + 1), found, chip)
+
+    for spare in BACK_OFF if duplicate and copies is None else (0.0,):
+        dense = allocation = allocate(graph, chip, demands, copies, spare)
+        shards = in_order(dense)
+        if not check_limits(architecture, chip, demands, shards)[1]:
+            break
+        if capacity is not None:  # leave arrays free before giving up copies
+            allocation = spaced(chip, dense, *waiting_blocks(chip, demands, shards), capacity)
+            if not check_limits(architecture, chip, demands, in_order(allocation))[1]:
+                break
+        allocation = dense
+    return allocation, columns_of(allocation)
+
+
 def _columns(demands: list[Demand], demand: np.ndarray, tile: np.ndarray) -> dict[str, np.ndarray]:
     """The tiling's columns of every shard."""
     start = np.concatenate(([0], np.cumsum([d.tiles for d in demands])))
@@ -248,11 +282,8 @@ def make_shards(
     demands: list[Demand],
     columns: Mapping[str, np.ndarray],
     slot: np.ndarray,
-    core: np.ndarray,
+    found: Allocation,
     chip: Chip,
-    array: np.ndarray,
-    row0: np.ndarray,
-    col0: np.ndarray,
 ) -> Shards:
     """Shards with their cores moved to the tiles' positions."""
     index = np.array([d.index for d in demands], np.int64)
@@ -261,10 +292,10 @@ def make_shards(
         node=index[columns["demand"]],
         matrix=columns["item"].astype(np.int64),
         **taken,
-        core=slot[columns["tile"]] * chip.cores_per_tile + core % chip.cores_per_tile,
-        array=array.astype(np.int64),
-        array_row0=row0.astype(np.int64),
-        array_col0=col0.astype(np.int64),
+        core=slot[columns["tile"]] * chip.cores_per_tile + found.core % chip.cores_per_tile,
+        array=found.array.astype(np.int64),
+        array_row0=found.row0.astype(np.int64),
+        array_col0=found.col0.astype(np.int64),
         height=columns["height"].astype(np.int64),
         width=columns["width"].astype(np.int64),
         bits=columns["bits"].astype(np.float64),

@@ -108,7 +108,7 @@ def floor(placement: Placement) -> dict[str, Any]:
     names = [n.name for n in placement.graph.nodes]
     cells = (placement.shards.height * placement.shards.width).astype(float)
     r = chip.resources
-    capacity = chip.cores_per_tile * r.arrays * r.rows * r.cols
+    capacity = float(chip.cores_per_tile * r.arrays * r.rows * r.cols)
     if r.sharing == "memory":
         cells, capacity = placement.shards.bits, chip.cores_per_tile * (r.capacity_bits or 1)
     tiles = []
