@@ -37,7 +37,7 @@ SKEW = 32
 """Stages, and rounds, of a block of the sweep: what they touch stays in a first-level cache (best of 16, 32, 64)."""
 
 
-def _evaluate(samples, arrivals, tables, work):  # type: ignore[no-untyped-def]
+def _evaluate(samples: int, arrivals: np.ndarray, tables: Any, work: Any) -> None:
     """Sweep over the stages in topological order, advancing each as far as its inputs are known, until none moves.
 
     Only stages whose neighbours have moved are looked at. With buffers of c places along a line, a round over a block
