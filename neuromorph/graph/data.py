@@ -34,7 +34,8 @@ def read_data(path: str | Path, *, limit: int | None = None) -> tuple[np.ndarray
     if problems:
         raise InputError(problems)
     x = x[:limit]
-    values = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf and is refused below
+        values = x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
         raise InputError(f"{bad} of {values.size} values are NaN or Inf", Place(str(path), key="x"), "clean the data")

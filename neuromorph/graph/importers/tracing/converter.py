@@ -52,11 +52,11 @@ _PLAIN: Mapping[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.AdaptiveAvgPool2d: ("adaptive_avg_pool2d", ("output_size",)),
     nn.AdaptiveMaxPool1d: ("adaptive_max_pool1d", ("output_size", "return_indices")),
     nn.AdaptiveMaxPool2d: ("adaptive_max_pool2d", ("output_size", "return_indices")),
-    nn.Dropout: ("dropout", ()),
-    nn.Dropout1d: ("dropout", ()),
-    nn.Dropout2d: ("dropout", ()),
-    nn.AlphaDropout: ("dropout", ()),
-    nn.FeatureAlphaDropout: ("dropout", ()),
+    nn.Dropout: ("identity", ()),
+    nn.Dropout1d: ("identity", ()),
+    nn.Dropout2d: ("identity", ()),
+    nn.AlphaDropout: ("identity", ()),
+    nn.FeatureAlphaDropout: ("identity", ()),
     nn.Identity: ("identity", ()),
     nn.Flatten: ("flatten", ()),
     nn.Unflatten: ("unflatten", ()),
@@ -127,8 +127,8 @@ class Converter(fx.Interpreter):
         name = _function_name(n)
         if name in _CONCRETE or name in _NO_EFFECT or (name == "getattr" and args[1] in _ATTRIBUTES):
             return actual
-        if name == "getattr" and args[1] in ("T", "mT"):
-            return self.builder.permuted(args[0], [*range(len(args[0].full) - 2), -1, -2])
+        if name == "getattr" and args[1] == "mT":
+            name, args = "mT", args[:1]
         if name in ("lt", "gt", "eq", "ne", "le", "ge") and not isinstance(actual, torch.Tensor):
             return actual
         return self._function(name, n, args, kwargs, actual)
@@ -147,7 +147,10 @@ class Converter(fx.Interpreter):
             return self._recurrent_function(name, args)
         if name not in FUNCTIONS:
             raise Refused("cannot be hosted", "replace it by layers and activations that can, or split the model")
-        return FUNCTIONS[name](b, *args, **_renamed(kwargs, input="x"))
+        result = FUNCTIONS[name](b, *args, **_renamed(kwargs, input="x"))
+        if isinstance(actual, tuple) and isinstance(result, Value):
+            return result, Unavailable("the places of the maxima")
+        return result
 
     def _reshape(self, x: Any, actual: Any) -> Value:
         if isinstance(x, States):

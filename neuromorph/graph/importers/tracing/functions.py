@@ -16,13 +16,14 @@ from neuromorph.graph.operators import activation, pooling
 from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Multiply
 
 
+@converts("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+def _dropout(b: Builder, x: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
+    if training and p > 0:
+        raise Refused("drops values in eval mode too", "pass training=self.training, or use a Dropout layer")
+    return x
+
+
 @converts(
-    "dropout",
-    "dropout1d",
-    "dropout2d",
-    "alpha_dropout",
-    "feature_dropout",
-    "feature_alpha_dropout",
     "identity",
     "contiguous",
     "clone",

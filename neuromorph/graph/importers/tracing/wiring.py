@@ -59,6 +59,11 @@ def _transpose(b: Builder, x: Value, dim0: int, dim1: int) -> Value:
     return b.permuted(x, order)
 
 
+@converts("mT", "t", "adjoint")
+def _matrix_transpose(b: Builder, x: Value) -> Value:
+    return b.permuted(x, [*range(len(x.full) - 2), -1, -2])
+
+
 @converts("select")
 def _select(b: Builder, x: Value, dim: int, index: int) -> Value:
     return b.selected(x, dim, index)
