@@ -94,6 +94,18 @@ def last_steps(graph: Graph) -> Graph:
     return _with(graph, nodes, renamed)
 
 
+def rounded(graph: Graph, dtype: type[np.floating]) -> Graph:
+    """Every weight, bias, scale and shift as the nearest value of this dtype; nodes keep sharing operators."""
+    made: dict[int, Operator] = {}
+    for node in graph.nodes:
+        arrays = {k: v for k, v in node.operator.arrays().items() if v.dtype == np.float64}
+        near = {k: v.astype(dtype) for k, v in arrays.items()}
+        off = any(not np.array_equal(near[k], v) for k, v in arrays.items())
+        made[id(node.operator)] = dataclasses.replace(node.operator, **near) if off else node.operator
+    nodes = tuple(dataclasses.replace(n, operator=made[id(n.operator)]) for n in graph.nodes)
+    return dataclasses.replace(graph, nodes=nodes)
+
+
 def _with(graph: Graph, nodes: Mapping[str, Node], renamed: Mapping[str, str]) -> Graph:
     outputs = tuple(renamed.get(name, name) for name in graph.outputs)
     return dataclasses.replace(graph, nodes=tuple(nodes.values()), outputs=outputs)

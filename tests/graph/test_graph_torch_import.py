@@ -381,6 +381,13 @@ def test_parametrized_weights_are_read_as_they_are_used() -> None:
     check(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 3)), nn.ReLU()), (8,))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_folded_weights_are_as_wide_as_the_model(dtype: torch.dtype) -> None:
+    graph = check(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 6, 6), dtype)
+    weight = graph.nodes[0].operator.weight
+    assert np.array_equal(weight, weight.astype(np.float32)) == (dtype == torch.float32)
+
+
 def test_the_module_is_left_as_it_was() -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout())
     module[1].eval()

@@ -101,8 +101,9 @@ class LSTM(Operator):
         steps = list(x.unbind(-2))
         outputs = []
         for x_t in reversed(steps) if self.reverse else steps:
-            lead = torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1])
-            joined = torch.cat([x_t.expand(*lead, -1), h.expand(*lead, -1)], dim=-1)
+            if x_t.shape[:-1] != h.shape[:-1]:  # a host may add a trial axis
+                x_t = x_t.expand(*torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1]), -1)
+            joined = torch.cat([x_t, h], dim=-1)
             gates = host.linear("gates", fake_quantize(joined, self.input_format))
             i, f, g, o = (gates if bias is None else gates + bias).chunk(4, dim=-1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 
@@ -19,7 +20,7 @@ from neuromorph.graph.evaluate import evaluate
 from neuromorph.graph.importers.tracing.converter import Converter
 from neuromorph.graph.importers.tracing.values import BATCH, Builder, Value
 from neuromorph.graph.model import Graph, Shape
-from neuromorph.graph.simplify import simplify
+from neuromorph.graph.simplify import rounded, simplify
 
 CHECK_TOLERANCE = 1e-4
 """Largest deviation of graph from model, relative to the largest output, that rounding in float32 explains."""
@@ -49,6 +50,8 @@ def read_module(module: nn.Module, example: Any, name: str, batch_axis: int, che
         graph = simplify(
             Graph(name or type(module).__name__, given, tuple(builder.nodes), tuple(v.name for v in outputs))
         )
+        if dtype == torch.float32:
+            graph = rounded(graph, np.float32)  # folding worked in float64; the weights stay as wide as they were
         if check:
             _compare(graph, module, _random(shapes, BATCH + 1, batch_axis, dtype, generator), batch_axis, axes)
     return graph
