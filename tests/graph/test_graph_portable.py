@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers import importers, read_graph
+from neuromorph.graph.importers import importers, read_graph, save_graph
 from neuromorph.graph.importers.json_lines import line_of
 from neuromorph.graph.importers.packing import pack, unpack
 from neuromorph.graph.importers.portable import save
@@ -41,7 +41,7 @@ def test_a_whole_graph_comes_back_and_saving_is_reproducible(tmp_path: Path) -> 
     graph = small_graph()
     a, b = save(graph, tmp_path / "a"), save(graph, str(tmp_path / "b.nmg.json"))
     assert a.name == "a.nmg.json"
-    assert read_graph(a) == read_graph(b) == graph
+    assert read_graph(a) == read_graph(b) == read_graph(save_graph(graph, tmp_path / "c")) == graph
     assert (tmp_path / "a.nmg.safetensors").read_bytes() == (tmp_path / "b.nmg.safetensors").read_bytes()
 
 

@@ -44,3 +44,10 @@ def read_graph(path: str | Path, **options: Any) -> Graph:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", Place(file=str(path))) from None
     return graph
+
+
+def save_graph(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
+    """Writes the graph in the portable format and returns the path (see `portable.save`)."""
+    from neuromorph.graph.importers import portable
+
+    return portable.save(graph, path, dtype)
