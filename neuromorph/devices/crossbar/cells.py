@@ -6,8 +6,10 @@ u = G / conductance_max, xi a standard normal per device and effect:
     programming   Gp = max(0, GT + sigma_p(u) xi)
     retention     as programming, with sigma interpolated in log time between the measured times
     relaxation    G = max(0, Gp + m ln t + (a + b ln t) xi), t in seconds, t >= 1 s
-    drift         G(t) = Gp ((t + t0) / t0)^-nu,  nu = |mu(u) + sd(u) xi|
-    1/f noise     G = max(0, G (1 + Q(u) sqrt(ln((t + t0 + tr) / (2 tr))) xi)), one draw per read-out instant
+    drift         G(t) = Gp ((t + t0) / t0)^-nu,  nu = |mu(uT) + sd(uT) xi|, uT of the target
+    1/f noise     G = max(0, G (1 + Q(up) sqrt(ln((t + t0 + tr) / (2 tr))) xi)), up as programmed, one draw per
+                  read-out instant
+    faults        stuck devices hold conductance_max or conductance_min, whatever is written and whenever it is read
 """
 
 from __future__ import annotations
@@ -72,32 +74,46 @@ class CellPhysics:
         low = min(int(position), len(laws) - 2)
         return laws[low] + (position - low) * (laws[low + 1] - laws[low])
 
-    def program(self, levels: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
-        """Conductances right after programming (retention: at the reading time), with faults."""
-        target = self.target(levels)
-        u = target / self.g_max
-        sigma = self.write_deviation(u, draw.time_s)
-        g = target
-        if sigma is not None:
-            xi = stream(draw.seed, trial, path, "programming").standard_normal(g.shape)
-            g = np.maximum(0.0, target + sigma * xi)
-        return self._faults(g, draw, trial, path)
+    def states(self, levels: np.ndarray, draw: Draw, trial: int, path: str) -> tuple[np.ndarray, np.ndarray]:
+        """Conductances of one chip right after programming and at the reading time, each of levels' shape, siemens.
 
-    def _faults(self, g: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+        Stuck devices keep the conductance they are stuck at; everything else acts on the others.
+        """
+        fresh = self.program(levels, draw, trial, path)
+        aged = self.age(fresh, levels, draw, trial, path)
+        stuck = self._stuck(levels.shape, draw, trial, path)
+        if stuck is None:
+            return fresh, aged
+        return np.where(np.isnan(stuck), fresh, stuck), np.where(np.isnan(stuck), aged, stuck)
+
+    def program(self, levels: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+        """Conductances of sound devices right after programming (retention: at the reading time)."""
+        target = self.target(levels)
+        sigma = self.write_deviation(target / self.g_max, draw.time_s)
+        if sigma is None:
+            return target
+        xi = stream(draw.seed, trial, path, "programming").standard_normal(target.shape)
+        return np.maximum(0.0, target + sigma * xi)
+
+    def _stuck(self, shape: tuple[int, ...], draw: Draw, trial: int, path: str) -> np.ndarray | None:
+        """Conductance of each stuck device, NaN for sound ones; None where none is stuck."""
         on, off = self.part.value("stuck_on", 0.0), self.part.value("stuck_off", 0.0)
         if "faults" in self.off or on + off == 0.0:
-            return g
-        lot = stream(draw.seed, trial, path, "faults").random(g.shape)
-        g = np.where(lot < on, self.g_max, g)
-        return np.where((lot >= on) & (lot < on + off), self.g_min, g)
+            return None
+        lot = stream(draw.seed, trial, path, "faults").random(shape)
+        return np.select([lot < on, lot < on + off], [self.g_max, self.g_min], np.nan)
 
-    def age(self, g: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
-        """Conductances at the reading time: relaxation, drift, and one draw of the 1/f noise."""
+    def age(self, g: np.ndarray, levels: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+        """Conductances at the reading time: relaxation, drift, and one draw of the 1/f noise.
+
+        The drift exponent follows the target, the 1/f noise the programmed conductance, as published.
+        """
         g = self._relax(g, draw, trial, path)
         mean = self.curve("drift_exponent_mean", "drift")
         t0 = self.part.value("drift_time_zero", 1.0)
-        u = np.maximum(g / self.g_max, SMALLEST_LEVEL)
+        programmed = np.maximum(g / self.g_max, SMALLEST_LEVEL)
         if mean is not None and draw.time_s > 0.0:
+            u = np.maximum(self.target(levels) / self.g_max, SMALLEST_LEVEL)
             nu = evaluate_curve(mean, u)
             spread = self.curve("drift_exponent_deviation", "drift")
             if spread is not None:
@@ -108,7 +124,7 @@ class CellPhysics:
             tr = self.part.value("flicker_read_time", 1e-6)
             growth = np.sqrt(np.log((draw.time_s + t0 + tr) / (2 * tr)))
             xi = stream(draw.seed, trial, path, "flicker").standard_normal(g.shape)
-            g = np.maximum(0.0, g * (1 + evaluate_curve(flicker, u) * growth * xi))
+            g = np.maximum(0.0, g * (1 + evaluate_curve(flicker, programmed) * growth * xi))
         return g
 
     def _relax(self, g: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:

@@ -24,9 +24,10 @@ class Block:
     """The arrays that share the inputs [row0, row1) of a matrix.
 
     weight, variance: (trials, groups, rows, slices*columns) float32 torch tensors; variance is of one
-    read, None without read noise. gain: (trials, groups*slices*columns) digital factor of each
-    column (slice weight, drift compensation). columns: the outputs kept, then one reference column
-    per tile; tile_of: tile index of each column (outputs, then references) for ranges.
+    read, None without read noise. gain: (trials, groups*slices*columns) digital factor of each column
+    (slice weight, drift compensation, and the weight scale where no reference has to be subtracted
+    first). columns: the outputs kept, then one reference column per tile; tile_of: tile index of each
+    column (outputs, then references) for ranges.
     """
 
     row0: int
@@ -66,8 +67,7 @@ def row_blocks(tiling: Tiling) -> list[tuple[int, int, np.ndarray]]:
 
 def _conductances(levels: np.ndarray, cells: CellPhysics, draw: Draw, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Programmed and aged conductances of all trials, (trials, *levels.shape)."""
-    fresh = [cells.program(levels, draw, trial, path) for trial in draw.trials]
-    aged = [cells.age(g, draw, trial, path) for g, trial in zip(fresh, draw.trials, strict=True)]
+    fresh, aged = zip(*(cells.states(levels, draw, trial, path) for trial in draw.trials), strict=True)
     return np.stack(fresh), np.stack(aged)
 
 
@@ -105,6 +105,8 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
             noise = None if noise is None else np.concatenate([noise, extra[2]], axis=-1)
             tile_of = np.concatenate([tile_of, np.arange(len(tiles))])
         gain = np.broadcast_to(coding.weights[:, None, None], (*pieces[0].shape[1:3], len(tile_of)))
+        if not references:
+            gain = gain * coding.scale[:, outputs]
         gain = np.broadcast_to(gain, (len(draw.trials), *gain.shape))
         if compensate:
             gain = gain * _compensation(pieces[1], pieces[0], tile_of)

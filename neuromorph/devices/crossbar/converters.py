@@ -19,14 +19,26 @@ _FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
 
 @dataclass(frozen=True)
 class Adc:
-    """Converters of one block: step in units of z per column, (groups*slices*columns,), and the code limits.
+    """Converters of one block, ready to use: value = factor * clip(floor(z * inverse + 1/2), low, high).
 
-    step None: an ideal converter.
+    inverse: (groups*slices*columns,) codes per unit of z. factor: (trials, groups*slices*columns), what one code is
+    worth. Not quantized: value = factor * z, an ideal converter.
     """
 
-    step: np.ndarray | None
+    inverse: np.ndarray
+    factor: np.ndarray
     low: float
     high: float
+    quantized: bool
+
+    @staticmethod
+    def of(gain: np.ndarray, step: np.ndarray, low: float, high: float) -> Adc:
+        """gain: (trials, columns) worth of one unit of z; step: (columns,) units of z per code."""
+        return Adc((1.0 / step).astype(np.float32), (gain * step).astype(np.float32), low, high, True)
+
+    @staticmethod
+    def ideal(gain: np.ndarray) -> Adc:
+        return Adc(np.ones(gain.shape[1], np.float32), gain.astype(np.float32), 0.0, 0.0, False)
 
 
 @numba.njit(parallel=True, cache=True, fastmath=_FAST)
@@ -101,7 +113,7 @@ def convert(
     z: torch.Tensor,
     var: torch.Tensor | None,
     adc: Adc,
-    gain: np.ndarray,
+    trial: int,
     weights: np.ndarray,
     slices: int,
     columns: int,
@@ -111,15 +123,11 @@ def convert(
 ) -> tuple[float, float]:
     """Adds the converted column results to acc and returns (clipped conversions, sum of |code|).
 
-    z, var: (steps, batch, groups*slices*columns, positions), overwritten; gain: (groups*slices*columns,)
-    without the converter step; weights: (steps,); acc: (batch, groups*columns, positions).
-    first: row index of the first sample for the noise stream.
+    z, var: (steps, batch, groups*slices*columns, positions), overwritten; weights: (steps,) float32;
+    acc: (batch, groups*columns, positions). first: row index of the first sample for the noise stream.
     """
-    quantized = adc.step is not None
-    factor = gain * adc.step if adc.step is not None else gain
     if z.device.type != "cpu":
-        return _convert_torch(z, var, adc, factor, weights, slices, columns, key, first, acc)
-    inverse = 1.0 / adc.step if adc.step is not None else np.ones_like(gain)
+        return _convert_torch(z, var, adc, trial, weights, slices, columns, key, first, acc)
     tally = np.zeros((z.shape[1], 2))
     arrays = [z.numpy(), (z if var is None else var).numpy()]
     flat = z.shape[-1] == 1 and z.shape[2] == slices * columns
@@ -127,18 +135,18 @@ def convert(
     if flat:
         arrays, accumulator = [a[..., 0] for a in arrays], accumulator[..., 0]
     (_convert_flat if flat else _convert)(
-        arrays[0], arrays[1], var is not None, inverse.astype(np.float32), quantized, np.float32(adc.low),
-        np.float32(adc.high), factor.astype(np.float32), weights.astype(np.float32), slices, columns,
-        np.uint64(key), np.uint64(first), accumulator, tally,
+        arrays[0], arrays[1], var is not None, adc.inverse, adc.quantized, np.float32(adc.low), np.float32(adc.high),
+        adc.factor[trial], weights, slices, columns, np.uint64(key), np.uint64(first), accumulator, tally,
     )  # fmt: skip
-    return float(tally[:, 0].sum()), float(tally[:, 1].sum())
+    clipped, codes = tally.sum(axis=0)
+    return float(clipped), float(codes)
 
 
 def _convert_torch(
     z: torch.Tensor,
     var: torch.Tensor | None,
     adc: Adc,
-    factor: np.ndarray,
+    trial: int,
     weights: np.ndarray,
     slices: int,
     columns: int,
@@ -152,12 +160,12 @@ def _convert_torch(
         draw = normal_rows_torch(key, first * steps, batch * steps, width * positions, device)
         z = z + var.sqrt() * draw.reshape(batch, steps, width, positions).transpose(0, 1)
     clipped = codes = 0.0
-    if adc.step is not None:
-        inverse = torch.as_tensor(1.0 / adc.step, dtype=torch.float32, device=device)
+    if adc.quantized:
+        inverse = torch.as_tensor(adc.inverse, device=device)
         code = torch.floor(z * inverse[:, None] + 0.5)
         z = code.clamp(adc.low, adc.high)
         clipped, codes = float((code != z).sum()), float(z.abs().sum())
-    scale = torch.as_tensor(factor, dtype=torch.float32, device=device)[:, None]
+    scale = torch.as_tensor(adc.factor[trial], device=device)[:, None]
     step = torch.as_tensor(weights, dtype=torch.float32, device=device)
     total = torch.einsum("k,kbqp->bqp", step, z * scale)
     acc += total.reshape(batch, -1, slices, columns, positions).sum(dim=2).reshape(batch, -1, positions)

@@ -13,7 +13,7 @@ import torch
 
 from neuromorph.devices.crossbar.inputs import InputCoding
 
-_CHUNK = 512
+_CHUNK = 128
 _FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
 
 

@@ -77,22 +77,8 @@ class MatrixHost:
                     if block.variance is not None and squared is not None:
                         powers = squared[..., rows].reshape(driven.shape)
                         var = (powers @ block.variance[trial, 0]).view(z.shape)
-                    acc = torch.zeros(v.shape[1], block.columns, 1, device=x.device)
-                    self.convert_block(trial, index, block, z, var, acc)
-                    self._collect(out[trial], block, acc[..., 0])
-        out *= torch.as_tensor(self.effective.scale[0] * self.coding.full_scale, dtype=out.dtype, device=x.device)
+                    self._convert(trial, index, block, z, var, out[trial].view(-1, 1, matrix.cols, 1))
         return out.reshape(self.trials, x.shape[1], *middle, matrix.cols)
-
-    def _collect(self, out: torch.Tensor, block: Block, acc: torch.Tensor) -> None:
-        """Adds a block's outputs (rows of samples, columns) less their reference columns to out."""
-        kept = len(block.outputs)
-        value = acc[:, :kept]
-        if block.references:
-            value = value - acc[:, kept:][:, block.tile_of[:kept]]
-        if kept == out.shape[-1]:
-            out += value
-        else:
-            out[:, block.outputs] += value
 
     def conv(self, x: torch.Tensor) -> torch.Tensor:
         """x (trials or 1, batch, channels, height, width) -> (trials, batch, groups*cols, out height, out width)."""
@@ -111,23 +97,24 @@ class MatrixHost:
                     if block.variance is not None and squared is not None:
                         var = self._windows(squared, block, block.variance[trial]).view(z.shape)
                         var.clamp_(min=0.0)  # fast convolution algorithms may round a zero sum below zero
-                    acc = torch.zeros(x.shape[1], matrix.groups * block.columns, height * width, device=x.device)
-                    self.convert_block(trial, index, block, z, var, acc)
-                    self._collect_maps(out[trial], block, acc)
-        scale = torch.as_tensor(self.effective.scale * self.coding.full_scale, dtype=out.dtype, device=x.device)
-        out *= scale[..., None]
+                    self._convert(trial, index, block, z, var, out[trial])
         return out.reshape(self.trials, x.shape[1], matrix.groups * matrix.cols, height, width)
 
-    def _collect_maps(self, out: torch.Tensor, block: Block, acc: torch.Tensor) -> None:
+    def _convert(
+        self, trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, out: torch.Tensor
+    ) -> None:
+        """Adds a block's converted results to out (rows of samples, groups, cols, positions)."""
         kept = len(block.outputs)
-        maps = acc.view(acc.shape[0], out.shape[1], block.columns, -1)
-        value = maps[:, :, :kept]
+        if not block.references and kept == out.shape[2]:
+            self.convert_block(trial, index, block, z, var, out.view(out.shape[0], -1, out.shape[3]))
+            return
+        acc = torch.zeros(out.shape[0], out.shape[1], block.columns, out.shape[3], device=out.device)
+        self.convert_block(trial, index, block, z, var, acc.view(out.shape[0], -1, out.shape[3]))
+        value = acc[:, :, :kept]
         if block.references:
-            value = value - maps[:, :, kept:][:, :, block.tile_of[:kept]]
-        if kept == out.shape[2]:
-            out += value
-        else:
-            out[:, :, block.outputs] += value
+            scale = torch.as_tensor(self.effective.scale[:, block.outputs], dtype=out.dtype, device=out.device)
+            value = (value - acc[:, :, kept:][:, :, block.tile_of[:kept]]) * scale[..., None]
+        out[:, :, block.outputs] += value
 
     def _windows(self, v: torch.Tensor, block: Block, weight: torch.Tensor) -> torch.Tensor:
         """Window products of one block: v (steps, batch, channels, h, w), weight (groups, rows, columns)."""
@@ -155,13 +142,13 @@ class MatrixHost:
 def quantizing(
     adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tally: Tally, first: Callable[[int], int]
 ) -> Convert:
-    """Converters of a programmed chip. keys[trial][block] are noise streams; first(rows) the first noise row index."""
+    """Converters of a programmed chip. weights: (steps,) float32; keys[trial][block] are noise streams; first(rows) the
+    first noise row index."""
 
     def run(trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor) -> None:
         clipped, codes = convert(
-            z, var, adcs[index], block.gain[trial], weights, block.slices, block.columns,
-            keys[trial][index], first(z.shape[1]), acc,
-        )  # fmt: skip
+            z, var, adcs[index], trial, weights, block.slices, block.columns, keys[trial][index], first(z.shape[1]), acc
+        )
         tally.clipped += clipped
         tally.codes += codes
         tally.conversions += z.numel()
@@ -183,7 +170,6 @@ def recording(seen: list[list[torch.Tensor]], weights: np.ndarray, percentile: f
             rank = min(kept.shape[0], max(1, int(np.ceil(percentile / 100 * kept.shape[0]))))
             top = kept.kthvalue(rank, dim=0).values
         seen[index].append(top)
-        ideal = Adc(None, 0.0, 0.0)
-        convert(z, None, ideal, block.gain[trial], weights, block.slices, block.columns, 0, 0, acc)
+        convert(z, None, Adc.ideal(block.gain), trial, weights, block.slices, block.columns, 0, 0, acc)
 
     return run

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from neuromorph.hardware.component import Component
 
 
@@ -49,6 +51,10 @@ class InputCoding:
         base, digit = 2**self.plane_bits, 2**self.plane_bits - 1
         one = [digit * base**k / self.top for k in range(self.planes)] if self.serial else [1.0]
         return one + [-w for w in one] if self.phases == 2 else one
+
+    def step_weights(self) -> np.ndarray:
+        """Value of each step at full drive: weights times full scale, float32 (steps,)."""
+        return np.asarray(self.weights(), np.float32) * np.float32(self.full_scale)
 
     @property
     def binary(self) -> bool:

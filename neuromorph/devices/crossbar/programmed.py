@@ -46,17 +46,17 @@ def adc_limits(unit: Component, signed: bool) -> tuple[float, float]:
 
 
 def adc_of(block: Block, top: np.ndarray, unit: Component, coding: InputCoding, enabled: bool) -> Adc:
-    """Converters of a block for calibrated tops (groups, slices, tiles): step per column (groups*slices*columns)."""
+    """Converters of a block for calibrated tops (groups, slices, tiles)."""
     low, high = adc_limits(unit, output_signed(unit, coding))
     if not enabled:
-        return Adc(None, low, high)
+        return Adc.ideal(block.gain)
     step = np.where(top > 0, top, 1.0) / max(high, 1.0)
     cell_bits = unit["array"]["cell"].settings.bits
     if unit.settings.converter_range == "integer" and cell_bits and coding.quantized:
         levels = 2**coding.plane_bits - 1 if coding.serial else coding.top
         one = 1.0 / (levels * (2**cell_bits - 1))
         step = one * np.exp2(np.maximum(np.ceil(np.log2(np.maximum(step / one, 1e-9))), 0))
-    return Adc(np.ascontiguousarray(step[:, :, block.tile_of]).reshape(-1), low, high)
+    return Adc.of(block.gain, np.ascontiguousarray(step[:, :, block.tile_of]).reshape(-1), low, high)
 
 
 class CrossbarCalibrator:
@@ -79,7 +79,7 @@ class CrossbarCalibrator:
 
     def matrix_host(self, name: str) -> MatrixHost:
         coding = self.coding(name)
-        convert = recording(self.seen[name], np.asarray(coding.weights()), self.unit.settings.output_percentile)
+        convert = recording(self.seen[name], coding.step_weights(), self.unit.settings.output_percentile)
         return MatrixHost(self.effective[name], coding, convert, None)
 
     def coding(self, name: str) -> InputCoding:
@@ -128,6 +128,7 @@ class ProgrammedCrossbar:
         self.codings: dict[str, InputCoding] = {}
         self.adcs: dict[str, list[Adc]] = {}
         self.tallies: dict[str, Tally] = {}
+        self.weights: dict[str, np.ndarray] = {}
         self._keys: dict[tuple[str, int], list[list[int]]] = {}
         for tiling in layout.tilings:
             name = tiling.item
@@ -135,6 +136,7 @@ class ProgrammedCrossbar:
             effective = compile_matrix(matrix, tiling, unit, draw, f"{self.path}/{name}")
             coding = input_coding(unit, *InputRange.from_ranges(ranges, name), quantized="dac" not in draw.off)
             self.effective[name], self.codings[name], self.tallies[name] = effective, coding, Tally()
+            self.weights[name] = coding.step_weights()
             tops = [ranges[f"{name}.output{i}"] for i in range(len(effective.blocks))]
             self.adcs[name] = [
                 adc_of(block, top, unit, coding, "adc" not in draw.off)
@@ -202,7 +204,7 @@ class _RunningHost(NodeHost):
             return self.first_sample * (rows // batch)
 
         coding = p.codings[name]
-        convert = quantizing(p.adcs[name], np.asarray(coding.weights()), keys, p.tallies[name], first)
+        convert = quantizing(p.adcs[name], p.weights[name], keys, p.tallies[name], first)
         return MatrixHost(p.effective[name], coding, convert, p.tallies[name])
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
