@@ -16,11 +16,13 @@ from neuromorph.sweep.space import SPECIAL, Point, Value, key_of
 if TYPE_CHECKING:
     import numpy as np
 
+    from neuromorph.activity import Activity
     from neuromorph.execution import Execution
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
     from neuromorph.hardware.paths import Parameter
-    from neuromorph.mapping import Placement
+    from neuromorph.mapping.placement import Placement
+    from neuromorph.sweep.metrics import Timing
     from neuromorph.sweep.state import State
 
 STRUCTURE = ("chip", "tile", "core", "array")
@@ -61,7 +63,7 @@ class HardwareEvaluator:
     batch: int = 128
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    preload = ("neuromorph.run", "neuromorph.execution.engine", "neuromorph.sweep.state", "torch")
+    preload = ("neuromorph.execution.engine", "neuromorph.sweep.metrics", "neuromorph.sweep.state", "torch")
     """Modules that worker processes need, loaded once before they start."""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,15 +108,21 @@ class HardwareEvaluator:
 
     def run(self, point: Point) -> State:
         """Place, calibrate and execute; without data, assume the activity."""
-        return self._run(*self._placed(point), point)
+        from neuromorph.hardware.paths import replace
 
-    def _run(self, placement: Placement, digest: str, point: Point) -> State:
+        s = self.setup(point)
+        placement, digest = self._placed(s)
+        return self._run(
+            with_architecture(placement, replace(self.architectures[s.architecture], s.changes)), digest, s
+        )
+
+    def _run(self, placement: Placement, digest: str, s: Setup) -> State:
         from neuromorph.activity import assume
         from neuromorph.sweep.state import State
 
         if self.inputs is None:
             return State(dict(assume(placement).statistics), None, digest)
-        execution = self._execute(placement, self.setup(point))
+        execution = self._execute(placement, s)
         return State(dict(execution.statistics), dataclasses.replace(execution, outputs=None), digest)
 
     def _execute(self, placement: Placement, s: Setup) -> Execution:
@@ -130,13 +138,40 @@ class HardwareEvaluator:
 
     def price(self, point: Point, state: State) -> dict[str, float | None]:
         """Energy, latency, power and area of a point from what was executed."""
-        from neuromorph.activity import gather
+        from neuromorph.hardware.paths import replace
         from neuromorph.sweep.metrics import metrics_of
 
-        placement, digest = self._placed(point)
+        s = self.setup(point)
+        architecture = replace(self.architectures[s.architecture], s.changes)
+        placement, digest = self._placed(s)
         if digest != state.layout:  # a parameter moved the placement after all
-            state = self._run(placement, digest, point)
-        return metrics_of(placement, gather(placement, state.statistics), state.execution)
+            state = self._run(with_architecture(placement, architecture), digest, s)
+        activity, timing = self._timed(s, placement, architecture, state)
+        return metrics_of(architecture, activity, timing, state.execution)
+
+    def _timed(
+        self, s: Setup, placement: Placement, architecture: Architecture, state: State
+    ) -> tuple[Activity, Timing]:
+        """Activity and times of a point. Quantities that affect energy or area alone change neither."""
+        from neuromorph.activity import gather
+        from neuromorph.sweep.metrics import Timing
+
+        timing = {
+            p: v for p, v in s.changes.items() if {"time", "function"} & {*self.parameter(s.architecture, p).affects}
+        }
+        timing |= {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
+
+        def make() -> tuple[State, Activity, Timing]:
+            there = with_architecture(placement, architecture)
+            activity = gather(there, state.statistics)
+            return state, activity, Timing.of(there, activity)
+
+        key = key_of(dataclasses.asdict(dataclasses.replace(s, changes=timing)))
+        kept, activity, times = self._remember(f"timing {key}", make, most=KEPT)
+        if kept is not state:  # of an earlier execution
+            del self._kept[f"timing {key}"]
+            _, activity, times = self._remember(f"timing {key}", make, most=KEPT)
+        return activity, times
 
     def pack(self, state: State) -> bytes:
         return state.pack()
@@ -146,15 +181,13 @@ class HardwareEvaluator:
 
         return State.unpack(data)
 
-    def _placed(self, point: Point) -> tuple[Placement, str]:
-        """The placement of a point with its digest. Datasheet quantities do not decide it: a kept one serves them."""
+    def _placed(self, s: Setup) -> tuple[Placement, str]:
+        """The placement of a point with its digest, on the architecture without changed quantities: none decides it."""
         from neuromorph.hardware.paths import replace
-        from neuromorph.mapping import place
+        from neuromorph.mapping.placement import place
 
-        s = self.setup(point)
         base = self.architectures[s.architecture]
-        quantities = {p for p in s.changes if self.parameter(s.architecture, p).role == "quantity"}
-        others = {path: v for path, v in s.changes.items() if path not in quantities}
+        others = {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
         key = key_of({"model": s.model, "architecture": s.architecture, "seed": s.seed, "changes": others})
 
         def make() -> tuple[Placement, str]:
@@ -162,8 +195,6 @@ class HardwareEvaluator:
             return made, _layout_digest(made)
 
         placement, digest = self._remember(f"placement {key}", make, most=KEPT)
-        if quantities:
-            placement = with_architecture(placement, replace(base, s.changes))
         return placement, digest
 
     def _remember(self, key: str, make: Any, most: int | None) -> Any:

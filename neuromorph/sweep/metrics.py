@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neuromorph.costing.area import chip_area
@@ -11,10 +12,30 @@ from neuromorph.costing.schedule import schedule
 if TYPE_CHECKING:
     from neuromorph.activity import Activity
     from neuromorph.execution import Execution
-    from neuromorph.mapping import Placement
+    from neuromorph.hardware.component import Architecture
+    from neuromorph.mapping.placement import Placement
 
 
-def metrics_of(placement: Placement, activity: Activity, execution: Execution | None) -> dict[str, float | None]:
+@dataclass(frozen=True)
+class Timing:
+    """What the metrics need of a placement and its schedule. placement: metrics of the placement alone."""
+
+    latency_s: float
+    interval_s: float
+    macs: int
+    placement: dict[str, float | None]
+
+    @classmethod
+    def of(cls, placement: Placement, activity: Activity) -> Timing:
+        """Of a placement with this activity."""
+        times = schedule(placement, activity)
+        own: dict[str, float | None] = {"arrays": float(len(placement.array_cells)), "bit_hops": placement.bit_hops}
+        return cls(times.latency_s, times.interval_s, placement.graph.macs, own)
+
+
+def metrics_of(
+    architecture: Architecture, activity: Activity, timing: Timing, execution: Execution | None
+) -> dict[str, float | None]:
     """Metrics by name with the SI unit as suffix; `_low` and `_high` are the ends of an interval.
 
     accuracy (95 % interval of the mean over chips), accuracy_worst, accuracy_best, float_accuracy, output_error;
@@ -29,17 +50,15 @@ def metrics_of(placement: Placement, activity: Activity, execution: Execution | 
             found |= {"accuracy_worst": within.worst, "accuracy_best": within.best}
             found["float_accuracy"] = execution.float_accuracy
         found["output_error"] = float(execution.error.mean())
-    times = schedule(placement, activity)
-    architecture = placement.architecture
-    single = price(activity, architecture, times.latency_s)
-    steady = price(activity, architecture, times.interval_s).total_j
+    single, area = price(activity, architecture, timing.latency_s), chip_area(architecture)
+    # The ledger of a full pipeline has the same dynamic rows, and static power times its interval.
+    steady = single.total("dynamic") + area.leakage_w * timing.interval_s
     low, high = single.range_j
     found |= {"energy_j": single.total_j, "energy_j_low": low, "energy_j_high": high}
     found |= {"dynamic_energy_j": single.total("dynamic"), "static_energy_j": single.total("static")}
-    found |= {"steady_energy_j": steady, "latency_s": times.latency_s, "interval_s": times.interval_s}
-    found["throughput_per_s"] = times.throughput_hz
-    found["power_w"] = steady / times.interval_s if times.interval_s > 0 else None
-    found["area_m2"] = chip_area(architecture).total_m2
-    found["efficiency_per_j"] = 2.0 * placement.graph.macs / steady if steady > 0 else None
-    found |= {"arrays": float(len(placement.array_cells)), "bit_hops": placement.bit_hops}
-    return found
+    found |= {"steady_energy_j": steady, "latency_s": timing.latency_s, "interval_s": timing.interval_s}
+    found["throughput_per_s"] = 1.0 / timing.interval_s if timing.interval_s > 0 else None
+    found["power_w"] = steady / timing.interval_s if timing.interval_s > 0 else None
+    found["area_m2"] = area.total_m2
+    found["efficiency_per_j"] = 2.0 * timing.macs / steady if steady > 0 else None
+    return found | timing.placement
