@@ -9,6 +9,9 @@ import numpy as np
 from neuromorph.mapping.compiled import compiled
 from neuromorph.mapping.topology import Topology, hop
 
+KEEPS = 256
+"""Nodes up to which the best placement seen is kept; a copy per improvement is cheap there."""
+
 
 def refine(
     topology: Topology,
@@ -121,6 +124,9 @@ def anneal(
     if state == np.uint64(0):
         state = np.uint64(1)
     total = 0.0
+    best = place.copy()
+    least = 0.0
+    keeps = n <= KEEPS
     falling = max(1, moves - moves // 5)
     ratio = math.exp(math.log(cold / hot) / falling) if hot > 0.0 and cold > 0.0 else 1.0
     heat = hot
@@ -176,4 +182,9 @@ def anneal(
         if with_ >= 0:
             place[with_] = here
         total += change
+        if keeps and total < least - 1e-12 * abs(least):
+            least = total
+            best[:] = place
+    if keeps and least < total:
+        return best, least
     return place, total

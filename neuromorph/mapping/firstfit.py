@@ -139,17 +139,18 @@ def shelf_first_fit(
 
 
 @compiled
-def dominance_matching(a_need: np.ndarray, a_sum: np.ndarray, b_sum: np.ndarray, b_slack: np.ndarray) -> int:
+def dominance_matching(
+    a_need: np.ndarray, a_sum: np.ndarray, b_sum: np.ndarray, b_slack: np.ndarray, by_sum: np.ndarray
+) -> int:
     """Size of a largest matching of a's with b's where b_sum <= a_sum and a_need <= b_slack.
 
-    a's come sorted by rising a_sum, b's by rising b_slack. Sweeping a_sum upward, available b's stay
-    available, so taking the one with the least sufficient slack is optimal (exchange argument).
+    a's come sorted by rising a_sum, b's by rising b_slack; by_sum sorts b_sum. Sweeping a_sum upward, available b's
+    stay available, so taking the one with the least sufficient slack is optimal (exchange argument).
     """
     size = 1
     while size < b_sum.size:
         size *= 2
     tree = np.full(2 * size, -1.0)
-    by_sum = np.argsort(b_sum)
     given = 0
     matched = 0
     for k in range(a_sum.size):

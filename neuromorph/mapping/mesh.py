@@ -19,6 +19,9 @@ EFFORT = {"none": 0, "quick": 10, "normal": 40, "thorough": 400}
 LEAST_MOVES = 100_000
 """Attempted moves on small problems, where time does not matter."""
 
+LEAST_BISECTED = 64
+"""Nodes from which recursive bisection is tried; below, annealing reaches the same from any order."""
+
 
 @dataclass(frozen=True)
 class MeshPlacement:
@@ -98,7 +101,7 @@ def neighbours(
     low, high = np.minimum(source, target), np.maximum(source, target)
     keep = (low != high) & (traffic > 0)
     pair, index = np.unique(low[keep] * np.int64(nodes) + high[keep], return_inverse=True)
-    amount = np.bincount(index, weights=traffic[keep], minlength=pair.size)
+    amount = np.bincount(index, weights=traffic[keep], minlength=pair.size).astype(np.float64)
     a, b = np.divmod(pair, np.int64(max(nodes, 1)))
     row, column, both = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([amount, amount])
     order = np.argsort(row * np.int64(nodes) + column, kind="stable")
@@ -151,7 +154,7 @@ def _portfolio(
                 (orders.snake(topology, nodes, band) for band in bands),
                 key=lambda slot: float((weight * topology.hops(slot[row], slot[other])).sum()),
             )
-    if topology.kind != "bus" and nodes > 2:
+    if topology.kind != "bus" and nodes >= LEAST_BISECTED and weight.size:
         found["bisection"] = orders.bisection(topology, nodes, start, other, weight)
     return found
 

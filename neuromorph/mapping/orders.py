@@ -113,7 +113,7 @@ def bisect(
     cy = np.full(n, (height - 1) / 2.0)
     limit = 2 * width * height + 2
     region = np.empty((limit, 6), np.int64)  # x0, y0, width, height, first node, last node + 1
-    region[0] = np.array([0, 0, width, height, 0, n])
+    _note(region, 0, 0, 0, width, height, 0, n)
     count = 1
     current = 0
     queue = np.empty(n, np.int64)
@@ -138,9 +138,9 @@ def bisect(
             new = count + half
             a, b = (lo, middle) if half == 0 else (middle, hi)
             if wide:
-                region[new] = np.array([x0 + half * first, y0, first if half == 0 else w - first, h, a, b])
+                _note(region, new, x0 + half * first, y0, first if half == 0 else w - first, h, a, b)
             else:
-                region[new] = np.array([x0, y0 + half * first, w, first if half == 0 else h - first, a, b])
+                _note(region, new, x0, y0 + half * first, w, first if half == 0 else h - first, a, b)
             for i in range(a, b):
                 part[nodes[i]] = new
                 cx[nodes[i]] = region[new, 0] + (region[new, 2] - 1) / 2.0
@@ -148,6 +148,42 @@ def bisect(
         count += 2
         current += 1
     return np.floor(cx + 0.5).astype(np.int64), np.floor(cy + 0.5).astype(np.int64)
+
+
+@compiled
+def _note(region: np.ndarray, k: int, x0: int, y0: int, w: int, h: int, first: int, last: int) -> None:
+    region[k, 0] = x0
+    region[k, 1] = y0
+    region[k, 2] = w
+    region[k, 3] = h
+    region[k, 4] = first
+    region[k, 5] = last
+
+
+@compiled
+def _sift(key: np.ndarray, order: np.ndarray, root: int, size: int) -> None:
+    """Let order[root] sink in a heap with the smallest key on top."""
+    while 2 * root + 1 < size:
+        child = 2 * root + 1
+        if child + 1 < size and key[order[child + 1]] < key[order[child]]:
+            child += 1
+        if key[order[root]] <= key[order[child]]:
+            return
+        order[root], order[child] = order[child], order[root]
+        root = child
+
+
+@compiled
+def _sort_by(key: np.ndarray, order: np.ndarray) -> None:
+    """Fill order with indices of falling key: heap sort, which compiles in a tenth of the time of np.argsort."""
+    size = order.size
+    for i in range(size):
+        order[i] = i
+    for root in range(size // 2 - 1, -1, -1):
+        _sift(key, order, root, size)
+    for last in range(size - 1, 0, -1):
+        order[0], order[last] = order[last], order[0]
+        _sift(key, order, 0, last)
 
 
 @compiled
@@ -269,15 +305,25 @@ def _exchange(
 ) -> None:
     """Up to four passes of swaps between the halves, best pairs first, each applied only if it still gains."""
     gain = np.empty(hi - lo)
+    order = np.empty(hi - lo, np.int64)
+    left = np.empty(hi - lo, np.int64)
+    right = np.empty(hi - lo, np.int64)
     for _ in range(4):
         for i in range(lo, hi):
             pull = _pull(nodes[i], part, current, start, other, weight, side, centre, border, True)
             gain[i - lo] = pull if side[nodes[i]] == 0 else -pull
-        order = np.argsort(-gain)
-        left = order[side[nodes[lo + order]] == 0]
-        right = order[side[nodes[lo + order]] == 1]
+        _sort_by(gain, order)
+        lefts = 0
+        rights = 0
+        for k in range(order.size):  # nodes in the order of falling gain, apart by side
+            if side[nodes[lo + order[k]]] == 0:
+                left[lefts] = order[k]
+                lefts += 1
+            else:
+                right[rights] = order[k]
+                rights += 1
         moved = 0
-        for k in range(min(left.size, right.size)):
+        for k in range(min(lefts, rights)):
             if gain[left[k]] + gain[right[k]] <= 0.0:  # all further pairs promise less still
                 break
             a = nodes[lo + left[k]]

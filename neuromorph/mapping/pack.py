@@ -175,4 +175,6 @@ def _matching_bound(r: np.ndarray, c: np.ndarray, array_rows: float, array_cols:
     eps = 1e-9 * max(array_rows, array_cols)  # in favour of a match: the bound may only be too low
     a_need, a_sum = c[high][a] - eps, (array_rows - r[high])[a] + eps
     b_sum, b_slack = r[wide][b], (array_cols - c[wide])[b]
-    return int(high.sum() + wide.sum()) - int(dominance_matching(a_need, a_sum, b_sum, b_slack))
+    return int(high.sum() + wide.sum()) - int(
+        dominance_matching(a_need, a_sum, b_sum, b_slack, np.argsort(b_sum, kind="stable"))
+    )
