@@ -22,7 +22,7 @@ def rows(quick: bool) -> list[dict[str, Any]]:
     """One row: ten chips at once over ten single-chip runs."""
     from neuromorph.execution import execute
 
-    shape, chips, samples = (1, 28, 28), 10, 128
+    shape, chips, samples = (1, 28, 28), 10, 128 if quick else 512
     placement, calibration = networks.placed(networks.lenet(), shape, 512, 512)
     x = networks.images(shape, samples)
     found: dict[str, np.ndarray | None] = {}
@@ -36,7 +36,8 @@ def rows(quick: bool) -> list[dict[str, Any]]:
 
     contest = compete(together, alone, 2 if quick else 6, warm=1)
     first, second = found["together"], found["alone"]
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     difference = float(np.abs(first - second).max() / np.abs(second).max())
     return [
         contest.row(

@@ -1,7 +1,7 @@
 """Speed of noisy crossbar forwards against the plain torch forward of the same network.
 
-Programming noise, read noise drawn anew for every column result, 8-bit drivers and 8-bit converters; batch 128. Chips are
-programmed and calibrated before, as in the loop over batches of an execution.
+Programming noise, read noise drawn anew for every column result, 8-bit drivers and 8-bit converters; batch 128. Chips
+are programmed and calibrated before, as in the loop over batches of an execution.
 
     python -m benchmarks.bench_forward [--quick]
 """
