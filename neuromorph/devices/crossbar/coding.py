@@ -70,6 +70,8 @@ def encode(matrix: Matrix, unit: Component) -> Coding:
 
 
 def _encode_bits(weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str) -> Coding:
+    if bits == 1 and signed == "offset":  # the two codes are -1 and +1, the reference lies between them
+        return Coding((weight >= 0)[None, None].astype(float), np.ones(1), 2 * top, np.full(1, 0.5))
     limit = max(1, 2 ** (bits - 1) - 1)
     code = np.rint(weight / top[:, None, :] * limit).astype(np.int64)
     count = slices_needed(bits, cell_bits, signed)

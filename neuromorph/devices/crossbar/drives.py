@@ -5,6 +5,7 @@ The same arithmetic twice: compiled with numba for the CPU, with torch operation
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba
@@ -14,7 +15,7 @@ import torch
 from neuromorph.devices.crossbar.inputs import InputCoding
 
 _CHUNK = 128
-_FAST = {"contract", "nnan", "ninf", "nsz", "reassoc"}
+_FAST = {"contract", "nnan", "nsz", "reassoc"}
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: boo
     per_row = np.empty((-(-width // _CHUNK), rows), np.float32)
     serial = coding.serial
     factor = coding.top / coding.full_scale if coding.quantized else 1.0 / coding.full_scale
-    high = float(coding.top) if coding.quantized else 1.0
-    digit = (2**coding.plane_bits - 1) if serial else high
+    high = float(coding.top) if coding.quantized else math.inf  # an ideal converter has no range
+    digit = (2**coding.plane_bits - 1) if serial else float(coding.top) if coding.quantized else 1.0
     _drive(
-        flat, np.float32(factor), np.float32(-high if coding.signed else 0), np.float32(high), np.float32(1 / digit),
+        flat, np.float32(factor), np.float32(_lowest(coding)), np.float32(high), np.float32(1 / digit),
         coding.quantized, coding.phases, coding.planes, coding.plane_bits if serial else 0, coding.widths, v,
         squared, power, active, per_row,
     )  # fmt: skip
@@ -102,13 +103,21 @@ def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: boo
     return Drives(drives, doubled, power.astype(float), active.astype(float), per_row.sum(0, dtype=float))
 
 
+def _lowest(coding: InputCoding) -> float:
+    """Smallest code of a driver of both polarities; an ideal converter has no range."""
+    if not coding.quantized:
+        return -math.inf
+    return -float(coding.top) if coding.signed else 0.0
+
+
 def _drive_torch(coding: InputCoding, x: torch.Tensor, features: int, with_squares: bool) -> Drives:
     shape = x.shape[x.dim() - features :]
     x = x.reshape(-1, *shape)
     signs = (1.0, -1.0) if coding.phases == 2 else (1.0,)
-    high = float(coding.top) if coding.quantized else 1.0
-    low = -high if coding.signed and coding.phases == 1 else 0.0
-    factor = high / coding.full_scale
+    high = float(coding.top) if coding.quantized else math.inf
+    low = _lowest(coding) if coding.phases == 1 else 0.0
+    unit = float(coding.top) if coding.quantized else 1.0
+    factor = unit / coding.full_scale
     planes = []
     for sign in signs:
         value = sign * x * factor
@@ -119,7 +128,7 @@ def _drive_torch(coding: InputCoding, x: torch.Tensor, features: int, with_squar
             digit, whole = 2**coding.plane_bits - 1, value.to(torch.int32)
             planes += [((whole >> (coding.plane_bits * k)) & digit).to(x.dtype) / digit for k in range(coding.planes)]
         else:
-            planes.append(value / high)
+            planes.append(value / unit)
     v = torch.stack(planes)
     squared = v * v
     rest = tuple(i for i in range(v.dim()) if i != 1)
