@@ -4,7 +4,7 @@ The sweep executes once and prices 1,000 points (Latin hypercube over converter 
 time). Each point run by itself costs placement, calibration, execution and pricing; that is timed on some of the
 points, as the least of the repeats, and multiplied by their number.
 
-    python benchmarks/bench_sweep.py [--points 1000] [--samples 1000] [--trials 10] [--repeats 3]
+    python benchmarks/bench_sweep.py [--points 1000] [--samples 5000] [--trials 10] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--model", default=str(EXAMPLES / "mlp.nmg.json"))
     parser.add_argument("--data", default=str(EXAMPLES / "mnist5k.npz"))
     parser.add_argument("--architecture", default="hermes-like")
-    for name, value in (("points", 1000), ("samples", 1000), ("trials", 10), ("repeats", 3), ("workers", 2)):
+    for name, value in (("points", 1000), ("samples", 5000), ("trials", 10), ("repeats", 3), ("workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     a = parser.parse_args()
 

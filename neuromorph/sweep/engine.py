@@ -214,7 +214,7 @@ class _Pool:
                 Place(key="executor"),
                 "finished points are stored: resume with a new executor, or give a function that makes one",
             )
-        _stop(self.executor)
+        _stop(self.executor, idle=False)
         self.executor = self._made()
 
     def harvest(self, take: Callable[[Job, Answer], None]) -> None:
@@ -222,11 +222,10 @@ class _Pool:
         for future, job in self.out.items():
             if future.done() and not future.cancelled() and future.exception() is None:
                 take(job, future.result())
-        self.out.clear()
 
     def close(self) -> None:
         if self.given is None or not isinstance(self.given, Executor):
-            _stop(self.executor)
+            _stop(self.executor, idle=not self.out)
         else:
             for future in self.out:
                 future.cancel()
@@ -243,10 +242,10 @@ def _pickled(evaluate: Evaluator) -> bytes:
         ) from None
 
 
-def _stop(executor: Executor) -> None:
-    """Shut an executor down without waiting for what still runs; its processes are ended where it has any."""
+def _stop(executor: Executor, *, idle: bool) -> None:
+    """Shut an executor down without waiting for what still runs: unless idle, processes it has are ended."""
     processes = list((getattr(executor, "_processes", None) or {}).values())
-    for process in processes:
+    for process in () if idle else processes:
         process.kill()
     executor.shutdown(wait=bool(processes), cancel_futures=True)
 

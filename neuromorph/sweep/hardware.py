@@ -139,6 +139,7 @@ class HardwareEvaluator:
     def price(self, point: Point, state: State) -> dict[str, float | None]:
         """Energy, latency, power and area of a point from what was executed."""
         from neuromorph.hardware.paths import replace
+        from neuromorph.sweep.frozen import Freezer
         from neuromorph.sweep.metrics import metrics_of
 
         s = self.setup(point)
@@ -146,6 +147,8 @@ class HardwareEvaluator:
         placement, digest = self._placed(s)
         if digest != state.layout:  # a parameter moved the placement after all
             state = self._run(with_architecture(placement, architecture), digest, s)
+        freezer: Freezer = self._remember("freezer", Freezer, most=1)
+        architecture = freezer.freeze(architecture)
         activity, timing = self._timed(s, placement, architecture, state)
         return metrics_of(architecture, activity, timing, state.execution)
 
