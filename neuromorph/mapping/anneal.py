@@ -12,6 +12,9 @@ from neuromorph.mapping.topology import Topology, hop
 KEEPS = 256
 """Nodes up to which the best placement seen is kept; a copy per improvement is cheap there."""
 
+BLOCK, SWEEPS = 4096, 20
+"""Moves go over blocks of this many nodes in turn, so many times: what a block touches stays in the cache."""
+
 
 def refine(
     topology: Topology,
@@ -112,8 +115,8 @@ def anneal(
 ) -> tuple[np.ndarray, float]:
     """Swap moves from temperature `hot` down to `cold`, the last fifth at zero. Returns slots and the change of cost.
 
-    Half of the moves take a node next to one of its neighbours, the others to a slot nearby (mesh, torus; the
-    radius shrinks) or anywhere (other networks).
+    Moves start from the nodes of one block at a time. Half of them take a node next to one of its neighbours, the
+    others to a slot nearby (mesh, torus; the radius shrinks) or anywhere (other networks).
     """
     n = slot.size
     place = slot.copy()
@@ -127,6 +130,10 @@ def anneal(
     best = place.copy()
     least = 0.0
     keeps = n <= KEEPS
+    blocks = (n + BLOCK - 1) // BLOCK
+    visit = moves // (SWEEPS * blocks) + 1
+    left = visit
+    low = 0
     falling = max(1, moves - moves // 5)
     ratio = math.exp(math.log(cold / hot) / falling) if hot > 0.0 and cold > 0.0 else 1.0
     heat = hot
@@ -138,8 +145,12 @@ def anneal(
             heat = 0.0
         elif reach > 1.0:
             reach *= shrink
+        left -= 1
+        if left < 0:
+            left = visit
+            low = low + BLOCK if low + BLOCK < n else 0
         state = _next(state)
-        v = int(_unit(state) * n)
+        v = low + int(_unit(state) * min(BLOCK, n - low))
         here = place[v]
         state = _next(state)
         pick = _unit(state)

@@ -29,8 +29,9 @@ def explain(placement: Placement) -> dict[str, Any]:
 
 def _summary(p: Placement) -> dict[str, Any]:
     r, memory = p.chip.resources, p.chip.resources.sharing == "memory"
-    work = {d.node.name: _products(p, d.node.name) for d in p.layouts.values()}
-    slowest = max(work, key=lambda n: work[n] / p.copies[n])
+    work = {name: _products(p, name) * (_tiles(p, name) if memory else 1) for name in p.layouts}
+    now = {name: _products(p, name) * _turns(p, name) / p.copies[name] for name in p.layouts}
+    slowest = max(now, key=lambda name: now[name])
     return {
         "arrays": int(np.unique(p.shards.core * r.arrays + p.shards.array).size),
         "arrays_available": p.chip.arrays,
@@ -45,8 +46,8 @@ def _summary(p: Placement) -> dict[str, Any]:
         "utilisation": p.utilisation,
         "utilisation_of": "weight memory" if memory else "cells of the arrays in use",
         "slowest_layer": slowest,
-        "products_of_slowest_before": max(work.values()),
-        "products_of_slowest": work[slowest] / p.copies[slowest],
+        "steps_of_slowest_before": max(work.values()),
+        "steps_of_slowest": now[slowest],
         "binding_limit": p.binding.name,
     }
 
@@ -54,6 +55,16 @@ def _summary(p: Placement) -> dict[str, Any]:
 def _products(p: Placement, name: str) -> int:
     layout = p.layouts[name]
     return max((m.products for m in layout.node.operator.matrices(layout.shapes)), default=1)
+
+
+def _tiles(p: Placement, name: str) -> int:
+    return max(sum(len(t) for t in p.layouts[name].tilings), 1)
+
+
+def _turns(p: Placement, name: str) -> int:
+    """Tiles that take turns in the fullest core of a copy; 1 where all arrays work at once."""
+    memory = p.chip.resources.sharing == "memory"
+    return -(-_tiles(p, name) // max(p.layouts[name].cores, 1)) if memory else 1
 
 
 def _layers(p: Placement) -> list[dict[str, Any]]:

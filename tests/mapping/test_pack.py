@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import FitError, InputError
+from neuromorph.mapping.firstfit import next_tile_when_full
 from neuromorph.mapping.pack import MODES, lower_bound, pack
 
 blocks = st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=40)
@@ -172,3 +173,34 @@ def test_bad_input_is_named(rows, cols, array_rows, mode, message):
 def test_a_block_larger_than_an_array_is_refused():
     with pytest.raises(FitError, match=r"block 1 of 9 x 2 cells is larger than an array of 8 x 8"):
         pack(np.array([1, 9]), np.array([1, 2]), 8, 8)
+
+
+def test_tiles_are_left_when_arrays_or_buffer_run_out():
+    # Arrays 0..5, two to a tile; shards of block 0 wait together.
+    unit = np.array([0, 0, 1, 2, 3, 4, 5])
+    block = np.array([0, 1, 0, 2, 3, 3, 4])
+    bits = np.array([6.0, 2, 6, 5, 5, 5, 50])
+    moved = next_tile_when_full(unit, block, bits, 5, 2, 9.0)
+    # 0 and 1 share block 0 (8 bits in all); 2 and 3 would need 10; 3 and 4 share; 5 is alone although too large.
+    assert moved.tolist() == [0, 0, 1, 2, 4, 5, 6]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=1, max_size=30), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_no_buffer_overflows_where_single_arrays_fit(shards, per_tile):
+    unit = np.cumsum([step > 0 for step, _ in shards])
+    unit = np.unique(unit, return_inverse=True)[1]
+    block = np.array([b for _, b in shards])
+    bits = 1.0 + block  # one size per block
+    capacity = float(sum(range(1, 8)))  # any single array fits
+    moved = next_tile_when_full(unit, block, bits, 7, per_tile, capacity)
+    assert np.all((np.diff(moved) == 0) == (np.diff(unit) == 0))
+    assert np.all(np.diff(moved) >= 0)
+    for tile in np.unique(moved // per_tile):
+        held = set(block[moved // per_tile == tile].tolist())
+        assert sum(1 + b for b in held) <= capacity
+    tight = next_tile_when_full(unit, block, bits, 7, per_tile, 7.0)
+    for tile in np.unique(tight // per_tile):
+        inside = moved[tight // per_tile == tile]
+        held = set(block[tight // per_tile == tile].tolist())
+        assert sum(1 + b for b in held) <= 7 or np.unique(inside).size == 1

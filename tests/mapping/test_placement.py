@@ -154,15 +154,15 @@ def test_early_layers_are_copied_until_the_chip_is_full():
     assert set(alone.copies.values()) == {1}
     copied = place(graph, crossbar(64))
     before, after = (p.explain()["summary"] for p in (alone, copied))
-    assert before["products_of_slowest"] == 64
-    assert after["products_of_slowest"] < 16
+    assert before["steps_of_slowest"] == 64
+    assert after["steps_of_slowest"] < 16
     assert before["arrays"] < after["arrays"] <= 64
     assert copied.copies["fc"] == 1  # one product a sample: a copy would idle
     assert copied.copies["conv1"] > 1
     check_coverage(copied)
     # An exhaustive look at one step more: no layer set with a lower bottleneck fits 64 arrays.
     work = {n: alone.layouts[n] for n in alone.layouts}
-    faster = after["products_of_slowest"] * (1 - 1e-9)
+    faster = after["steps_of_slowest"] * (1 - 1e-9)
     need = 0
     for layout in work.values():
         products = max(m.products for m in layout.node.operator.matrices(layout.shapes))
@@ -276,6 +276,8 @@ def test_a_memory_core_runs_layers_in_turn_and_more_cores_spread_them():
     spread = place(graph, digital(32, capacity=2**20))
     assert not spread.shared
     assert [spread.layouts[n].cores for n in ("fc0", "fc1")] == [16, 16]
+    assert one.explain()["summary"]["steps_of_slowest"] == 16
+    assert spread.explain()["summary"]["steps_of_slowest"] == 1
 
 
 def test_nodes_that_cannot_be_hosted_are_all_named(monkeypatch):

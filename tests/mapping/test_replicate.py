@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import FitError, InputError
-from neuromorph.mapping.replicate import replicate
+from neuromorph.mapping.replicate import replicate, spread
 
 
 def exhaustive(positions, arrays, budget, most):
@@ -69,3 +69,43 @@ def test_bad_input_is_named():
 
 def test_no_layers():
     assert replicate(np.zeros(0, int), np.zeros(0, int), 5).bottleneck == 0.0
+
+
+def exhaustive_spread(layers, budget):
+    """Least bottleneck over all ways to give layers cores: whole tiles shared out, then copies."""
+    options = []
+    for products, tiles, room, most in layers:
+        ways = [(-(-tiles // s), Fraction(products * -(-tiles // -(-tiles // s)))) for s in range(1, room + 1)]
+        ways += [(tiles * r, Fraction(products, r)) for r in range(2, most + 1)]
+        options.append(ways)
+    found = [max(w[1] for w in ways) for ways in itertools.product(*options) if sum(w[0] for w in ways) <= budget]
+    return min(found, default=None)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 8), st.integers(1, 6), st.integers(1, 6), st.integers(1, 5)), min_size=1, max_size=3
+    ),
+    st.integers(1, 30),
+)
+@settings(max_examples=150, deadline=None)
+def test_spreading_over_memory_cores_equals_exhaustive_search(layers, budget):
+    layers = [(p, t, min(room, t), min(most, p)) for p, t, room, most in layers]
+    products, tiles, room, most = (np.array(x) for x in zip(*layers, strict=True))
+    best = exhaustive_spread(layers, budget)
+    if best is None:
+        with pytest.raises(FitError, match="take at least"):
+            spread(products, tiles, room, budget, most, np.ones_like(tiles))
+        return
+    found = spread(products, tiles, room, budget, most, np.ones_like(tiles))
+    assert found.bottleneck == pytest.approx(float(best))
+    assert (found.cores * found.copies).sum() <= budget
+    assert np.all(-(-tiles // found.cores) <= room)
+    assert np.all(found.copies <= most)
+
+
+def test_spreading_keeps_copies_that_are_given():
+    found = spread(np.array([8, 8]), np.array([4, 4]), np.array([4, 4]), 12, None, np.array([2, 1]))
+    assert found.copies.tolist() == [2, 1]
+    assert (found.cores * found.copies).sum() <= 12
+    assert found.bottleneck == 8 * 1
