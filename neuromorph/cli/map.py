@@ -73,12 +73,11 @@ def _show(found: dict[str, Any]) -> None:
     orders = [(row["order"], _bits(row["bit_hops"]), f"{row['relative']:.2f}") for row in found["orders"]]
     _table("Traffic between tiles per sample", ("order of tiles", "bits x hops", "relative"), orders)
     shared = ", layers share arrays" if s["layers_share_arrays"] else ""
-    typer.echo(f"{s['shards']} tiles in {s['arrays']} arrays (at least {s['array_lower_bound']} for one copy){shared}")
+    store = "weight memories" if s["utilisation_of"] == "weight memory" else "arrays"
+    typer.echo(f"{s['shards']} tiles in {s['arrays']} {store} (at least {s['array_lower_bound']} for one copy){shared}")
     typer.echo(f"{s['utilisation']:.1%} of the {s['utilisation_of']} used, {s['skipped_tiles']} empty tiles left out")
     before, now = s["steps_of_slowest_before"], s["steps_of_slowest"]
-    typer.echo(
-        f"slowest layer {s['slowest_layer']}: {now:.4g} steps per sample, {before:g} without copies and sharing out"
-    )
+    typer.echo(f"slowest layer {s['slowest_layer']}: {now:.4g} steps per sample, {before:g} with one copy and core")
     typer.echo(f"{_bits(t['bits_between_tiles'])} between tiles, {t['mean_hops']:.2f} hops on average, ", nl=False)
     typer.echo(
         f"{_bits(t['max_link_bits'])} over the busiest link, {_bits(t['bits_in'])} in, {_bits(t['bits_out'])} out"

@@ -44,7 +44,7 @@ def _summary(p: Placement) -> dict[str, Any]:
         "skipped_tiles": sum(p.skipped.values()),
         "layers_share_arrays": p.shared,
         "utilisation": p.utilisation,
-        "utilisation_of": "weight memory" if memory else "cells of the arrays in use",
+        "utilisation_of": "weight memory" if memory else "cells of the arrays",
         "slowest_layer": slowest,
         "steps_of_slowest_before": max(work.values()),
         "steps_of_slowest": now[slowest],
