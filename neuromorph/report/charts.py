@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,12 @@ FONT = 12
 
 
 def both(draw: Callable[[int], Markup], wide: int = HALF) -> Markup:
-    """A chart drawn twice, for wide and for narrow pages; the style sheet shows one of them."""
-    return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(draw(wide), draw(NARROW))
+    """A chart drawn twice, for wide and for narrow pages; the style sheet shows one of them.
+
+    The narrow one has no titles: telephones show none.
+    """
+    untitled = Markup(re.sub(r"<title>[^<]*</title>", "", draw(NARROW)))
+    return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(draw(wide), untitled)
 
 
 class EnergySeries:
@@ -162,7 +167,7 @@ def timeline(rows: Sequence[Mapping[str, Any]], latency_s: float | None, width: 
     def at(time: float) -> float:
         return gutter + span * time / end
 
-    for value in ticks(0.0, end, 9 if not stacked else 4):
+    for value in ticks(0.0, end, 9 if not stacked else 6):
         canvas.line(at(value), 0, at(value), height + 4, "grid")
         canvas.text(
             at(value), height + 20, quantity(value, "s", 3) if value else "0", "mute", "middle" if value else "start"

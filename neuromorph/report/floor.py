@@ -81,21 +81,19 @@ def _tile(
         canvas.rect(x, y, w, h, "tile-empty", said + "not used", 3)
         return
     used = tile.get("utilisation")
-    fill = "utilisation " + percent(used, 3)
-    said += f"{', '.join(layers)}; {fill}"
-    first = numbers.get(layers[0], 1)
-    colour = (first - 1) % COLOURS
-    canvas.rect(x, y, w, h, "tile", said, 3)
-    canvas.rect(x, y, w, 5 if h >= 24 else max(h * 0.25, 1.5), f"s{colour}")
-    gauge = 6.0 if h >= 40 else max(h * 0.14, 1.5)
-    canvas.rect(x + 3, y + h - gauge - 3, w - 6, gauge, "gauge")
-    if used is not None and used > 0:
-        canvas.rect(x + 3, y + h - gauge - 3, max((w - 6) * min(float(used), 1.0), 0.8), gauge, "gauge-fill", said)
-    if w >= 60 and width > NARROW:
-        room = w - 8
-        name = layers[0] if len(layers) == 1 else f"{layers[0]} +{len(layers) - 1}"
-        canvas.text(x + 5, y + 20, fit(name, room, FONT), "strong", "start", said)
-        canvas.text(x + 5, y + 36, fit(percent(used, 3), room, FONT), "mute")
-    elif w >= 15:
-        text = str(first) if len(layers) == 1 or w < 34 else f"{first}+{len(layers) - 1}"
-        canvas.text(x + w / 2, y + h / 2 + 5, text, "strong small" if w < 24 else "strong", "middle", said)
+    with canvas.group(f"{said}{', '.join(layers)}; utilisation {percent(used, 3)}"):
+        canvas.rect(x, y, w, h, "tile", rx=3)
+        first = numbers.get(layers[0], 1)
+        canvas.rect(x, y, w, 5 if h >= 24 else max(h * 0.25, 1.5), f"s{(first - 1) % COLOURS}")
+        gauge = 6.0 if h >= 40 else max(h * 0.14, 1.5)
+        canvas.rect(x + 3, y + h - gauge - 3, w - 6, gauge, "gauge")
+        if used is not None and used > 0:
+            canvas.rect(x + 3, y + h - gauge - 3, max((w - 6) * min(float(used), 1.0), 0.8), gauge, "gauge-fill")
+        if w >= 60 and width > NARROW:
+            room = w - 8
+            name = layers[0] if len(layers) == 1 else f"{layers[0]} +{len(layers) - 1}"
+            canvas.text(x + 5, y + 20, fit(name, room, FONT), "strong")
+            canvas.text(x + 5, y + 36, fit(percent(used, 3), room, FONT), "mute")
+        elif w >= 15:
+            text = str(first) if len(layers) == 1 or w < 34 else f"{first}+{len(layers) - 1}"
+            canvas.text(x + w / 2, y + h / 2 + 5, text, "strong small" if w < 24 else "strong", "middle")

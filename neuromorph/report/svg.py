@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from markupsafe import Markup, escape
 
@@ -41,6 +42,13 @@ class Canvas:
         side = "" if anchor == "start" else f' text-anchor="{anchor}"'
         note = f"<title>{escape(title)}</title>" if title else ""
         self._parts.append(f'<text x="{_n(x)}" y="{_n(y)}"{kind}{side}>{note}{escape(text)}</text>')
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Everything drawn within has one title."""
+        self._parts.append(f"<g><title>{escape(title)}</title>")
+        yield
+        self._parts.append("</g>")
 
     def render(self) -> Markup:
         size = f'viewBox="0 0 {_n(self.width)} {_n(self.height)}" width="{_n(self.width)}" height="{_n(self.height)}"'

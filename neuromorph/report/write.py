@@ -45,8 +45,11 @@ def write_report(report: Report, folder: str | Path) -> dict[str, Path]:
     with files already there left as they were, where the folder cannot be written or is full.
     """
     from neuromorph.report.html import page
+    from neuromorph.report.model import Report
 
-    texts = {JSON_NAME: to_json(report), CSV_NAME: ledger_csv(report), HTML_NAME: page(report)}
+    # what is shown is what the file holds, and a report read back gives the same page
+    plain = Report.from_dict(report.to_dict())
+    texts = {JSON_NAME: to_json(plain), CSV_NAME: ledger_csv(plain), HTML_NAME: page(plain)}
     return write_files(folder, texts)
 
 
