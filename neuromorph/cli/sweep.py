@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,7 @@ def sweep(
     off: Annotated[list[str] | None, typer.Option("--off", help="Leave an effect out, repeatable.")] = None,
     method: Annotated[str, typer.Option("--method", help="grid, random, lhs or sobol.")] = "grid",
     points: Annotated[int | None, typer.Option("--points", help="Number of points that are sampled.")] = None,
+    torch_device: Annotated[str, typer.Option("--torch-device", help="cpu or cuda.")] = "cpu",
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes; one per core if left out, 0 for none.")
     ] = None,
@@ -62,13 +64,15 @@ def sweep(
         raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), "legal: png, svg, pdf, none")
     seconds = units.parse(time, "s")
     output.mkdir(parents=True, exist_ok=True)
+    if not os.access(output, os.W_OK):
+        raise InputError("cannot be written", Place(str(output)), "choose another folder with --output")
     kept = store or output / "sweep.sqlite"
     try:
         with shown(quiet=quiet) as progress:
             result = run_sweep(
                 model, architecture, vary=vary, data=data, calibration_data=calibration, samples=samples,
                 trials=trials, seed=seed, time_s=seconds, off=off or (), method=method, points=points, store=kept,
-                workers=workers, progress=progress, begun=_teller(kept),
+                workers=workers, torch_device=torch_device, progress=progress, begun=_teller(kept),
             )  # fmt: skip
     except SweepInterrupted as stop:
         typer.echo(str(stop), err=True)

@@ -38,6 +38,7 @@ def sweep(
     time_s: float = 0.0,
     off: Iterable[str] = (),
     batch: int = 128,
+    torch_device: str = "cpu",
     method: str = "grid",
     points: int | None = None,
     store: str | Path | None = None,
@@ -63,7 +64,10 @@ def sweep(
     axes = parse_axes(vary)
     evaluator = _evaluator(
         model, architecture, axes, data=data, calibration_data=calibration_data, samples=samples,
-        options={"trials": trials, "seed": seed, "time_s": time_s, "off": tuple(off), "batch": batch},
+        options={
+            "trials": trials, "seed": seed, "time_s": time_s, "off": tuple(off), "batch": batch,
+            "torch_device": torch_device,
+        },
     )  # fmt: skip
     _check(evaluator, axes)
     chosen = make_points(axes, method=method, points=points, seed=seed)
@@ -149,7 +153,7 @@ def _identity(evaluator: HardwareEvaluator, axes: Sequence[Axis]) -> dict[str, A
         "architecture": {name: fingerprint(a) for name, a in evaluator.architectures.items()},
         "data": fingerprint((evaluator.inputs, evaluator.labels)),
         "calibration data": fingerprint(evaluator.calibration_inputs),
-        "options": {**options, "off": sorted(evaluator.off)},
+        "options": {**options, "off": sorted(evaluator.off), "torch device": evaluator.torch_device},
         "versions": {name: importlib.metadata.version(name) for name in ("neuromorph", "torch", "numpy")},
     }
 

@@ -61,6 +61,7 @@ class HardwareEvaluator:
     time_s: float = 0.0
     off: tuple[str, ...] = ()
     batch: int = 128
+    torch_device: str = "cpu"
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     preload = ("neuromorph.execution.engine", "neuromorph.sweep.metrics", "neuromorph.sweep.state", "torch")
@@ -130,10 +131,12 @@ class HardwareEvaluator:
 
         assert self.inputs is not None
         with _one_thread():
-            calibration = None if self.calibration_inputs is None else calibrate(placement, self.calibration_inputs)
+            calibration = None
+            if self.calibration_inputs is not None:
+                calibration = calibrate(placement, self.calibration_inputs, torch_device=self.torch_device)
             return execute(
                 placement, self.inputs, self.labels, trials=s.trials, seed=s.seed, time_s=s.time_s, off=self.off,
-                calibration=calibration, batch=self.batch,
+                calibration=calibration, batch=self.batch, torch_device=self.torch_device,
             )  # fmt: skip
 
     def price(self, point: Point, state: State) -> dict[str, float | None]:

@@ -26,6 +26,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vPX"
 
 _UNITS = {"_j": "J", "_s": "s", "_w": "W", "_hz": "Hz", "_v": "V", "_a": "A", "_per_s": "1/s", "_j_per_s": "J/s"}
+HEADLINE = ("accuracy", "output_error", "energy_j", "latency_s", "power_w", "area_m2")
+"""Metrics that are drawn unless others are asked for; output_error only where there is no accuracy."""
 WIDE_RATIO = 30.0
 """Positive values that span more than this are drawn on a logarithmic axis."""
 
@@ -106,20 +108,30 @@ def plot_pareto(table: Sequence[Row], *, minimise: Sequence[str] = (), maximise:
 
 
 def plot_all(
-    table: Sequence[Row], parameters: Sequence[str], folder: str | Path, *, kind: str = "png", most: int = 40
+    table: Sequence[Row],
+    parameters: Sequence[str],
+    folder: str | Path,
+    *,
+    metrics: Sequence[str] | None = None,
+    kind: str = "png",
 ) -> list[Path]:
     """Write each metric against each varied parameter, a heat map for two parameters, and accuracy against costs.
 
-    A picture of a metric over a parameter that it does not depend on is left out; at most `most` are drawn, the Pareto
-    plots first. Returns the files.
+    metrics: names; None for the headline ones, or all where the table has none of these. A picture of a metric over a
+    parameter that it does not depend on is left out. Returns the files.
     """
     varied = [p for p in parameters if len(_distinct([r[p] for r in table])) > 1]
-    metrics = metric_names(table, parameters)
+    known = metric_names(table, parameters)
+    if metrics is None:
+        metrics = [m for m in HEADLINE if m in known and (m != "output_error" or "accuracy" not in known)] or known
+    for name in metrics:
+        require_column(table, name)
     moved = {m: [p for p in varied if _depends(table, m, p, varied)] for m in metrics}
     few = {p for p in varied if len(_distinct([r[p] for r in table])) <= 6}
     wanted: list[tuple[str, Any]] = []
     merit = next((m for m in metrics if m.startswith("accuracy")), None)
-    for cost in (m for m in metrics if merit and moved[m] and m.endswith(("_j", "_s", "_w", "_m2"))):
+    costs = [m for m in metrics if m.endswith(("_j", "_s", "_w", "_m2")) and "_per_" not in m]
+    for cost in (m for m in costs if merit and moved[m]):
         wanted.append((f"pareto_{cost}", lambda c=cost: plot_pareto(table, minimise=[c], maximise=[str(merit)])))
     for metric in metrics:
         for axis in moved[metric]:
@@ -129,9 +141,7 @@ def plot_all(
         if len(moved[metric]) == 2 and all(2 < len(_distinct([r[p] for r in table])) <= 30 for p in moved[metric]):
             x, y = moved[metric]
             wanted.append((f"{metric}_map", lambda m=metric, x=x, y=y: plot_heat(table, m, x, y)))
-    return [
-        save(draw(), Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)}.{kind}") for name, draw in wanted[:most]
-    ]
+    return [save(draw(), Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)}.{kind}") for name, draw in wanted]
 
 
 def _depends(table: Sequence[Row], metric: str, axis: str, varied: Sequence[str]) -> bool:

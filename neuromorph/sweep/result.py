@@ -49,11 +49,14 @@ class SweepResult:
             table.write_file(path, text)
         return text
 
-    def plot(self, folder: str | Path, *, kind: str = "png") -> list[Path]:
-        """Write pictures of every metric into an existing folder; see `neuromorph.sweep.plots` for single ones."""
+    def plot(self, folder: str | Path, *, metrics: Sequence[str] | None = None, kind: str = "png") -> list[Path]:
+        """Write pictures of these metrics, the headline ones if None, into an existing folder.
+
+        See `neuromorph.sweep.plots` for single ones.
+        """
         from neuromorph.sweep.plots import plot_all
 
-        return plot_all(self.rows, self.parameters, folder, kind=kind)
+        return plot_all(self.rows, self.parameters, folder, metrics=metrics, kind=kind)
 
     def to_parquet(self, path: str | Path) -> Path:
         """The table as a Parquet file. Raises MissingExtraError without pyarrow."""

@@ -124,14 +124,14 @@ def test_metrics_are_those_of_a_run():
     assert compared >= 12
 
 
-VARY = {"core.adc.bits": [4, 8], "cell.programming_noise": "0x,1x,4x"}
+VARY = {"core.adc.bits": [4, 8], "cell.programming_noise": "0x,4x"}
 
 
 def test_sweep_of_accuracy_is_the_same_with_two_workers_and_resumes(tmp_path):
     options = {"vary": VARY, "data": (X, Y), "trials": 2}
     alone = sweep(nets.small(), "hermes-like", workers=0, **options)
     assert isinstance(alone, SweepResult)
-    assert len(alone) == 6
+    assert len(alone) == 4
     assert alone.failed == []
     store = tmp_path / "s.sqlite"
     assert sweep(nets.small(), "hermes-like", workers=2, store=store, **options).rows == alone.rows
@@ -140,9 +140,9 @@ def test_sweep_of_accuracy_is_the_same_with_two_workers_and_resumes(tmp_path):
         nets.small(), "hermes-like", workers=0, store=store, begun=lambda b, n: told.append((b.resumed, n)), **options
     )
     assert again.rows == alone.rows
-    assert told == [(True, 6)]
+    assert told == [(True, 4)]
     noise = [r["output_error"] for r in alone.rows if r["core.adc.bits"] == 8]
-    assert noise[0] < noise[2]
+    assert noise[0] < noise[1]
     energy = {r["core.adc.bits"]: r["energy_j"] for r in alone.rows}
     assert energy[4] < energy[8]
 
