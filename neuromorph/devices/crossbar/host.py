@@ -13,13 +13,15 @@ from neuromorph.devices.crossbar.compiled import Block, Effective
 from neuromorph.devices.crossbar.converters import Adc, convert
 from neuromorph.devices.crossbar.drives import Drives, drive
 from neuromorph.devices.crossbar.inputs import InputCoding
-from neuromorph.devices.ranges import sampled_rows
 
-SAMPLED_ROWS = 1 << 16
-"""Results per column and batch that a percentile is taken from."""
+PIECE = 1 << 20
+"""Column results held at once: batches are read in pieces that stay in the cache."""
 
-Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor], None]
-"""(trial, block index, block, z, var, acc): adds converted results to acc."""
+BLOCK_ROWS = 16
+"""Rows that matrix products are padded to."""
+
+Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor, int], None]
+"""(trial, block index, block, z, var, acc, row): adds converted results to acc; row: index of the first noise row."""
 
 
 @dataclass
@@ -34,13 +36,28 @@ class Tally:
     clipped: float = 0.0
     codes: float = 0.0
     conversions: float = 0.0
+    start: int = 0
+    cursor: int = 0
 
-    def add(self, drives: Drives, batch: int) -> None:
-        """The drives of `batch` samples (several rows each where a matrix is used over time)."""
-        self.power = drives.power if self.power is None else self.power + drives.power
-        self.active = drives.active if self.active is None else self.active + drives.active
-        self.per_sample.append(drives.per_row.reshape(batch, -1).sum(1))
-        self.samples += batch
+    def add(self, drives: Drives, batch: int, chips: int) -> None:
+        """The drives of `batch` samples (several rows each where a matrix is used over time), equal on some chips."""
+        self.power = chips * drives.power if self.power is None else self.power + chips * drives.power
+        self.active = chips * drives.active if self.active is None else self.active + chips * drives.active
+        each = drives.per_row.reshape(batch, -1).sum(1)
+        for _ in range(chips):
+            if self.cursor < len(self.per_sample):  # a later time step of the same samples
+                self.per_sample[self.cursor] = self.per_sample[self.cursor] + each
+            else:
+                self.per_sample.append(each)
+            self.cursor += 1
+        self.samples += batch * chips
+
+    def begin(self, call: int) -> None:
+        """The call-th product of a batch begins: its samples are those of the first."""
+        if call == 0:
+            self.start = len(self.per_sample)
+        self.cursor = self.start
+        self.calls = max(self.calls, call + 1)
 
 
 class MatrixHost:
@@ -49,35 +66,53 @@ class MatrixHost:
     The same code serves calibration (nominal cells, recording converters) and execution.
     """
 
-    def __init__(self, effective: Effective, coding: InputCoding, convert_block: Convert, tally: Tally | None) -> None:
+    def __init__(
+        self,
+        effective: Effective,
+        coding: InputCoding,
+        convert_block: Convert,
+        tally: Tally | None,
+        first_sample: int = 0,
+    ) -> None:
         self.effective, self.coding, self.convert_block, self.tally = effective, coding, convert_block, tally
+        self.first_sample = first_sample
         self.trials = effective.blocks[0].weight.shape[0] if effective.blocks else 1
 
-    def _drives(self, x: torch.Tensor, features: int, batch: int) -> Drives:
+    def _drives(self, x: torch.Tensor, features: int, batch: int, chips: int) -> Drives:
         noisy = any(b.variance is not None for b in self.effective.blocks)
         drives = drive(self.coding, x, features, noisy)
         if self.tally is not None:
-            self.tally.add(drives, batch)
+            self.tally.add(drives, batch, chips)
         return drives
+
+    def _pieces(self, rows: int, positions: int) -> list[slice]:
+        """Slices of a batch of `rows` rows of samples whose column results fit into a piece."""
+        widest = max((b.weight.shape[1] * b.weight.shape[3] for b in self.effective.blocks), default=1)
+        size = max(1, PIECE // (self.coding.step_count * widest * positions))
+        return [slice(i, min(i + size, rows)) for i in range(0, rows, size)]
 
     def linear(self, x: torch.Tensor) -> torch.Tensor:
         """x (trials or 1, batch, ..., rows) -> (trials, batch, ..., cols)."""
         matrix, middle = self.effective.matrix, x.shape[2:-1]
         flat = x.reshape(x.shape[0], -1, x.shape[-1])
         out = torch.zeros(self.trials, flat.shape[1], matrix.cols, device=x.device)
+        chips = self.trials if flat.shape[0] == 1 else 1
         for shared in range(flat.shape[0]):
-            drives = self._drives(flat[shared], 1, x.shape[1])
+            drives = self._drives(flat[shared], 1, x.shape[1], chips)
             v, squared = drives.v, drives.squared
-            for trial in range(self.trials) if flat.shape[0] == 1 else (shared,):
+            first = self.first_sample * (flat.shape[1] // x.shape[1])
+            for piece in self._pieces(flat.shape[1], 1):
                 for index, block in enumerate(self.effective.blocks):
                     rows = slice(block.row0, block.row1)
-                    driven = v[..., rows].reshape(-1, block.row1 - block.row0)
-                    z = (driven @ block.weight[trial, 0]).view(v.shape[0], v.shape[1], -1, 1)
-                    var = None
-                    if block.variance is not None and squared is not None:
-                        powers = squared[..., rows].reshape(driven.shape)
-                        var = (powers @ block.variance[trial, 0]).view(z.shape)
-                    self._convert(trial, index, block, z, var, out[trial].view(-1, 1, matrix.cols, 1))
+                    driven = v[:, piece, rows].reshape(-1, block.row1 - block.row0)
+                    powers = None if squared is None else squared[:, piece, rows].reshape(driven.shape)
+                    for trial in range(self.trials) if flat.shape[0] == 1 else (shared,):
+                        z = _product(driven, block.weight[trial, 0]).view(v.shape[0], -1, block.weight.shape[3], 1)
+                        var = None
+                        if block.variance is not None and powers is not None:
+                            var = _product(powers, block.variance[trial, 0]).view(z.shape)
+                        target = out[trial, piece].view(-1, 1, matrix.cols, 1)
+                        self._convert(trial, index, block, z, var, target, first + piece.start)
         return out.reshape(self.trials, x.shape[1], *middle, matrix.cols)
 
     def conv(self, x: torch.Tensor) -> torch.Tensor:
@@ -87,67 +122,109 @@ class MatrixHost:
         assert window is not None
         height, width = window.output(x.shape[-2], x.shape[-1])
         out = torch.zeros(self.trials, x.shape[1], matrix.groups, matrix.cols, height * width, device=x.device)
+        chips = self.trials if x.shape[0] == 1 else 1
         for shared in range(x.shape[0]):
-            drives = self._drives(x[shared], 3, x.shape[1])
+            drives = self._drives(x[shared], 3, x.shape[1], chips)
             v, squared = drives.v, drives.squared
-            for trial in range(self.trials) if x.shape[0] == 1 else (shared,):
+            for piece in self._pieces(x.shape[1], height * width):
                 for index, block in enumerate(self.effective.blocks):
-                    z = self._windows(v, block, block.weight[trial]).view(*v.shape[:2], -1, height * width)
-                    var = None
-                    if block.variance is not None and squared is not None:
-                        var = self._windows(squared, block, block.variance[trial]).view(z.shape)
-                        var.clamp_(min=0.0)  # fast convolution algorithms may round a zero sum below zero
-                    self._convert(trial, index, block, z, var, out[trial])
+                    driven = self._channels(v[:, piece], block)
+                    powers = None if squared is None else self._channels(squared[:, piece], block)
+                    shape = (v.shape[0], piece.stop - piece.start, -1, height * width)
+                    for trial in range(self.trials) if x.shape[0] == 1 else (shared,):
+                        z = self._windows(driven, block, block.weight[trial]).view(shape)
+                        var = None
+                        if block.variance is not None and powers is not None:
+                            var = self._windows(powers, block, block.variance[trial]).view(shape)
+                            var.clamp_(min=0.0)  # fast convolution algorithms may round a zero sum below zero
+                        self._convert(trial, index, block, z, var, out[trial, piece], self.first_sample + piece.start)
         return out.reshape(self.trials, x.shape[1], matrix.groups * matrix.cols, height, width)
 
     def _convert(
-        self, trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, out: torch.Tensor
+        self,
+        trial: int,
+        index: int,
+        block: Block,
+        z: torch.Tensor,
+        var: torch.Tensor | None,
+        out: torch.Tensor,
+        row: int,
     ) -> None:
         """Adds a block's converted results to out (rows of samples, groups, cols, positions)."""
         kept = len(block.outputs)
         if not block.references and kept == out.shape[2]:
-            self.convert_block(trial, index, block, z, var, out.view(out.shape[0], -1, out.shape[3]))
+            self.convert_block(trial, index, block, z, var, out.view(out.shape[0], -1, out.shape[3]), row)
             return
         acc = torch.zeros(out.shape[0], out.shape[1], block.columns, out.shape[3], device=out.device)
-        self.convert_block(trial, index, block, z, var, acc.view(out.shape[0], -1, out.shape[3]))
+        self.convert_block(trial, index, block, z, var, acc.view(out.shape[0], -1, out.shape[3]), row)
         value = acc[:, :, :kept]
         if block.references:
             scale = torch.as_tensor(self.effective.scale[:, block.outputs], dtype=out.dtype, device=out.device)
-            value = (value - acc[:, :, kept:][:, :, block.tile_of[:kept]]) * scale[..., None]
-        out[:, :, block.outputs] += value
+            reference = acc[:, :, kept:]
+            if block.references > 1:
+                reference = reference[:, :, block.tile_of[:kept]]
+            value = value.sub_(reference).mul_(scale[..., None])
+        if kept == out.shape[2]:
+            out += value
+        else:
+            out[:, :, block.outputs] += value
 
-    def _windows(self, v: torch.Tensor, block: Block, weight: torch.Tensor) -> torch.Tensor:
-        """Window products of one block: v (steps, batch, channels, h, w), weight (groups, rows, columns)."""
+    def _held(self, block: Block) -> tuple[int, int]:
+        """Channels of a group [first, last) that a block holds rows of."""
+        window = self.effective.matrix.window
+        assert window is not None
+        area = window.kernel[0] * window.kernel[1]
+        return block.row0 // area, -(-block.row1 // area)
+
+    def _channels(self, v: torch.Tensor, block: Block) -> torch.Tensor:
+        """The maps a block reads, padded where sides differ: (steps, batch, channels, h, w) -> (steps*batch, ...)."""
         matrix = self.effective.matrix
         window = matrix.window
         assert window is not None
-        area = window.kernel[0] * window.kernel[1]
-        first, last = block.row0 // area, -(-block.row1 // area)
+        first, last = self._held(block)
+        maps = v.reshape(-1, matrix.groups, v.shape[2] // matrix.groups, *v.shape[3:])
+        maps = maps[:, :, first:last].reshape(maps.shape[0], -1, *v.shape[3:])
+        top, bottom, left, right = window.padding
+        return maps if (top, left) == (bottom, right) else functional.pad(maps, (left, right, top, bottom))
+
+    def _windows(self, maps: torch.Tensor, block: Block, weight: torch.Tensor) -> torch.Tensor:
+        """Window products of one block: maps from _channels, weight (groups, rows, columns)."""
+        matrix = self.effective.matrix
+        window = matrix.window
+        assert window is not None
+        area, (first, last) = window.kernel[0] * window.kernel[1], self._held(block)
         kernel = weight
         if block.row0 % area or block.row1 % area:  # the block cuts through a channel: zero what it does not hold
             kernel = functional.pad(weight, (0, 0, block.row0 - first * area, last * area - block.row1))
         kernel = kernel.transpose(1, 2).reshape(-1, last - first, *window.kernel)
-        steps, batch, channels = v.shape[:3]
-        maps = v.reshape(steps * batch, matrix.groups, channels // matrix.groups, *v.shape[3:])[:, :, first:last]
-        maps = maps.reshape(steps * batch, -1, *v.shape[3:])
         top, bottom, left, right = window.padding
-        padding: tuple[int, int] = (0, 0)
-        if top == bottom and left == right:
-            padding = (top, left)
-        else:
-            maps = functional.pad(maps, (left, right, top, bottom))
-        return functional.conv2d(maps, kernel, None, window.stride, padding, window.dilation, matrix.groups)
+        padding = (top, left) if (top, left) == (bottom, right) else (0, 0)
+        alone = maps.shape[0] == 1
+        if alone:  # one map alone may be summed in another order than several
+            maps = maps.expand(2, -1, -1, -1)
+        found = functional.conv2d(maps, kernel, None, window.stride, padding, window.dilation, matrix.groups)
+        return found[:1] if alone else found
 
 
-def quantizing(
-    adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tally: Tally, first: Callable[[int], int]
-) -> Convert:
-    """Converters of a programmed chip. weights: (steps,) float32; keys[trial][block] are noise streams; first(rows) the
-    first noise row index."""
+def _product(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """rows @ matrix, summed in the same order for any number of rows, so that results do not depend on the batch.
 
-    def run(trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor) -> None:
+    Kernels treat a remainder of rows differently; there is none in whole blocks of them.
+    """
+    count = len(rows)
+    if count % BLOCK_ROWS == 0:
+        return rows @ matrix
+    return (functional.pad(rows, (0, 0, 0, -count % BLOCK_ROWS)) @ matrix)[:count]
+
+
+def quantizing(adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tally: Tally) -> Convert:
+    """Converters of a programmed chip. weights: (steps,) float32; keys[trial][block] are noise streams."""
+
+    def run(
+        trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor, row: int
+    ) -> None:
         clipped, codes = convert(
-            z, var, adcs[index], trial, weights, block.slices, block.columns, keys[trial][index], first(z.shape[1]), acc
+            z, var, adcs[index], trial, weights, block.slices, block.columns, keys[trial][index], row, acc
         )
         tally.clipped += clipped
         tally.codes += codes
@@ -157,19 +234,14 @@ def quantizing(
 
 
 def recording(seen: list[list[torch.Tensor]], weights: np.ndarray, percentile: float) -> Convert:
-    """Ideal converters that note, per block, each column's |z| percentile over the batch."""
+    """Ideal converters that note each column's |z| percentile over every piece of a batch."""
 
-    def run(trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor) -> None:
-        flat = z.detach().abs().transpose(2, 3).reshape(-1, z.shape[2])
-        if percentile >= 100.0:
-            top = flat.amax(0)
-        else:
-            kept = flat
-            if len(flat) > SAMPLED_ROWS:
-                kept = flat[sampled_rows(len(flat), SAMPLED_ROWS).to(flat.device)]
-            rank = min(kept.shape[0], max(1, int(np.ceil(percentile / 100 * kept.shape[0]))))
-            top = kept.kthvalue(rank, dim=0).values
-        seen[index].append(top)
+    def run(
+        trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor, row: int
+    ) -> None:
+        size = z.detach().abs().permute(2, 0, 1, 3).reshape(z.shape[2], -1)
+        above = int((1 - percentile / 100) * size.shape[1])
+        seen[index].append(size.topk(above + 1, dim=1).values[:, -1] if above else size.amax(1))
         convert(z, None, Adc.ideal(block.gain), trial, weights, block.slices, block.columns, 0, 0, acc)
 
     return run

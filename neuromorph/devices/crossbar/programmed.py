@@ -194,21 +194,17 @@ class _RunningHost(NodeHost):
             dict.fromkeys(programmed.effective, 0),
         )
 
-    def _matrix_host(self, name: str, batch: int) -> MatrixHost:
+    def _matrix_host(self, name: str) -> MatrixHost:
         p = self.programmed
         keys = p.keys(name, self.calls[name])
-        p.tallies[name].calls = max(p.tallies[name].calls, self.calls[name] + 1)
+        p.tallies[name].begin(self.calls[name])
         self.calls[name] += 1
-
-        def first(rows: int) -> int:
-            return self.first_sample * (rows // batch)
-
         coding = p.codings[name]
-        convert = quantizing(p.adcs[name], p.weights[name], keys, p.tallies[name], first)
-        return MatrixHost(p.effective[name], coding, convert, p.tallies[name])
+        convert = quantizing(p.adcs[name], p.weights[name], keys, p.tallies[name])
+        return MatrixHost(p.effective[name], coding, convert, p.tallies[name], self.first_sample)
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
-        return self._matrix_host(matrix, x.shape[1]).linear(x)
+        return self._matrix_host(matrix).linear(x)
 
     def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
-        return self._matrix_host(matrix, x.shape[1]).conv(x)
+        return self._matrix_host(matrix).conv(x)
