@@ -206,4 +206,4 @@ _WORDS = {
 
 
 def unmodelled_words(what: str) -> str:
-    return _WORDS.get(what, f"{what[:1].upper()}{what[1:]} of")
+    return _WORDS.get(what, f"{what[:1].upper()}{what[1:].replace('_', ' ')} of")

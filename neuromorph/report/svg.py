@@ -61,11 +61,12 @@ def _n(value: float) -> str:
 
 
 def fit(text: str, room: float, size: float) -> str:
-    """`text` cut with an ellipsis to at most `room` pixels at a font size; empty where nothing would be left."""
+    """`text` with its middle cut out to fit in `room` pixels at a font size; empty where too little would be left."""
     most = int(room / (size * CHARACTER))
     if len(text) <= most:
         return text
-    return text[: most - 1] + "…" if most >= 3 else ""
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}" if most >= 3 else ""
 
 
 def width_of(text: str, size: float) -> float:

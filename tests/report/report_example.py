@@ -70,7 +70,8 @@ def example(layers: int = 3, chips: int = 4, name: str = "net", static_w: float 
     ]  # fmt: skip
     return Report(
         title=f"{name} on chip",
-        provenance={"network": name, "architecture": "chip", "seed": 0, "boundary": "chip", "samples": 100, "time_s": 0.0},
+        provenance={"network": name, "architecture": "chip", "seed": 0, "boundary": "chip", "samples": 100,
+                    "time_s": 0.0},
         metrics=tuple(found),
         chips={"trials": list(range(chips)), "accuracy": accuracy, "float_accuracy": 0.975} if chips else {},
         layers=tuple(layer_row(n, 100.0 * (i + 1) * 3.5e-12, 10 * (i + 1)) for i, n in enumerate(names)),
@@ -78,8 +79,8 @@ def example(layers: int = 3, chips: int = 4, name: str = "net", static_w: float 
         area=(
             {"component": "chip.core.adc", "count": 4, "each_m2": 5e-7, "area_m2": 2e-6, "leakage_w": static_w,
              "basis": "reported", "source": "book"},
-            {"component": "chip.link", "count": 1, "each_m2": None, "area_m2": None, "leakage_w": None, "basis": "assumed",
-             "source": ""},
+            {"component": "chip.link", "count": 1, "each_m2": None, "area_m2": None, "leakage_w": None,
+             "basis": "assumed", "source": ""},
         ),
         gantt=tuple(busy),
         floor={"columns": side, "rows": side, "topology": "mesh", "tiles": tiles,
@@ -87,9 +88,9 @@ def example(layers: int = 3, chips: int = 4, name: str = "net", static_w: float 
         traffic={"bits": 640.0, "bit_hops": 640.0, "mean_hops": 1.0, "lower_bound": 600.0, "start": "snake",
                  "busiest_link_bits": 640.0, "random": 1280.0, "snake": 900.0, "refined": 640.0},
         sources=(
-            {"part": name, "quantity": "energy", "component": "chip.core.adc", "value": 3e-12, "unit": "J", "low": 1e-12,
-             "high": 6e-12, "basis": "reported", "source": "book", "where": "table 1", "citation": "A book, 2020",
-             "url": "https://example.org/book"},
+            {"part": name, "quantity": "energy", "component": "chip.core.adc", "value": 3e-12, "unit": "J",
+             "low": 1e-12, "high": 6e-12, "basis": "reported", "source": "book", "where": "table 1",
+             "citation": "A book, 2020", "url": "https://example.org/book"},
             {"part": "b", "quantity": "noise", "component": "chip.core.array", "value": None, "unit": "S", "low": None,
              "high": None, "basis": "assumed", "source": "", "where": "", "citation": "", "url": "javascript:alert(1)"},
         ),

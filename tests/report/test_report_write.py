@@ -192,12 +192,12 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path):
     file = tmp_path / "report.json"
     for length in range(0, len(text), 97):
         file.write_bytes(text[:length])
-        with pytest.raises(InputError, match="report.json:[0-9]+:[0-9]+: (the file ends too early|not JSON)"):
+        with pytest.raises(InputError, match=r"report\.json:[0-9]+:[0-9]+: (the file ends too early|not JSON)"):
             read_report(file)
 
 
 def test_missing_files_and_folders(tmp_path: Path):
-    with pytest.raises(InputError, match="no report.json"):
+    with pytest.raises(InputError, match=r"no report\.json"):
         read_report(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
         read_report(tmp_path / "none.json")
