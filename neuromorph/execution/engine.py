@@ -73,7 +73,7 @@ def execute(
         parts = _in_processes(job, inputs, labels, chips, workers)
     else:
         parts = [job.run(inputs, labels, group, progress) for group in job.groups(chips)]
-    merged = _merge(parts)
+    merged = _Merged(parts)
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
         merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
@@ -176,10 +176,10 @@ class Job:
                     np.asarray(inputs[start : start + self.batch]), dtype=torch.float32, device=self.torch_device
                 )[None]
                 reference: dict[str, torch.Tensor] = {}
-                watch = start < SNR_SAMPLES
-                exact = evaluator(x, record=reference.__setitem__ if watch else None)
+                watched = SNR_SAMPLES - start
+                exact = evaluator(x, record=reference.__setitem__ if watched > 0 else None)
                 hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in programmed.items()}}
-                record = part_recorder(part, reference, set(programmed)) if watch else None
+                record = part_recorder(part, reference, set(programmed), watched) if watched > 0 else None
                 y = evaluator(x, hosts=hosts, record=record)
                 if isinstance(exact, tuple) or isinstance(y, tuple):
                     raise InputError("networks with several outputs are not executed yet; choose one output")
@@ -194,12 +194,14 @@ class Job:
         return part
 
 
-def part_recorder(part: Part, reference: dict[str, torch.Tensor], nodes: set[str]) -> Callable[..., None]:
-    """Adds each hosted node's signal and noise power against its reference to the part."""
+def part_recorder(
+    part: Part, reference: dict[str, torch.Tensor], nodes: set[str], samples: int
+) -> Callable[..., None]:  # fmt: skip
+    """Adds each hosted node's signal and noise power against its reference to the part, for the first samples."""
 
     def record(name: str, value: torch.Tensor) -> None:
         if name in nodes:
-            exact = reference[name]
+            exact, value = reference[name][:, :samples], value[:, :samples]
             part.signal[name] = part.signal.get(name, 0.0) + float(exact.double().square().sum())
             # mean over chips, sum over samples
             part.noise[name] = (
@@ -271,10 +273,6 @@ class _Merged:
             spread = float(sum(w * p.stats[name].spread for w, p in zip(weights, self.parts, strict=True)))
             merged[name] = Statistics(values, first.origin, spread)
         return merged
-
-
-def _merge(parts: list[Part]) -> _Merged:
-    return _Merged(sorted(parts, key=lambda p: p.trials))
 
 
 def _work(job: Job, inputs: np.ndarray, labels: np.ndarray | None, group: tuple[int, ...]) -> Part:

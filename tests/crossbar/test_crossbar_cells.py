@@ -214,7 +214,7 @@ def test_faults_have_their_fraction_and_hold_their_conductance() -> None:
     for fraction, value in ((0.02, 25.0), (0.05, 0.0)):
         found = np.isclose(aged, value, rtol=1e-12, atol=0).sum()
         assert abs(found - fraction * N) < 5 * np.sqrt(N * fraction * (1 - fraction))
-    fresh, aged = states(CellPhysics(part, frozenset({"faults"})), 0.5, DAY)
+    _, aged = states(CellPhysics(part, frozenset({"faults"})), 0.5, DAY)
     assert not np.isin(aged, (0.0, 25.0)).any()
 
 

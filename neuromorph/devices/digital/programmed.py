@@ -43,7 +43,8 @@ class _IntegerMatrix:
         self.active: np.ndarray | None = None
         self.per_sample: list[np.ndarray] = []
 
-    def encode(self, x: torch.Tensor, samples: int) -> torch.Tensor:
+    def encode(self, x: torch.Tensor, samples: int, call: int) -> torch.Tensor:
+        """Codes of x (trials, samples, ...); call: how many products of these samples came before (time steps)."""
         code = x / self.input_step
         if self.quantize_inputs:
             code = code.round_().clamp_(-self.input_top if self.signed else 0, self.input_top)
@@ -51,7 +52,11 @@ class _IntegerMatrix:
         live = (code != 0).reshape(-1, *code.shape[code.dim() - features :])
         count = live.sum(0).double().cpu().numpy()
         self.active = count if self.active is None else self.active + count
-        self.per_sample.append(live.reshape(x.shape[0] * samples, -1).sum(1).double().cpu().numpy())
+        each = live.reshape(x.shape[0] * samples, -1).sum(1).double().cpu().numpy()
+        if call:
+            self.per_sample[-1] = self.per_sample[-1] + each
+        else:
+            self.per_sample.append(each)
         self.samples += x.shape[0] * samples
         return code.to(self.dtype)
 
@@ -113,7 +118,7 @@ class _IntegerHost(FloatHost):
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         m = self._use(matrix)
-        code = m.encode(x, x.shape[1])
+        code = m.encode(x, x.shape[1], self.calls[matrix] - 1)
         weight = torch.as_tensor(m.codes[0].T, dtype=m.dtype, device=x.device)
         return m.decode(functional.linear(code, weight), -1)
 
@@ -121,7 +126,7 @@ class _IntegerHost(FloatHost):
         m = self._use(matrix)
         window = m.matrix.window
         assert window is not None
-        code = m.encode(x, x.shape[1])
+        code = m.encode(x, x.shape[1], self.calls[matrix] - 1)
         kernel = m.codes.transpose(0, 2, 1).reshape(m.matrix.groups * m.matrix.cols, -1, *window.kernel)
         weight = torch.as_tensor(np.ascontiguousarray(kernel), dtype=m.dtype, device=x.device)
         total = convolve(code.reshape(-1, *code.shape[-3:]), weight, window, m.matrix.groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -98,7 +99,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def mlp(seed: int = 1, sizes: Sequence[int] = (12, 9, 4)) -> Graph:
     r, nodes, last = rng(seed), [], "x"
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         nodes.append(Node(f"fc{i}", dense.Linear(r.normal(size=(b, a)), r.normal(size=b)), (last,), f"fc{i}"))
         last = f"fc{i}"
         if i + 2 < len(sizes):
