@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neuromorph.devices.kind import Assumption
     from neuromorph.execution import attribute, calibrate, execute
     from neuromorph.execution.finetune import finetune
-    from neuromorph.graph.compress import compress
+    from neuromorph.graph.compress import apply_steps, parse_steps, prune, quantize
     from neuromorph.graph.data import read_data
     from neuromorph.graph.importers import read_graph, save_graph
     from neuromorph.graph.importers.torch_import import from_torch
@@ -29,7 +29,10 @@ _HOMES = {
     "attribute": "neuromorph.execution",
     "calibrate": "neuromorph.execution",
     "compare": "neuromorph.report",
-    "compress": "neuromorph.graph.compress",
+    "apply_steps": "neuromorph.graph.compress",
+    "parse_steps": "neuromorph.graph.compress",
+    "prune": "neuromorph.graph.compress",
+    "quantize": "neuromorph.graph.compress",
     "execute": "neuromorph.execution",
     "finetune": "neuromorph.execution.finetune",
     "from_torch": "neuromorph.graph.importers.torch_import",
@@ -47,16 +50,19 @@ _HOMES = {
 __all__ = [
     "Assumption",
     "__version__",
+    "apply_steps",
     "attribute",
     "calibrate",
     "compare",
-    "compress",
     "execute",
     "finetune",
     "from_torch",
     "load_architecture",
     "load_datasheet",
+    "parse_steps",
     "place",
+    "prune",
+    "quantize",
     "read_data",
     "read_graph",
     "run",

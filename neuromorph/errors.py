@@ -55,7 +55,7 @@ class InputError(NeuromorphError):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
 
-    def __reduce__(self):  # keeps the problems across process boundaries
+    def __reduce__(self) -> tuple[type[InputError], tuple[object, ...]]:  # keeps the problems across process boundaries
         return (type(self), (self.problems,))
 
 
@@ -70,5 +70,5 @@ class MissingExtraError(NeuromorphError):
         super().__init__(f"{package} is needed for this and is not installed (pip install 'neuromorph[{extra}]')")
         self.package, self.extra = package, extra
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return (type(self), (self.package, self.extra))

@@ -50,7 +50,7 @@ def schedule(
     engine: "recursion" (compiled) or "simpy" (discrete events); both give the same times.
     """
     pipeline, unmodelled = pipeline_of(placement, activity)
-    timeline = simulate(pipeline, max(samples, 2), engine=engine)  # type: ignore[arg-type]
+    timeline = simulate(pipeline, max(samples, 2), engine=engine)
     return Schedule(
         timeline,
         float(timeline.latency_s[0]),
@@ -71,7 +71,8 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
     services, unmodelled = _services(placement, activity)
     servers = _servers(placement)
     stages = [Stage(name, 0.0, tokens_of(shape)) for name, shape in graph.input_shapes.items()]
-    edges, orders = [], {}
+    edges: list[Edge] = []
+    orders: dict[str, list[str]] = {}
     delays = _delays(placement)
     for node in graph.nodes:
         tokens = tokens_of(shapes[node.name])

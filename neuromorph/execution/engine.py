@@ -12,7 +12,7 @@ import numpy as np
 from neuromorph.activity import core_of, hosted
 from neuromorph.devices.kind import DeviceKind, Draw, Programmed, Statistics, device_kind
 from neuromorph.errors import InputError
-from neuromorph.execution.calibrate import Calibration, calibrate
+from neuromorph.execution.calibration import Calibration, calibrate
 from neuromorph.execution.result import Execution, LayerQuality
 
 if TYPE_CHECKING:

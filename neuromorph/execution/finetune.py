@@ -21,7 +21,7 @@ import torch
 from neuromorph.activity import core_of, hosted
 from neuromorph.devices.kind import Draw, Layout, device_kind
 from neuromorph.errors import InputError
-from neuromorph.execution.calibrate import CHUNK, Calibration, calibrate
+from neuromorph.execution.calibration import CHUNK, Calibration, calibrate
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
 
