@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from neuromorph.execution.calibrate import Calibration
+    from neuromorph.execution.calibration import Calibration
     from neuromorph.mapping.placement import Placement
 
 BATCH = 128

@@ -1,0 +1,46 @@
+"""Looks at what the demo wrote: every report is there, adds up, and says something plausible."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+LEAST_ACCURACY = 0.9
+"""Below this even a noisy chip has not run the network it was given."""
+
+
+def check(folder: Path) -> list[str]:
+    """Faults of a demo folder; none if all is well."""
+    faults = []
+    reports = sorted(folder.glob("*/*/report.json"))
+    if len(reports) != 40:
+        faults.append(f"{len(reports)} reports, expected 40")
+    for path in reports:
+        report = json.loads(path.read_text())
+        metrics = {m["name"]: m["value"] for m in report["metrics"]}
+        total = math.fsum(r["energy_j"] for r in report["ledger"] if r["energy_j"] is not None)
+        if not math.isclose(total, metrics["energy"], rel_tol=1e-9):
+            faults.append(f"{path}: ledger adds up to {total} J, report says {metrics['energy']} J")
+        if len(report["chips"]["accuracy"]) < 10:
+            faults.append(f"{path}: fewer than 10 chips")
+        if metrics["accuracy"] < LEAST_ACCURACY or metrics["accuracy"] > 1:
+            faults.append(f"{path}: accuracy {metrics['accuracy']}")
+        for name in ("energy", "latency", "area", "interval"):
+            if not metrics[name] or metrics[name] <= 0:
+                faults.append(f"{path}: {name} is {metrics[name]}")
+        for name in ("report.html", "ledger.csv"):
+            if not (path.parent / name).exists():
+                faults.append(f"{path.parent / name} is missing")
+    if not (folder / "compare.html").exists():
+        faults.append("compare.html is missing")
+    return faults
+
+
+if __name__ == "__main__":
+    found = check(Path(sys.argv[1]))
+    for fault in found:
+        print(f"demo: {fault}", file=sys.stderr)
+    print(f"demo: {len(found)} faults")
+    sys.exit(1 if found else 0)
