@@ -151,11 +151,13 @@ def _metrics(
     low, high = ledger.range_j
     basis = weakest(ledger.basis, "simulated" if ledger.origin == "executed" else "assumed")
     energy, interval, latency = steady.total_j, schedule.interval_s, schedule.latency_s
-    static = "static power times latency included" if ledger.total("static") else "no static power is known"
+    # without a figure for any component static energy is unknown, not zero
+    known = any(row.kind == "static" for row in ledger)
+    static = "static power times latency included" if known else "no static power is known"
     found += [
         Metric("energy", ledger.total_j, "J", low, high, basis, f"one inference, {ledger.boundary}; {static}"),
         Metric("dynamic_energy", ledger.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", ledger.total("static"), "J", basis=basis),
+        Metric("static_energy", ledger.total("static") if known else None, "J", basis=basis, note=static),
         Metric("steady_energy", energy, "J", basis=basis, note="one inference of a full pipeline"),
         Metric("latency", latency, "s", note="one inference on an idle chip"),
         Metric("interval", interval, "s", note=f"of a full pipeline; {schedule.bottleneck} is the bottleneck"),
@@ -214,7 +216,17 @@ def _layers(
 
 
 def _gantt(schedule: Schedule) -> list[dict[str, Any]]:
-    rows = schedule.timeline.gantt(samples=range(min(GANTT_SAMPLES, schedule.timeline.samples)))
+    """Bars of the first samples. Where they are too many, short gaps are closed, then samples left out; layers stay."""
+    timeline = schedule.timeline
+    samples, shortest_s = min(GANTT_SAMPLES, timeline.samples), 0.0
+    rows = timeline.gantt(samples=range(samples))
+    end_s = max((r.end_s for r in rows), default=0.0)
+    while len(rows) > GANTT_ROWS and (samples > 1 or shortest_s < end_s):
+        if shortest_s < end_s:
+            shortest_s = max(shortest_s * 4, end_s / 4096)
+        else:
+            samples -= 1
+        rows = timeline.gantt(samples=range(samples), shortest_s=shortest_s)
     return [asdict(r) for r in rows[:GANTT_ROWS]]
 
 
