@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from neuromorph.report.model import Report
 
 
+MAP = 760
+"""Width of the floor map in CSS pixels."""
+
+FEW_TILES = 300
+"""Maps of more tiles bear no text and are drawn once for all widths."""
+
+
 @dataclass(frozen=True)
 class Card:
     """A headline number: what it is, the number, and lines that qualify it."""
@@ -232,13 +239,18 @@ def _floor(report: Report) -> tuple[Picture, list[tuple[int, str]]] | None:
     if not plan.get("tiles"):
         return None
     numbers = floor.layer_numbers(plan, [str(r.get("layer", "")) for r in report.layers])
-    chart = charts.both(lambda w: floor.floor_map(plan, numbers, w), 760)
+    seen = floor.window(plan)
+    small = seen.columns * seen.rows <= FEW_TILES
+    chart = charts.both(lambda w: floor.floor_map(plan, numbers, w), MAP) if small else (
+        floor.floor_map(plan, numbers, MAP)
+    )  # fmt: skip
     links = [float(k["bits"]) for k in plan.get("links", [])]
     note = "The bar at the foot of a tile is how full it is."
     if links:
         note += f" Lines are links, as thick as their traffic, the busiest {quantity(max(links), 'bit')} per inference."
     else:
-        note += " Traffic is not drawn for this network between tiles."
+        note += " Traffic on the links of this network between tiles is not drawn."
+    note = " ".join(filter(None, (note, floor.window_note(plan, seen))))
     return Picture("floor", "Floor map", note, chart), [(n, name) for name, n in numbers.items()]
 
 

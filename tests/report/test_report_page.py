@@ -14,7 +14,7 @@ import pytest
 from report_example import HOSTILE, example, ledger_row, variant
 
 from neuromorph.report import Metric, charts, figures, tables
-from neuromorph.report.floor import floor_map, layer_numbers
+from neuromorph.report.floor import floor_map, layer_numbers, window, window_note
 from neuromorph.report.html import page
 from neuromorph.report.svg import fit, log_ticks, ticks
 
@@ -250,6 +250,26 @@ def test_floor_map_draws_every_tile_and_link():
     assert chart.count('class="tile-empty"') == 1
     assert "640 bit per inference" in chart
     assert "utilisation 25 %" in chart
+
+
+def tile(x: int, y: int, used: bool) -> dict:
+    return {"x": x, "y": y, "tile": 0, "utilisation": 0.5, "layers": ["a"] if used else []}
+
+
+@pytest.mark.parametrize(("side", "used", "drawn", "note"), [
+    (3, {(1, 1)}, 9, ""),
+    (10, {(0, 0), (1, 0)}, 6, "3 by 2 of 10 by 10 tiles are drawn; the rest is not used."),
+    (10, {(0, 0), (9, 9)}, 100, ""),
+    (60, {(5, 5), (59, 59)}, 1600, "40 by 40 of 60 by 60 tiles are drawn; 1 of those in use are among the rest."),
+])  # fmt: skip
+def test_floor_map_shows_the_part_in_use(side, used, drawn, note):
+    plan = {"columns": side, "rows": side, "links": [],
+            "tiles": [tile(x, y, (x, y) in used) for y in range(side) for x in range(side)]}  # fmt: skip
+    for width in (760, 340):
+        chart = str(floor_map(plan, {"a": 1}, width))
+        assert chart.count('class="tile"') + chart.count('class="tile-empty"') == drawn
+        assert not re.search(r'(width|height)="-', chart)
+    assert window_note(plan, window(plan)) == note
 
 
 def test_short_paths_are_the_shortest_unique_endings():
