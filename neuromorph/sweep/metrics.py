@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.costing.schedule import schedule
+from neuromorph.mapping import views
 
 if TYPE_CHECKING:
     from neuromorph.activity import Activity
@@ -29,7 +30,8 @@ class Timing:
     def of(cls, placement: Placement, activity: Activity) -> Timing:
         """Of a placement with this activity."""
         times = schedule(placement, activity)
-        own: dict[str, float | None] = {"arrays": float(len(placement.array_cells)), "bit_hops": placement.bit_hops}
+        own: dict[str, float | None] = {name: value for name, value, _, _ in views.metrics(placement)}
+        own["bit_hops"] = placement.bit_hops
         return cls(times.latency_s, times.interval_s, placement.graph.macs, own)
 
 
@@ -41,7 +43,7 @@ def metrics_of(
     accuracy (95 % interval of the mean over chips), accuracy_worst, accuracy_best, float_accuracy, output_error;
     energy_j of one inference on an idle chip (interval: every price at its low and high end) and its parts;
     steady_energy_j, interval_s, throughput_per_s, power_w and efficiency_per_j (2 operations per multiply-accumulate)
-    of a full pipeline; latency_s; area_m2; arrays and bit_hops of the placement.
+    of a full pipeline; latency_s; area_m2; what the placement uses, and its bits times hops. None: not known.
     """
     found: dict[str, float | None] = {}
     if execution is not None:
@@ -55,7 +57,9 @@ def metrics_of(
     steady = single.total("dynamic") + area.leakage_w * timing.interval_s
     low, high = single.range_j
     found |= {"energy_j": single.total_j, "energy_j_low": low, "energy_j_high": high}
-    found |= {"dynamic_energy_j": single.total("dynamic"), "static_energy_j": single.total("static")}
+    known = any(row.kind == "static" for row in single)
+    found |= {"dynamic_energy_j": single.total("dynamic")}
+    found["static_energy_j"] = single.total("static") if known else None
     found |= {"steady_energy_j": steady, "latency_s": timing.latency_s, "interval_s": timing.interval_s}
     found["throughput_per_s"] = 1.0 / timing.interval_s if timing.interval_s > 0 else None
     found["power_w"] = steady / timing.interval_s if timing.interval_s > 0 else None

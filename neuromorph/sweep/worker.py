@@ -114,12 +114,15 @@ def _die_with(parent: Any) -> None:
 
 
 def _one_thread() -> None:
-    """Workers share the machine by number, so none may take all its cores. torch stays unimported where not needed."""
+    """Workers share the machine by number, so none may take all its cores. Nothing is imported for it."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    else:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.setdefault("MKL_NUM_THREADS", "1")
+    if "numba" in sys.modules:
+        sys.modules["numba"].set_num_threads(1)
+    else:  # numba refuses a change of this one once it runs
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # for what is imported later
+        os.environ.setdefault(variable, "1")
 
 
 def ready() -> int:
