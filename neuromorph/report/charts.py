@@ -55,14 +55,17 @@ def energy_by_component(series: EnergySeries, width: int) -> Markup:
     return _bars(rows, series.total, width, "Energy per inference by component and action")
 
 
-def energy_by_layer(ledger: Sequence[Mapping[str, Any]], series: EnergySeries, width: int) -> Markup:
+def energy_by_layer(
+    ledger: Sequence[Mapping[str, Any]], layers: Sequence[str], series: EnergySeries, width: int
+) -> Markup:
     """One stacked bar per layer in the network's order, parts in the order of the component chart."""
     cells = sums(ledger, "layer", "component", "action")
-    order = list(dict.fromkeys(str(r["layer"]) for r in ledger))
-    totals = {layer: math.fsum(v for k, v in cells.items() if k[0] == layer) for layer in order}
+    order = list(dict.fromkeys([*layers, *(str(r["layer"]) for r in ledger)]))
+    totals = dict.fromkeys(order, 0.0) | {key[0]: v for key, v in sums(ledger, "layer").items()}
+    order = [name for name in order if totals[name]]
     shown = sorted(order, key=lambda name: -totals[name])[:MOST_BARS]
     rows = []
-    for layer in (name for name in order if name in shown and totals[name]):
+    for layer in (name for name in order if name in shown):
         parts = [(series.colour[k], cells[(layer, *k)], series.names[k]) for k in series.totals if (layer, *k) in cells]
         rows.append((layer, layer, parts))
     rest = math.fsum(v for name, v in totals.items() if name not in shown)
@@ -123,7 +126,9 @@ def chips_strip(
     rise = max(columns.values(), default=1) * (2 * radius + 1) + 30
     base = max(rise, 70.0)
     canvas = Canvas(width, base + 72, f"{what} of {len(values)} chips, mean {accuracy(mean)}")
-    for value in ticks(bottom, top, 7 if width > NARROW else 4):
+    # a fraction has no room above 1
+    marks_shown = [v for v in ticks(bottom, top, 7 if width > NARROW else 4) if v <= max(1.0, max(marks))]
+    for value in marks_shown:
         canvas.line(at(value), 24, at(value), base + 42, "grid")
         canvas.text(at(value), base + 58, percent(value, 5), "mute", "middle")
     canvas.line(left, base, right, base, "axis")
@@ -159,36 +164,31 @@ def timeline(rows: Sequence[Mapping[str, Any]], latency_s: float | None, width: 
     end = max((float(r["end_s"]) for r in rows), default=0.0) or 1.0
     stacked = width <= NARROW
     gutter = 0.0 if stacked else min(170.0, 14 + max((width_of(s, FONT) for s in stages), default=0.0))
-    step, offset = (40, 18) if stacked else (26, 4)
-    height = len(stages) * step
-    canvas = Canvas(width, height + 46, f"Timeline of {len(stages)} layers over {quantity(end, 's')}")
+    step, offset, head = (40, 18, 22) if stacked else (26, 4, 22)
+    foot = head + len(stages) * step
+    canvas = Canvas(width, foot + 26, f"Timeline of {len(stages)} layers over {quantity(end, 's')}")
     span = width - gutter - 18
 
     def at(time: float) -> float:
         return gutter + span * time / end
 
-    for value in ticks(0.0, end, 9 if not stacked else 6):
-        canvas.line(at(value), 0, at(value), height + 4, "grid")
-        canvas.text(
-            at(value), height + 20, quantity(value, "s", 3) if value else "0", "mute", "middle" if value else "start"
-        )
-    lanes = {stage: i for i, stage in enumerate(stages)}
-    for stage, i in lanes.items():
+    for value in ticks(0.0, end, 6 if stacked else 9):
+        text = quantity(value, "s", 3) if value else "0"
+        canvas.line(at(value), head, at(value), foot + 4, "grid")
+        x = min(at(value), width - width_of(text, FONT) / 2)
+        canvas.text(x, foot + 20, text, "mute", "middle" if value else "start")
+    tops = {stage: head + i * step + offset for i, stage in enumerate(stages)}
+    for stage, top in tops.items():
         room = width if stacked else gutter - 8
-        canvas.text(0, i * step + 13 if stacked else i * step + 17, fit(stage, room, FONT), "", "start", stage)
-        y = i * step + offset + 8
-        canvas.line(gutter, y, gutter + span, y, "lane")
+        canvas.text(0, top - 5 if stacked else top + 13, fit(stage, room, FONT), "", "start", stage)
+        canvas.line(gutter, top + 8, gutter + span, top + 8, "lane")
     for row in coarsened(rows, end / span * 0.5):
-        y = lanes[str(row["stage"])] * step + offset
-        _timeline_bar(canvas, row, at(float(row["begin_s"])), at(float(row["end_s"])), y)
+        _timeline_bar(canvas, row, at(float(row["begin_s"])), at(float(row["end_s"])), tops[str(row["stage"])])
     if latency_s is not None and 0 < latency_s <= end:
-        x = at(latency_s)
-        canvas.line(
-            x, 0, x, height + 26, "reference", f"latency of one inference on an idle chip: {quantity(latency_s, 's')}"
-        )
-        said = f"latency {quantity(latency_s, 's')}"
+        x, said = at(latency_s), f"latency {quantity(latency_s, 's')}"
+        canvas.line(x, head - 4, x, foot, "reference", f"one inference on an idle chip: {said}")
         half = width_of(said, FONT) / 2
-        canvas.text(min(max(x, half), width - half), height + 39, said, "strong halo", "middle")
+        canvas.text(min(max(x, half), width - half), head - 9, said, "strong halo", "middle")
     return canvas.render()
 
 

@@ -195,7 +195,8 @@ def _energy(report: Report, series: charts.EnergySeries) -> list[Picture]:
     if not series.total:
         return []
     by_part = charts.both(lambda w: charts.energy_by_component(series, w))
-    by_layer = charts.both(lambda w: charts.energy_by_layer(report.ledger, series, w))
+    names = [str(r.get("layer", "")) for r in report.layers]
+    by_layer = charts.both(lambda w: charts.energy_by_layer(report.ledger, names, series, w))
     many = len({r["layer"] for r in report.ledger}) > charts.MOST_BARS
     note = f"The {charts.MOST_BARS} largest layers in the network's order. " if many else ""
     return [

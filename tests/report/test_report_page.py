@@ -92,6 +92,13 @@ def test_layer_shares_and_chart_bars_add_up():
     assert widths[1] / widths[0] == pytest.approx(5e-13 / 3e-12, rel=0.01)
 
 
+def test_layers_are_drawn_in_the_networks_order():
+    report = example(4)
+    series = charts.EnergySeries(report.ledger)
+    chart = str(charts.energy_by_layer(report.ledger[::-1], [f"net-{i}" for i in range(4)], series, charts.HALF))
+    assert re.findall(r"</title>(net-\d)<", chart) == ["net-0", "net-1", "net-2", "net-3"]
+
+
 def test_every_name_is_escaped():
     report = example(name=HOSTILE)
     report = replace(
@@ -238,6 +245,7 @@ def test_chips_of_one_value_and_one_chip_have_a_picture():
     for values in ([0.5], [0.5] * 20, [0.0, 1.0]):
         chart = str(charts.chips_strip(values, None, values[0], None, None, 340, "Accuracy"))
         assert chart.count("<circle") == len(values)
+        assert not re.search(r">100\.\d|>10[1-9]", chart)
         assert "nan" not in chart
 
 
