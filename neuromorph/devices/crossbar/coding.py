@@ -7,11 +7,11 @@ differential pair, an offset column has device 0 only.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from neuromorph.devices.crossbar import counting
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
@@ -37,10 +37,7 @@ class Coding:
 
 def slices_needed(weight_bits: int, cell_bits: int, signed_weights: str) -> int:
     """Cells per weight and polarity: ceil(magnitude bits / cell bits); 1 for continuous cells."""
-    if cell_bits == 0:
-        return 1
-    magnitude = weight_bits if signed_weights == "offset" else weight_bits - 1
-    return max(1, math.ceil(magnitude / cell_bits))
+    return int(counting.slices(weight_bits, cell_bits, signed_weights == "offset"))
 
 
 def devices_per_slice(signed_weights: str) -> int:
@@ -72,18 +69,61 @@ def encode(matrix: Matrix, unit: Component) -> Coding:
 def _encode_bits(weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str) -> Coding:
     if bits == 1 and signed == "offset":  # the two codes are -1 and +1, the reference lies between them
         return Coding((weight >= 0)[None, None].astype(float), np.ones(1), 2 * top, np.full(1, 0.5))
+    code, limit = _codes(weight, top, bits)
+    levels, reference = _levels(code, bits, cell_bits, signed)
+    weights = float(2**cell_bits - 1) * float(2**cell_bits) ** np.arange(len(levels))
+    return Coding(levels, weights, top / limit, reference)
+
+
+def _codes(weight: np.ndarray, top: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
+    """Integer codes of weights and the largest one."""
     limit = max(1, 2 ** (bits - 1) - 1)
-    code = np.rint(weight / top[:, None, :] * limit).astype(np.int64)
+    return np.rint(weight / top[:, None, :] * limit).astype(np.int64), limit
+
+
+def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Levels (slices, devices, *code.shape) of codes and those (slices,) of the reference column of an offset code."""
     count = slices_needed(bits, cell_bits, signed)
     base, digit_top = 2**cell_bits, 2**cell_bits - 1
-    weights = float(digit_top) * float(base) ** np.arange(count)
-    scale = top / limit
 
     def digits(magnitude: np.ndarray) -> np.ndarray:
         return np.stack([(magnitude // base**k) % base for k in range(count)]) / digit_top
 
     if signed == "differential":
-        levels = np.stack([digits(np.maximum(code, 0)), digits(np.maximum(-code, 0))], axis=1)
-        return Coding(levels, weights, scale, None)
+        return np.stack([digits(np.maximum(code, 0)), digits(np.maximum(-code, 0))], axis=1), None
     middle = 2 ** (bits - 1)
-    return Coding(digits(code + middle)[:, None], weights, scale, digits(np.array(middle)))
+    return digits(code + middle)[:, None], digits(np.array(middle))
+
+
+class LevelSums:
+    """Sums of the levels of a matrix for any number of weight and cell bits, as `encode` would give them.
+
+    Weights are rounded once per number of bits; how often each code occurs then gives the sum for all cells.
+    """
+
+    def __init__(self, weight: np.ndarray, signed: str, scaling: str) -> None:
+        self.weight, self.signed = weight, signed
+        self.top = full_scale(weight, scaling)
+        self._counts: dict[int, np.ndarray] = {}
+        self._found: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def __call__(self, weight_bits: int, cell_bits: int) -> tuple[float, float]:
+        """(levels of all weights, levels of a reference cell in every slice) added up."""
+        key = (weight_bits if cell_bits else 0, cell_bits)
+        if key not in self._found:
+            self._found[key] = self._sum(weight_bits, cell_bits)
+        return self._found[key]
+
+    def _sum(self, bits: int, cell_bits: int) -> tuple[float, float]:
+        if cell_bits == 0:
+            u = self.weight / self.top[:, None, :]
+            return (float(np.abs(u).sum()), 0.0) if self.signed == "differential" else (float((u + 1).sum() / 2), 0.5)
+        if bits == 1 and self.signed == "offset":
+            return float((self.weight >= 0).sum()), 0.5
+        if bits not in self._counts:
+            code, limit = _codes(self.weight, self.top, bits)
+            self._counts[bits] = np.bincount((code + limit).ravel(), minlength=2 * limit + 1)
+        counts = self._counts[bits]
+        limit = len(counts) // 2
+        levels, reference = _levels(np.arange(-limit, limit + 1), bits, cell_bits, self.signed)
+        return float(levels.sum(axis=(0, 1)) @ counts), 0.0 if reference is None else float(reference.sum())

@@ -6,9 +6,12 @@ One step drives the rows once and converts the columns once. A product is one ve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from neuromorph.devices.kind import Assumption
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,113 @@ def geometry(
     )
 
 
-def array_steps(products: Any, steps: Any, row_tiles: Any, column_tiles: Any) -> Any:
-    """Array activations per sample: every tile, every step of every product."""
-    return products * steps * row_tiles * column_tiles
+def whole_parts(extent: Any, size: Any) -> Any:
+    """ceil(extent / size), at least 1."""
+    return -(-extent // size) + (extent == 0)
 
 
-def driven_rows(products: Any, steps: Any, rows: Any, rows_per_weight: Any, column_tiles: Any) -> Any:
-    """Row drives per sample: each column tile has drivers of its own."""
-    return products * steps * rows * rows_per_weight * column_tiles
+def slices(weight_bits: Any, cell_bits: Any, offset: Any) -> Any:
+    """Cells per weight and polarity: ceil(magnitude bits / cell bits); 1 for continuous cells (0 bits).
+
+    An offset code has all bits in its magnitude, a differential one has the sign in the choice of the device.
+    """
+    magnitude = weight_bits - (1 - offset)
+    return whole_parts(magnitude, cell_bits + (cell_bits == 0) * (magnitude + 1))
 
 
-def conversions(
-    products: Any, steps: Any, columns: Any, slices: Any, row_tiles: Any, column_tiles: Any, references: Any
-) -> Any:
-    """Analog-to-digital conversions per sample: each row tile converts its own partial sums and reference columns."""
-    return products * steps * row_tiles * (columns * slices + references * column_tiles)
+def unsigned_steps(input_coding: str, input_bits: Any, driver_bits: Any) -> Any:
+    """Steps of one product of unsigned inputs: bit planes in sequence, else 1."""
+    return whole_parts(input_bits, driver_bits) if input_coding == "bit_serial" else 1
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The tiles of one matrix added up. tiles: their number; rows, columns: logical rows and columns, summed over
+    tiles; widest: columns of the widest tile."""
+
+    tiles: Any
+    rows: Any
+    columns: Any
+    widest: Any
+
+
+def dense_extent(groups: Any, rows: Any, columns: Any, g: Geometry) -> Extent:
+    """A matrix of `groups` blocks of rows x columns without empty tiles, cut into nearly equal parts."""
+    row_tiles, column_tiles = whole_parts(rows, g.weight_rows), whole_parts(columns, g.weight_columns)
+    return Extent(
+        tiles=groups * row_tiles * column_tiles,
+        rows=groups * column_tiles * rows,
+        columns=groups * row_tiles * columns,
+        widest=whole_parts(columns, column_tiles),
+    )
+
+
+def outputs(extent: Extent, slice_count: Any, g: Geometry) -> Any:
+    """Column results of all tiles of a matrix in one step; reference columns are converted too."""
+    return extent.columns * slice_count + g.reference_columns * extent.tiles
+
+
+def result_bits(converter_bits: Any, steps: Any, slice_count: Any) -> Any:
+    """Width of a sum over steps and slices."""
+    return converter_bits + np.ceil(np.log2(np.maximum(steps * slice_count, 1)))
+
+
+def actions(
+    extent: Extent,
+    g: Geometry,
+    *,
+    products: Any,
+    steps: Any,
+    slice_count: Any,
+    active: Any,
+    code: Any,
+    input_bits: Any,
+    converter_bits: Any,
+) -> dict[tuple[str, str], Any]:
+    """Counts per sample of one matrix by (part of the core, action), without reads and busy times.
+
+    active: drives that are not zero, summed over tiles; code: mean |code| of a conversion.
+    """
+    results = outputs(extent, slice_count, g) * products * steps
+    bits_in = extent.rows * products * input_bits
+    bits_out = extent.columns * products * result_bits(converter_bits, steps, slice_count)
+    return {
+        ("array", "row"): active * g.rows_per_weight,
+        ("dac", "conversion"): extent.rows * products * steps * g.rows_per_weight,
+        ("adc", "conversion"): results,
+        ("adc", "count"): results * code,
+        ("sample_hold", "sample"): results,
+        ("adder", "add"): results,
+        ("input_buffer", "read_bit"): bits_in,
+        ("input_buffer", "write_bit"): bits_in,
+        ("output_buffer", "write_bit"): bits_out,
+        ("output_buffer", "read_bit"): bits_out,
+    }
+
+
+def conductance(low: Any, high: Any, cells: Any, levels: Any, references: Any, reference_levels: Any) -> Any:
+    """Siemens of all cells at their targets: `cells` devices whose levels add up to `levels`, and reference cells."""
+    return low * (cells + references) + (high - low) * (levels + reference_levels)
+
+
+def assumed_drives(input_coding: str, driver_bits: Any, assumption: Assumption) -> tuple[Any, Any]:
+    """(probability that a drive is not zero, mean drive power) of inputs that were never seen."""
+    power = assumption.mean_drive if input_coding == "pulse_width" else assumption.mean_square
+    if input_coding != "bit_serial":
+        return assumption.density, power
+    binary = np.asarray(driver_bits) == 1
+    one = assumption.density / 2  # of the bits of a non-zero input half are 1
+    return np.where(binary, one, assumption.density), np.where(binary, one, power)
+
+
+def assumed_code(converter_bits: Any, assumption: Assumption) -> Any:
+    """Mean |code| of conversions that were never seen."""
+    return np.exp2(np.asarray(converter_bits, float) - 1) * assumption.density / 2
+
+
+def sharing_arrays(tiles: Any, arrays: Any, cores: Any) -> Any:
+    """Tiles of one matrix that share the converters of a core."""
+    return np.minimum(tiles, whole_parts(arrays, np.maximum(cores, 1)))
 
 
 def step_time(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from neuromorph.devices.crossbar import counting
 from neuromorph.hardware.component import Component
 
 
@@ -40,7 +40,7 @@ class InputCoding:
     def planes(self) -> int:
         if not self.serial:
             return 1
-        return math.ceil((self.bits - 1 if self.signed else self.bits) / self.plane_bits) or 1
+        return counting.whole_parts(self.bits - 1 if self.signed else self.bits, self.plane_bits)
 
     @property
     def step_count(self) -> int:

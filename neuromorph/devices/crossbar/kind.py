@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,6 +54,10 @@ def step_count(unit: Component, signed: bool) -> int:
 def stored_bits(unit: Component) -> int:
     """Bits a weight stands for in a report: weight_bits when sliced, else 0 (continuous)."""
     return unit.settings.weight_bits if unit["array"]["cell"].settings.bits else 0
+
+
+VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
+"""Counts that follow the values of a sample."""
 
 
 class CrossbarKind:
@@ -115,11 +118,7 @@ class CrossbarKind:
         """Unsigned inputs, independent of the weights. Of the bits of a non-zero input half are 1."""
         values: dict[str, np.ndarray] = {}
         steps = step_count(unit, signed=False)
-        active, power = assumption.density, assumption.mean_square
-        if unit.settings.input_coding == "pulse_width":
-            power = assumption.mean_drive
-        if unit.settings.input_coding == "bit_serial" and unit["dac"].settings.bits == 1:
-            active = power = assumption.density / 2
+        active, power = counting.assumed_drives(unit.settings.input_coding, unit["dac"].settings.bits, assumption)
         for tiling in layout.tilings:
             matrix = matrix_of(layout, tiling.item)
             shape = (matrix.groups, matrix.rows)
@@ -127,7 +126,7 @@ class CrossbarKind:
             values[f"{matrix.name}.power"] = np.full(shape, drives * power)
             values[f"{matrix.name}.active"] = np.full(shape, drives * active)
             values[f"{matrix.name}.steps"] = np.asarray(float(steps))
-            values[f"{matrix.name}.code"] = np.asarray(2.0 ** (unit["adc"].settings.bits - 1) * assumption.density / 2)
+            values[f"{matrix.name}.code"] = np.asarray(counting.assumed_code(unit["adc"].settings.bits, assumption))
         return Statistics(values, "assumed")
 
     def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
@@ -163,11 +162,18 @@ def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
     cell, adc, s = unit["array"]["cell"].part, unit["adc"], unit.settings
     read = float(cell.value("read_time", 0.0)) if cell is not None else 0.0
     times = adc.kind.times(adc) if adc.kind.times else {}
-    outputs = (tiling.col1 - tiling.col0) * slices + int(g.reference_columns)
-    per_core = min(len(tiling), math.ceil(layout.arrays / max(layout.cores, 1)))
-    busiest = float(outputs.max(initial=0)) * per_core
+    per_core = counting.sharing_arrays(len(tiling), layout.arrays, layout.cores)
+    widest = int((tiling.col1 - tiling.col0).max(initial=0))
+    busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
     return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0), sequential))
+
+
+def extent_of(tiling: Tiling) -> counting.Extent:
+    columns = tiling.col1 - tiling.col0
+    return counting.Extent(
+        len(tiling), int((tiling.row1 - tiling.row0).sum()), int(columns.sum()), int(columns.max(initial=0))
+    )
 
 
 def slices_needed_of(unit: Component) -> int:
@@ -180,30 +186,23 @@ def _count_matrix(
     g, slices = geometry_of(unit), slices_needed_of(unit)
     steps = float(statistics.values[f"{matrix.name}.steps"])
     array, products = unit["array"], matrix.products
-    rows, columns = tiling.row1 - tiling.row0, tiling.col1 - tiling.col0
     tiles = len(tiling)
     add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
     active = statistics.values[f"{matrix.name}.active"]
-    driven = sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True))
-    add(array.path, "row", driven * int(g.rows_per_weight), varies=True)
-    add(unit["dac"].path, "conversion", float(rows.sum()) * products * steps * int(g.rows_per_weight))
-    outputs = float((columns * slices + int(g.reference_columns)).sum()) * products * steps
-    add(unit["adc"].path, "conversion", outputs)
-    add(unit["adc"].path, "count", outputs * float(statistics.values[f"{matrix.name}.code"]), varies=True)
-    if (held := unit.get("sample_hold")) is not None:
-        add(held.path, "sample", outputs)
-    if (adder := unit.get("adder")) is not None:
-        add(adder.path, "add", outputs)
-    bits_in, bits_out = (
-        unit.settings.input_bits,
-        unit["adc"].settings.bits + math.ceil(math.log2(max(steps * slices, 1))),
+    counts = counting.actions(
+        extent_of(tiling),
+        g,
+        products=products,
+        steps=steps,
+        slice_count=slices,
+        active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
+        code=float(statistics.values[f"{matrix.name}.code"]),
+        input_bits=unit.settings.input_bits,
+        converter_bits=unit["adc"].settings.bits,
     )
-    if (buffer := unit.get("input_buffer")) is not None:
-        add(buffer.path, "read_bit", float(rows.sum()) * products * bits_in)
-        add(buffer.path, "write_bit", float(rows.sum()) * products * bits_in)
-    if (buffer := unit.get("output_buffer")) is not None:
-        add(buffer.path, "write_bit", float(columns.sum()) * products * bits_out)
-        add(buffer.path, "read_bit", float(columns.sum()) * products * bits_out)
+    for (name, action), mean in counts.items():
+        if (owner := unit.get(name)) is not None:
+            add(owner.path, action, mean, varies=(name, action) in VALUE_DEPENDENT)
     active_s = step_seconds(unit, layout, tiling) * steps * products
     add(array.path, "busy", active_s * tiles)
     cores = max(1.0, min(layout.cores, tiles))
@@ -222,16 +221,16 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     part = unit["array"]["cell"].part
     assert part is not None
     low, high = part.value("conductance_min"), part.value("conductance_max")
-    summed = low * coding.levels.shape[1] * coding.slices + (high - low) * coding.levels.sum(axis=(0, 1))
-    reference = 0.0
-    if coding.reference is not None:
-        reference = float((low + (high - low) * coding.reference).sum())
+    levels = coding.levels.sum(axis=(0, 1))
+    devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
+    references = 0 if coding.reference is None else coding.slices
+    reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
     power = statistics.values[f"{matrix.name}.power"]
     total = 0.0
     for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
-        per_row = summed[k, r0:r1, c0:c1].sum(axis=1) + reference
-        total += float(power[k, r0:r1] @ per_row)
-    assert devices_per_slice(unit.settings.signed_weights) == coding.levels.shape[1]
+        of_row = levels[k, r0:r1, c0:c1].sum(axis=1)
+        siemens = counting.conductance(low, high, devices * (c1 - c0), of_row, references, reference_levels)
+        total += float(power[k, r0:r1] @ siemens)
     return total
 
 
