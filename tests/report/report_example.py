@@ -32,6 +32,16 @@ def layer_row(name: str, energy: float | None, macs: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def sources(name: str) -> tuple[dict[str, Any], ...]:
+    return (
+        {"part": name, "quantity": "energy", "component": "chip.core.adc", "value": 3e-12, "unit": "J",
+         "low": 1e-12, "high": 6e-12, "basis": "reported", "source": "book", "where": "table 1",
+         "citation": "A book, 2020", "url": "https://example.org/book"},
+        {"part": "b", "quantity": "noise", "component": "chip.core.array", "value": None, "unit": "S", "low": None,
+         "high": None, "basis": "assumed", "source": "", "where": "", "citation": "", "url": "javascript:alert(1)"},
+    )  # fmt: skip
+
+
 def example(layers: int = 3, chips: int = 4, name: str = "net", static_w: float | None = None, side: int = 2) -> Report:
     """Layer i costs (i + 1) times 100 conversions and reads; `side` tiles along each edge of the chip."""
     names = [f"{name}-{i}" for i in range(layers)]
@@ -87,13 +97,7 @@ def example(layers: int = 3, chips: int = 4, name: str = "net", static_w: float 
                "links": [{"x0": 0, "y0": 0, "x1": 1, "y1": 0, "bits": 640.0}]},
         traffic={"bits": 640.0, "bit_hops": 640.0, "mean_hops": 1.0, "lower_bound": 600.0, "start": "snake",
                  "busiest_link_bits": 640.0, "random": 1280.0, "snake": 900.0, "refined": 640.0},
-        sources=(
-            {"part": name, "quantity": "energy", "component": "chip.core.adc", "value": 3e-12, "unit": "J",
-             "low": 1e-12, "high": 6e-12, "basis": "reported", "source": "book", "where": "table 1",
-             "citation": "A book, 2020", "url": "https://example.org/book"},
-            {"part": "b", "quantity": "noise", "component": "chip.core.array", "value": None, "unit": "S", "low": None,
-             "high": None, "basis": "assumed", "source": "", "where": "", "citation": "", "url": "javascript:alert(1)"},
-        ),
+        sources=sources(name),
         effects=({"effect": "read", "accuracy": 0.97, "gain": 0.01, "error": 0.001},),
         unmodelled=("chip.core.array: leakage", "chip.buffer: read_bit", "chip.link: area"),
         notes=("one note",),
