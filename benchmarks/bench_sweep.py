@@ -60,7 +60,9 @@ def main() -> None:
         )
         swept.append(time.perf_counter() - begun)
     rows = [result.rows[i * 97 % len(points)] for i in range(a.repeats)]
-    assert all(row[k] == v for row, (_, m) in zip(rows, alone, strict=True) for k, v in m.items())
+    different = {k: (row[k], v) for row, (_, m) in zip(rows, alone, strict=True) for k, v in m.items() if row[k] != v}
+    if different:
+        raise SystemExit(f"the sweep and single runs differ: {different}")
     one, whole = min(t for t, _ in alone), min(swept)
     print(
         json.dumps(
