@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neuromorph.hardware.catalog import load_architecture, load_datasheet
     from neuromorph.mapping import place
     from neuromorph.report import compare, write_report
-    from neuromorph.run import run
+    from neuromorph.pipeline import run
     from neuromorph.sweep import sweep
 
 _HOMES = {
@@ -41,7 +41,7 @@ _HOMES = {
     "place": "neuromorph.mapping",
     "read_data": "neuromorph.graph.data",
     "read_graph": "neuromorph.graph.importers",
-    "run": "neuromorph.run",
+    "run": "neuromorph.pipeline",
     "save_graph": "neuromorph.graph.importers",
     "sweep": "neuromorph.sweep",
     "write_report": "neuromorph.report",

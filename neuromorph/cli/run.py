@@ -66,7 +66,7 @@ def run(
     from neuromorph.mapping import load_placement
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
-    from neuromorph.run import run as run_all
+    from neuromorph.pipeline import run as run_all
     from neuromorph.units import parse
 
     graph, chip = _read(model, architecture, changes)

@@ -17,7 +17,7 @@ def report():
     from neuromorph.graph.operators.activation import ReLU
     from neuromorph.graph.operators.dense import Linear
     from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.run import run
+    from neuromorph.pipeline import run
 
     rng = np.random.default_rng(0)
     graph = Graph(
