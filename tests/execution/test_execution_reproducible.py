@@ -87,7 +87,7 @@ def test_another_seed_gives_other_chips(network: str) -> None:
 
 
 def test_equal_layers_and_equal_samples_draw_their_own_noise() -> None:
-    """Two equal layers on one chip are programmed with different errors; equal samples are read with different noise."""
+    """Two equal layers of a chip have different errors; equal samples are read with different noise."""
     from emulated import Graph, Node, dense
 
     layer = dense.Linear(np.ones((3, 4)))

@@ -65,6 +65,15 @@ def row_blocks(tiling: Tiling) -> list[tuple[int, int, np.ndarray]]:
     return blocks
 
 
+def _held(tiling: Tiling, rows: tuple[int, int], tiles: np.ndarray, groups: int) -> np.ndarray:
+    """Which groups have each of a block's tiles, (groups, tiles): tiles left out as all zero have no devices."""
+    held = np.zeros((groups, len(tiles)), bool)
+    column = {int(c): k for k, c in enumerate(tiling.col0[tiles])}
+    for t in np.flatnonzero((tiling.row0 == rows[0]) & (tiling.row1 == rows[1])):
+        held[tiling.group[t], column[int(tiling.col0[t])]] = True
+    return held
+
+
 def _conductances(levels: np.ndarray, cells: CellPhysics, draw: Draw, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Programmed and aged conductances of all trials, (trials, *levels.shape)."""
     fresh, aged = zip(*(cells.states(levels, draw, trial, path) for trial in draw.trials), strict=True)
@@ -95,6 +104,7 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
         outputs = np.concatenate([np.arange(tiling.col0[t], tiling.col1[t]) for t in tiles])
         tile_of = np.repeat(np.arange(len(tiles)), tiling.col1[tiles] - tiling.col0[tiles])
         rows = slice(row0, row1)
+        held = _held(tiling, (row0, row1), tiles, matrix.groups)[:, None]
         pieces = [a[..., rows, :][..., outputs] for a in (weight, start)]
         noise = None if variance is None else variance[..., rows, :][..., outputs]
         references = 0
@@ -104,6 +114,9 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
             pieces = [np.concatenate([p, e], axis=-1) for p, e in zip(pieces, extra[:2], strict=True)]
             noise = None if noise is None else np.concatenate([noise, extra[2]], axis=-1)
             tile_of = np.concatenate([tile_of, np.arange(len(tiles))])
+        if not held.all():
+            pieces = [p * held[..., tile_of] for p in pieces]
+            noise = None if noise is None else noise * held[..., tile_of]
         gain = np.broadcast_to(coding.weights[:, None, None], (*pieces[0].shape[1:3], len(tile_of)))
         if not references:
             gain = gain * coding.scale[:, outputs]

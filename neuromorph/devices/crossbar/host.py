@@ -13,12 +13,10 @@ from neuromorph.devices.crossbar.compiled import Block, Effective
 from neuromorph.devices.crossbar.converters import Adc, convert
 from neuromorph.devices.crossbar.drives import Drives, drive
 from neuromorph.devices.crossbar.inputs import InputCoding
+from neuromorph.devices.products import convolution, product
 
 PIECE = 1 << 20
 """Column results held at once: batches are read in pieces that stay in the cache."""
-
-BLOCK_ROWS = 16
-"""Rows that matrix products are padded to."""
 
 Convert = Callable[[int, int, Block, torch.Tensor, "torch.Tensor | None", torch.Tensor, int], None]
 """(trial, block index, block, z, var, acc, row): adds converted results to acc; row: index of the first noise row."""
@@ -107,10 +105,10 @@ class MatrixHost:
                     driven = v[:, piece, rows].reshape(-1, block.row1 - block.row0)
                     powers = None if squared is None else squared[:, piece, rows].reshape(driven.shape)
                     for trial in range(self.trials) if flat.shape[0] == 1 else (shared,):
-                        z = _product(driven, block.weight[trial, 0]).view(v.shape[0], -1, block.weight.shape[3], 1)
+                        z = product(driven, block.weight[trial, 0]).view(v.shape[0], -1, block.weight.shape[3], 1)
                         var = None
                         if block.variance is not None and powers is not None:
-                            var = _product(powers, block.variance[trial, 0]).view(z.shape)
+                            var = product(powers, block.variance[trial, 0]).view(z.shape)
                         target = out[trial, piece].view(-1, 1, matrix.cols, 1)
                         self._convert(trial, index, block, z, var, target, first + piece.start)
         return out.reshape(self.trials, x.shape[1], *middle, matrix.cols)
@@ -199,22 +197,7 @@ class MatrixHost:
         kernel = kernel.transpose(1, 2).reshape(-1, last - first, *window.kernel)
         top, bottom, left, right = window.padding
         padding = (top, left) if (top, left) == (bottom, right) else (0, 0)
-        alone = maps.shape[0] == 1
-        if alone:  # one map alone may be summed in another order than several
-            maps = maps.expand(2, -1, -1, -1)
-        found = functional.conv2d(maps, kernel, None, window.stride, padding, window.dilation, matrix.groups)
-        return found[:1] if alone else found
-
-
-def _product(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """rows @ matrix, summed in the same order for any number of rows, so that results do not depend on the batch.
-
-    Kernels treat a remainder of rows differently; there is none in whole blocks of them.
-    """
-    count = len(rows)
-    if count % BLOCK_ROWS == 0:
-        return rows @ matrix
-    return (functional.pad(rows, (0, 0, 0, -count % BLOCK_ROWS)) @ matrix)[:count]
+        return convolution(maps, kernel, window.stride, padding, window.dilation, matrix.groups)
 
 
 def quantizing(adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tally: Tally) -> Convert:
