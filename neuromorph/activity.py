@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.devices.kind import Assumption, Count, Layout, Statistics, device_kind
-from neuromorph.graph.model import Node, Shape
+from neuromorph.graph.model import Graph, Node, Shape
 from neuromorph.hardware.component import Component
 from neuromorph.mapping.placement import Placement
 from neuromorph.mapping.views import routes, tiles_of
@@ -62,7 +62,10 @@ def gather(placement: Placement, statistics: Mapping[str, Statistics]) -> Activi
         rows += [_row(node, c) for c in _tile_busy(placement, occupancy.service_s * occupancy.products * tiles)]
     shapes = placement.graph.shapes
     for node in placement.graph.nodes:
-        rows += [_row(node, c) for c in _vector_counts(placement, node, [shapes[i] for i in node.inputs])]
+        rows += [
+            _row(node, c)
+            for c in vector_counts(placement.architecture.chip["tile"], node, [shapes[i] for i in node.inputs])
+        ]
     rows += _movement(placement, unit)
     origins = {s.origin for s in statistics.values()}
     return Activity(tuple(rows), "assumed" if "assumed" in origins else "executed", dict(statistics))
@@ -88,11 +91,11 @@ def _tile_busy(placement: Placement, seconds: float) -> list[Count]:
     return [Count(c.path, "busy", seconds * c.count) for name, c in tile.children.items() if name != "core"]
 
 
-def _vector_counts(placement: Placement, node: Node, shapes: list[Shape]) -> list[Count]:
+def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Count]:
+    """Operations of a node on the tile's vector or pooling unit, for its input shapes."""
     operations = node.operator.operations(shapes)
     if not operations:
         return []
-    tile = placement.architecture.chip["tile"]
     pools = "Pool" in type(node.operator).__name__
     unit = (tile.get("pooling_unit") if pools else None) or tile.get("vector_unit")
     if unit is None:
@@ -100,12 +103,28 @@ def _vector_counts(placement: Placement, node: Node, shapes: list[Shape]) -> lis
     return [Count(unit.path, "operation", float(operations))]
 
 
+def tile_values(graph: Graph, node: Node) -> dict[tuple[str, str], float]:
+    """Values per sample that a node moves by (part of a tile, action); times the bits of a signal it is what they move.
+
+    Independent of where the node is placed.
+    """
+    size = float(np.prod(graph.shapes[node.name]))
+    moved: dict[tuple[str, str], float] = {}
+    if node.operator.role != "wiring":
+        moved["buffer", "write_bit"] = size
+    if node.operator.role in ("matrix", "state"):
+        arriving = sum(float(np.prod(graph.shapes[i])) for i in node.inputs)
+        moved["output_register", "write_bit"] = moved["output_register", "read_bit"] = size
+        moved["buffer", "read_bit"] = arriving
+        moved["bus", "transfer_bit"] = arriving + size
+    return moved
+
+
 def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
     """Bits through tile buffers, buses, routers, links and the chip's boundary."""
     chip = placement.architecture.chip
     tile = chip["tile"]
     bits = device_kind(unit.kind.name).resources(unit).signal_bits
-    shapes = placement.graph.shapes
     rows: list[ActivityRow] = []
 
     def add(node: str, component: Component | None, action: str, mean: float) -> None:
@@ -113,15 +132,9 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
             rows.append(ActivityRow(node, component.path, action, mean))
 
     for node in placement.graph.nodes:
-        size = float(np.prod(shapes[node.name])) * bits
-        if node.operator.role != "wiring":
-            add(node.name, tile.get("buffer"), "write_bit", size)
+        for (part, action), values in tile_values(placement.graph, node).items():
+            add(node.name, tile.get(part), action, values * bits)
         if node.operator.role in ("matrix", "state"):
-            add(node.name, tile.get("output_register"), "write_bit", size)
-            add(node.name, tile.get("output_register"), "read_bit", size)
-            arriving = sum(float(np.prod(shapes[i])) for i in node.inputs) * bits
-            add(node.name, tile.get("buffer"), "read_bit", arriving)
-            add(node.name, tile.get("bus"), "transfer_bit", arriving + size)
             add(node.name, tile.get("adder"), "add", _partial_sums(placement.layouts[node.name]))
     for route in routes(placement):
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,4 +47,44 @@ def cut_matrix(
         width=width(col1 - col0),
         bits=(row1 - row0) * (col1 - col0) * bits_per_weight,
         empty=filled[group, i, j] == 0,
+    )
+
+
+def whole_parts(extent: Any, size: Any) -> Any:
+    """ceil(extent / size), at least 1; whole numbers or arrays of them."""
+    return -(-extent // size) + (extent == 0)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The tiles of one matrix added up; numbers, or arrays of designs.
+
+    tiles: their number; rows, columns: logical rows and columns, summed over tiles; weights: rows x columns summed over
+    tiles; widest: columns of the widest tile.
+    """
+
+    tiles: Any
+    rows: Any
+    columns: Any
+    weights: Any
+    widest: Any
+
+
+def extent_of(tiling: Tiling) -> Extent:
+    """The tiles that are kept, added up."""
+    rows, columns = tiling.row1 - tiling.row0, tiling.col1 - tiling.col0
+    return Extent(
+        len(tiling), int(rows.sum()), int(columns.sum()), int((rows * columns).sum()), int(columns.max(initial=0))
+    )
+
+
+def dense_extent(groups: Any, rows: Any, columns: Any, max_rows: Any, max_columns: Any) -> Extent:
+    """What `cut_matrix` makes of `groups` blocks of rows x columns, added up, where no tile is empty."""
+    row_tiles, column_tiles = whole_parts(rows, max_rows), whole_parts(columns, max_columns)
+    return Extent(
+        tiles=groups * row_tiles * column_tiles,
+        rows=groups * column_tiles * rows,
+        columns=groups * row_tiles * columns,
+        weights=groups * rows * columns,
+        widest=whole_parts(columns, column_tiles),
     )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices.tiling import Extent, whole_parts
+
 if TYPE_CHECKING:
     from neuromorph.devices.kind import Assumption
 
@@ -47,11 +49,6 @@ def geometry(
     )
 
 
-def whole_parts(extent: Any, size: Any) -> Any:
-    """ceil(extent / size), at least 1."""
-    return -(-extent // size) + (extent == 0)
-
-
 def slices(weight_bits: Any, cell_bits: Any, offset: Any) -> Any:
     """Cells per weight and polarity: ceil(magnitude bits / cell bits); 1 for continuous cells (0 bits).
 
@@ -64,28 +61,6 @@ def slices(weight_bits: Any, cell_bits: Any, offset: Any) -> Any:
 def unsigned_steps(input_coding: str, input_bits: Any, driver_bits: Any) -> Any:
     """Steps of one product of unsigned inputs: bit planes in sequence, else 1."""
     return whole_parts(input_bits, driver_bits) if input_coding == "bit_serial" else 1
-
-
-@dataclass(frozen=True)
-class Extent:
-    """The tiles of one matrix added up. tiles: their number; rows, columns: logical rows and columns, summed over
-    tiles; widest: columns of the widest tile."""
-
-    tiles: Any
-    rows: Any
-    columns: Any
-    widest: Any
-
-
-def dense_extent(groups: Any, rows: Any, columns: Any, g: Geometry) -> Extent:
-    """A matrix of `groups` blocks of rows x columns without empty tiles, cut into nearly equal parts."""
-    row_tiles, column_tiles = whole_parts(rows, g.weight_rows), whole_parts(columns, g.weight_columns)
-    return Extent(
-        tiles=groups * row_tiles * column_tiles,
-        rows=groups * column_tiles * rows,
-        columns=groups * row_tiles * columns,
-        widest=whole_parts(columns, column_tiles),
-    )
 
 
 def outputs(extent: Extent, slice_count: Any, g: Geometry) -> Any:
@@ -162,3 +137,10 @@ def step_time(
     """Duration of one step: the longer of reading and converting where they overlap, else their sum."""
     converting = np.ceil(conversions_per_step / converters) * conversion_s
     return np.where(sequential, read_s + converting, np.maximum(read_s, converting))
+
+
+def contradicts(settings: Any, cell_bits: Any, driver_bits: Any) -> Any:
+    """Whether cells hold more bits than a weight has, or drivers are too coarse for the input code."""
+    wide = (cell_bits != 0) & (np.asarray(cell_bits) > settings.weight_bits)
+    coarse = (settings.input_coding != "bit_serial") & (np.asarray(driver_bits) < settings.input_bits)
+    return wide | coarse

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.devices.crossbar import counting
+from neuromorph.devices.tiling import whole_parts
 from neuromorph.hardware.component import Component
 
 
@@ -40,7 +40,7 @@ class InputCoding:
     def planes(self) -> int:
         if not self.serial:
             return 1
-        return counting.whole_parts(self.bits - 1 if self.signed else self.bits, self.plane_bits)
+        return whole_parts(self.bits - 1 if self.signed else self.bits, self.plane_bits)
 
     @property
     def step_count(self) -> int:

@@ -23,11 +23,12 @@ from neuromorph.devices.kind import (
     Statistics,
     Tiling,
 )
-from neuromorph.devices.tiling import cut_matrix
+from neuromorph.devices.tiling import cut_matrix, extent_of
 from neuromorph.graph.model import Matrix, Node, Shape
 from neuromorph.hardware.component import Component, ComponentKind
 
 if TYPE_CHECKING:
+    from neuromorph.devices.dense import DenseLayers, DesignCounts
     from neuromorph.devices.kind import Calibrator, Programmed
 
 
@@ -137,6 +138,11 @@ class CrossbarKind:
             _count_matrix(per_sample, matrix, tiling, layout, unit, statistics)
         return counts
 
+    def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+        from neuromorph.devices.crossbar.designs import design_counts
+
+        return design_counts(layers, unit, assumption)
+
     def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
         """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
         total, products, depth = 0.0, 1, 0.0
@@ -167,13 +173,6 @@ def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
     busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
     return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0), sequential))
-
-
-def extent_of(tiling: Tiling) -> counting.Extent:
-    columns = tiling.col1 - tiling.col0
-    return counting.Extent(
-        len(tiling), int((tiling.row1 - tiling.row0).sum()), int(columns.sum()), int(columns.max(initial=0))
-    )
 
 
 def slices_needed_of(unit: Component) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuromorph.devices.digital import counting
 from neuromorph.devices.digital.spec import SPEC
 from neuromorph.devices.kind import (
     Assumption,
@@ -27,11 +28,12 @@ from neuromorph.devices.kind import (
     Statistics,
     Tiling,
 )
-from neuromorph.devices.tiling import cut_matrix
+from neuromorph.devices.tiling import cut_matrix, extent_of
 from neuromorph.graph.model import Matrix, Node, Shape
 from neuromorph.hardware.component import Component, ComponentKind
 
 if TYPE_CHECKING:
+    from neuromorph.devices.dense import DenseLayers, DesignCounts
     from neuromorph.devices.kind import Calibrator, Programmed
 
 
@@ -82,37 +84,36 @@ class DigitalKind:
         return Statistics(values, "assumed")
 
     def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
-        s, counts, busy = unit.settings, [], 0.0
+        s, busy = unit.settings, 0.0
+        counts: list[Count] = []
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
-            rows, columns = tiling.row1 - tiling.row0, tiling.col1 - tiling.col0
-            dense = float((rows * columns).sum()) * matrix.products
-            active = statistics.values[f"{matrix.name}.active"]
-            macs, spread = dense, 0.0
+            matrix, extent = matrix_of(layout, tiling.item), extent_of(tiling)
+            macs, spread = float(extent.weights) * matrix.products, 0.0
             if s.skip_zeros:
+                active, columns = statistics.values[f"{matrix.name}.active"], tiling.col1 - tiling.col0
                 per_tile = [
                     active[k, a:b].sum() for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)
                 ]
                 macs, spread = float(np.asarray(per_tile) @ columns), statistics.spread
-            counts.append(Count(unit["mac"].path, "mac", macs, spread * macs))
-            weights = unit["weight_buffer"].path
-            counts.append(Count(weights, "read_bit", float((rows * columns).sum()) * s.weight_bits))
-            moved = {
-                "input_buffer": (
-                    float(rows.sum()) * matrix.products * s.input_bits,
-                    matrix_inputs(matrix) * s.input_bits,
-                ),
-                "output_buffer": (
-                    max(float(columns.sum()) - matrix.groups * matrix.cols, 0.0) * matrix.products * s.accumulator_bits,
-                    float(columns.sum()) * matrix.products * s.accumulator_bits,
-                ),
-            }
-            for name, (read, written) in moved.items():
-                if (buffer := unit.get(name)) is not None:
-                    counts += [Count(buffer.path, "read_bit", read), Count(buffer.path, "write_bit", written)]
+            found = counting.actions(
+                extent,
+                macs=macs,
+                products=matrix.products,
+                inputs=matrix_inputs(matrix),
+                outputs=matrix.groups * matrix.cols,
+                bits=(s.weight_bits, s.input_bits, s.accumulator_bits),
+            )
+            for (name, action), mean in found.items():
+                if (part := unit.get(name)) is not None:
+                    counts.append(Count(part.path, action, float(mean), spread * macs if action == "mac" else 0.0))
             busy += matrix_seconds(unit, matrix, tiling)
         counts += [Count(child.path, "busy", busy * child.count) for child in unit.children.values()]
         return counts
+
+    def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+        from neuromorph.devices.digital.designs import design_counts
+
+        return design_counts(layers, unit, assumption)
 
     def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
         """Tiles are shared out over the node's cores and take turns there."""
@@ -134,9 +135,8 @@ def matrix_inputs(matrix: Matrix) -> float:
 
 
 def matrix_seconds(unit: Component, matrix: Matrix, tiling: Tiling) -> float:
-    """Busy time of one core doing all tiles of a matrix for one sample: loading a tile takes one cycle a row."""
-    cycles = len(tiling) * matrix.products + float((tiling.row1 - tiling.row0).sum())
-    return cycles / float(unit.settings.clock)
+    """Busy time of one core doing all tiles of a matrix for one sample."""
+    return float(counting.seconds(extent_of(tiling), matrix.products, float(unit.settings.clock)))
 
 
 KIND = DigitalKind()

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from neuromorph.devices.digital.kind import matrix_of
+from neuromorph.devices.grids import aligned_input, aligned_weights
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.ranges import InputRange
 from neuromorph.devices.windows import window_rows
@@ -29,11 +30,11 @@ class _IntegerMatrix:
             top = np.broadcast_to(top.max(), top.shape)
         top = np.where(top > 0, top, 1.0)
         limit = max(1, 2 ** (s.weight_bits - 1) - 1)
-        self.weight_step = top / limit
+        self.weight_step = aligned_weights(matrix, top, limit, s.weight_scaling) / limit
         codes = matrix.weight / self.weight_step[:, None, :]
         self.codes = codes if "weight_quantization" in off else np.rint(codes)
         self.input_top = max(1, 2 ** (s.input_bits - 1) - 1) if self.signed else 2**s.input_bits - 1
-        self.input_step = input_range[0] / self.input_top
+        self.input_step = aligned_input(input_range[0], matrix.input_format, self.input_top) / self.input_top
         self.quantize_inputs = "input_quantization" not in off
         self.saturation = None if "accumulator" in off else 2.0 ** (s.accumulator_bits - 1) - 1
         largest = self.input_top * float(np.abs(self.codes).sum(axis=1).max())

@@ -1,0 +1,41 @@
+"""Counts of many digital designs at once, with the arithmetic of `counting` on (design, matrix) arrays.
+
+Each layer is on as many cores as its weights need memories; a core holds tiles of one layer only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neuromorph.devices.dense import DenseLayers, DesignCounts, column
+from neuromorph.devices.digital import counting
+from neuromorph.devices.digital.kind import matrix_inputs
+from neuromorph.devices.kind import Assumption
+from neuromorph.devices.tiling import dense_extent, whole_parts
+from neuromorph.hardware.component import Component
+
+
+def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+    """Counts of a dense network with assumed activity, one copy of each layer."""
+    s, memory = unit.settings, unit["weight_buffer"]
+    extent = dense_extent(layers.groups, layers.rows, layers.columns, column(s.rows), column(s.columns))
+    dense = extent.weights * layers.products
+    counts = counting.actions(
+        extent,
+        macs=dense * assumption.density if s.skip_zeros else dense,
+        products=layers.products,
+        inputs=np.array([matrix_inputs(m) for m in layers.matrices]),
+        outputs=layers.groups * layers.columns,
+        bits=(column(s.weight_bits), column(s.input_bits), column(s.accumulator_bits)),
+    )
+    busy = counting.seconds(extent, layers.products, column(s.clock))
+    counts |= {(name, "busy"): busy * column(child.count) for name, child in unit.children.items()}
+    stored = layers.per_node(extent.weights) * column(s.weight_bits)
+    cores = np.ceil(stored / column(memory.settings.capacity * memory.count))
+    tiles = layers.per_node(extent.tiles)
+    share = whole_parts(tiles, np.minimum(cores, tiles)) / tiles
+    feasible = np.ones(1, bool)
+    for name in ("weight_bits", "input_bits", "accumulator_bits"):
+        feasible = feasible & (np.asarray(getattr(s, name)) <= getattr(unit["mac"].settings, name))
+    totals = {key: np.asarray(value).sum(axis=-1) for key, value in counts.items()}
+    return DesignCounts(totals, layers.per_node(busy) * share, cores.sum(-1), cores.sum(-1), feasible)
