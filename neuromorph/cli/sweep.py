@@ -77,6 +77,13 @@ def sweep(
     except SweepInterrupted as stop:
         typer.echo(str(stop), err=True)
         raise typer.Exit(130) from None
+    _finish(result, output, plots)
+
+
+def _finish(result: SweepResult, output: Path, plots: str) -> None:
+    """Write the table and the plots, and show what came out."""
+    from neuromorph.errors import InputError
+
     written = [output / "sweep.csv"]
     result.to_csv(written[0])
     if plots != "none" and any(r["status"] == "done" for r in result.rows):
