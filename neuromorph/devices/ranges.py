@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from neuromorph.errors import InputError
+
 SAMPLED = 1 << 20
 """Values per batch that a percentile is taken from."""
 
@@ -45,5 +47,7 @@ class InputRange:
 
     @staticmethod
     def from_ranges(ranges: Mapping[str, np.ndarray], matrix: str) -> tuple[float, bool]:
-        """(full scale, signed) of a matrix."""
+        """(full scale, signed) of a matrix; raises InputError where they are not known."""
+        if missing := [k for k in (f"{matrix}.input", f"{matrix}.signed") if k not in ranges]:
+            raise InputError(f"the calibration has no {' and no '.join(missing)}", hint="calibrate on this placement")
         return float(ranges[f"{matrix}.input"]), bool(float(ranges[f"{matrix}.signed"]))

@@ -57,15 +57,21 @@ def execute(
     note says so. workers > 1 runs groups of chips in processes. Raises InputError for bad arguments.
     """
     chips = tuple(range(trials)) if isinstance(trials, int) else tuple(trials)
-    unit = core_of(placement)
-    kind = device_kind(unit.kind.name)
+    kind = device_kind(core_of(placement).kind.name)
     dropped = frozenset(off)
-    _check(kind, chips, dropped, inputs, batch, time_s, torch_device)
+    _check(kind, chips, dropped, batch, workers, time_s, torch_device)
+    _check_data(placement, inputs, labels)
     notes: tuple[str, ...] = ()
     if calibration is None:
         calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
         notes = (
             f"ranges were calibrated on the first {min(len(inputs), CALIBRATION_SAMPLES)} inputs of the run itself",
+        )
+    if (wanted := {n.name for n in hosted(placement)}) != set(calibration.ranges):
+        raise InputError(
+            f"the calibration is of layers {', '.join(sorted(calibration.ranges))}, the network has "
+            f"{', '.join(sorted(wanted))}",
+            hint="calibrate on this placement",
         )
     started = time.perf_counter()
     job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device)
@@ -81,20 +87,22 @@ def execute(
 
 
 def _check(
-    kind: DeviceKind, chips: tuple[int, ...], off: frozenset[str], inputs: np.ndarray, batch: int, time_s: float,
+    kind: DeviceKind, chips: tuple[int, ...], off: frozenset[str], batch: int, workers: int, time_s: float,
     torch_device: str,
 ) -> None:  # fmt: skip
     if not chips:
         raise InputError("trials must be at least 1")
+    if any(isinstance(c, bool) or not isinstance(c, int | np.integer) or c < 0 for c in chips):
+        raise InputError(f"trials are {chips}; chips are numbered by whole numbers from 0")
+    if len(set(chips)) < len(chips):
+        raise InputError(f"trials {chips} name a chip twice")
     if unknown := off - set(kind.effects):
         raise InputError(
             f"no effect {', '.join(sorted(unknown))} in a {kind.spec.name} core",
             hint=f"legal: {', '.join(kind.effects)}",
         )
-    if len(inputs) == 0:
-        raise InputError("the data hold no sample")
-    if batch < 1:
-        raise InputError(f"batch must be at least 1, got {batch}")
+    if batch < 1 or workers < 1:
+        raise InputError(f"batch and workers must be at least 1, got {batch} and {workers}")
     if not (np.isfinite(time_s) and time_s >= 0):
         raise InputError(f"time after programming must be a finite number of seconds >= 0, got {time_s}")
     import torch
@@ -105,6 +113,32 @@ def _check(
         raise InputError(f"torch device {torch_device!r}: {str(error).splitlines()[0]}", hint="cpu or cuda") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
+
+
+def _check_data(placement: Placement, inputs: np.ndarray, labels: np.ndarray | None) -> None:
+    graph = placement.graph
+    if len(graph.outputs) > 1:
+        raise InputError("networks with several outputs are not executed yet", hint="choose one output")
+    if len(graph.input_shapes) > 1:
+        raise InputError("networks with several inputs are not executed yet", hint="choose one input")
+    (shape,) = graph.input_shapes.values()
+    if len(inputs) == 0:
+        raise InputError("the data hold no sample")
+    if tuple(np.shape(inputs)[1:]) != tuple(shape):
+        raise InputError(f"inputs have shape {np.shape(inputs)}, expected (samples, {', '.join(map(str, shape))})")
+    if not np.isfinite(inputs).all():
+        raise InputError("inputs hold values that are not finite")
+    if labels is None:
+        return
+    if np.shape(labels) != (len(inputs),):
+        raise InputError(f"labels have shape {np.shape(labels)}, expected one per input: ({len(inputs)},)")
+    classes = graph.shapes[graph.outputs[0]][-1]
+    if np.asarray(labels).dtype.kind not in "iu":
+        raise InputError(f"labels have dtype {np.asarray(labels).dtype}, expected whole numbers: a label is a class")
+    if np.min(labels) < 0 or np.max(labels) >= classes:
+        raise InputError(
+            f"labels run from {np.min(labels)} to {np.max(labels)}, the network has classes 0 to {classes - 1}"
+        )
 
 
 @dataclass
@@ -181,8 +215,8 @@ class Job:
                 hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in programmed.items()}}
                 record = part_recorder(part, reference, set(programmed), watched) if watched > 0 else None
                 y = evaluator(x, hosts=hosts, record=record)
-                if isinstance(exact, tuple) or isinstance(y, tuple):
-                    raise InputError("networks with several outputs are not executed yet; choose one output")
+                assert isinstance(exact, torch.Tensor)
+                assert isinstance(y, torch.Tensor)
                 y = y.expand(len(chips), *y.shape[1:])
                 _score(part, y, exact, None if labels is None else labels[start : start + self.batch])
                 size += y.numel()

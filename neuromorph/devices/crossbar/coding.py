@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.devices.crossbar import counting
+from neuromorph.devices.grids import aligned_weights
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
@@ -52,33 +53,36 @@ def full_scale(weight: np.ndarray, scaling: str) -> np.ndarray:
     return np.where(top > 0, top, 1.0)
 
 
-def encode(matrix: Matrix, unit: Component) -> Coding:
-    """Levels of a matrix on this core. Bit-sliced weights are rounded to weight_bits codes here."""
+def encode(matrix: Matrix, unit: Component, quantized: bool = True) -> Coding:
+    """Levels of a matrix on this core. Bit-sliced weights are rounded to weight_bits codes here, unless not quantized:
+    then the lowest slice also holds the fraction of a code."""
     s = unit.settings
     cell_bits = unit["array"]["cell"].settings.bits
     top = full_scale(matrix.weight, s.weight_scaling)
-    if cell_bits == 0:
+    if cell_bits == 0 or (s.weight_bits == 1 and s.signed_weights == "offset" and not quantized):
         u = matrix.weight / top[:, None, :]
         if s.signed_weights == "differential":
             levels = np.stack([np.maximum(u, 0), np.maximum(-u, 0)])[None]
             return Coding(levels, np.ones(1), top, None)
         return Coding(((u + 1) / 2)[None, None], np.ones(1), 2 * top, np.full(1, 0.5))
-    return _encode_bits(matrix.weight, top, s.weight_bits, cell_bits, s.signed_weights)
+    top = aligned_weights(matrix, top, highest_code(s.weight_bits), s.weight_scaling)
+    return _encode_bits(matrix.weight, top, s.weight_bits, cell_bits, s.signed_weights, quantized)
 
 
-def _encode_bits(weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str) -> Coding:
+def highest_code(bits: int) -> int:
+    """Largest code of a signed weight: the most negative one is left out."""
+    return max(1, 2 ** (bits - 1) - 1)
+
+
+def _encode_bits(
+    weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str, quantized: bool
+) -> Coding:
     if bits == 1 and signed == "offset":  # the two codes are -1 and +1, the reference lies between them
         return Coding((weight >= 0)[None, None].astype(float), np.ones(1), 2 * top, np.full(1, 0.5))
-    code, limit = _codes(weight, top, bits)
-    levels, reference = _levels(code, bits, cell_bits, signed)
+    code = weight / top[:, None, :] * highest_code(bits)
+    levels, reference = _levels(np.rint(code) if quantized else code, bits, cell_bits, signed)
     weights = float(2**cell_bits - 1) * float(2**cell_bits) ** np.arange(len(levels))
-    return Coding(levels, weights, top / limit, reference)
-
-
-def _codes(weight: np.ndarray, top: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
-    """Integer codes of weights and the largest one."""
-    limit = max(1, 2 ** (bits - 1) - 1)
-    return np.rint(weight / top[:, None, :] * limit).astype(np.int64), limit
+    return Coding(levels, weights, top / highest_code(bits), reference)
 
 
 def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -87,43 +91,12 @@ def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[n
     base, digit_top = 2**cell_bits, 2**cell_bits - 1
 
     def digits(magnitude: np.ndarray) -> np.ndarray:
-        return np.stack([(magnitude // base**k) % base for k in range(count)]) / digit_top
+        whole = np.floor(magnitude)
+        found = np.stack([np.floor(whole / base**k) % base for k in range(count)])
+        found[0] += magnitude - whole
+        return found / digit_top
 
     if signed == "differential":
         return np.stack([digits(np.maximum(code, 0)), digits(np.maximum(-code, 0))], axis=1), None
-    middle = 2 ** (bits - 1)
+    middle = 2.0 ** (bits - 1)
     return digits(code + middle)[:, None], digits(np.array(middle))
-
-
-class LevelSums:
-    """Sums of the levels of a matrix for any number of weight and cell bits, as `encode` would give them.
-
-    Weights are rounded once per number of bits; how often each code occurs then gives the sum for all cells.
-    """
-
-    def __init__(self, weight: np.ndarray, signed: str, scaling: str) -> None:
-        self.weight, self.signed = weight, signed
-        self.top = full_scale(weight, scaling)
-        self._counts: dict[int, np.ndarray] = {}
-        self._found: dict[tuple[int, int], tuple[float, float]] = {}
-
-    def __call__(self, weight_bits: int, cell_bits: int) -> tuple[float, float]:
-        """(levels of all weights, levels of a reference cell in every slice) added up."""
-        key = (weight_bits if cell_bits else 0, cell_bits)
-        if key not in self._found:
-            self._found[key] = self._sum(weight_bits, cell_bits)
-        return self._found[key]
-
-    def _sum(self, bits: int, cell_bits: int) -> tuple[float, float]:
-        if cell_bits == 0:
-            u = self.weight / self.top[:, None, :]
-            return (float(np.abs(u).sum()), 0.0) if self.signed == "differential" else (float((u + 1).sum() / 2), 0.5)
-        if bits == 1 and self.signed == "offset":
-            return float((self.weight >= 0).sum()), 0.5
-        if bits not in self._counts:
-            code, limit = _codes(self.weight, self.top, bits)
-            self._counts[bits] = np.bincount((code + limit).ravel(), minlength=2 * limit + 1)
-        counts = self._counts[bits]
-        limit = len(counts) // 2
-        levels, reference = _levels(np.arange(-limit, limit + 1), bits, cell_bits, self.signed)
-        return float(levels.sum(axis=(0, 1)) @ counts), 0.0 if reference is None else float(reference.sum())

@@ -87,7 +87,7 @@ def _pair(g: np.ndarray) -> np.ndarray:
 
 def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, path: str) -> Effective:
     """Programs one matrix on all trials of a draw and compiles its effective blocks."""
-    coding = encode(matrix, unit)
+    coding = encode(matrix, unit, "weight_quantization" not in draw.off)
     part = unit["array"]["cell"].part
     assert part is not None
     cells = CellPhysics(part, draw.off)

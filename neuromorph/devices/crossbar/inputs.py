@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from neuromorph.devices.grids import aligned_input
 from neuromorph.devices.tiling import whole_parts
+from neuromorph.graph.model import NumberFormat
 from neuromorph.hardware.component import Component
 
 
@@ -62,11 +64,13 @@ class InputCoding:
         return self.serial and self.plane_bits == 1
 
 
-def input_coding(unit: Component, full_scale: float, signed: bool, quantized: bool = True) -> InputCoding:
-    """The coding of one layer on this core for a calibrated range."""
+def input_coding(
+    unit: Component, full_scale: float, signed: bool, quantized: bool = True, grid: NumberFormat | None = None
+) -> InputCoding:
+    """The coding of one layer on this core for a calibrated range; grid: the network's own format of these inputs."""
     s = unit.settings
     serial = s.input_coding == "bit_serial" and quantized
-    return InputCoding(
+    coding = InputCoding(
         full_scale=full_scale if full_scale > 0 else 1.0,
         signed=signed,
         bits=s.input_bits,
@@ -76,3 +80,4 @@ def input_coding(unit: Component, full_scale: float, signed: bool, quantized: bo
         quantized=quantized,
         widths=s.input_coding == "pulse_width",
     )
+    return replace(coding, full_scale=aligned_input(coding.full_scale, grid, coding.top))

@@ -65,7 +65,9 @@ class CrossbarKind:
     """Resistive crossbar arrays with converters. Equations: cells.py, coding.py, inputs.py, converters.py."""
 
     spec: ComponentKind = SPEC
-    effects: tuple[str, ...] = ("programming", "faults", "drift", "flicker", "read", "on_off", "dac", "adc")
+    effects: tuple[str, ...] = (
+        "weight_quantization", "programming", "faults", "drift", "flicker", "read", "on_off", "dac", "adc",
+    )  # fmt: skip
 
     def resources(self, unit: Component) -> Resources:
         s = unit["array"].settings

@@ -15,10 +15,14 @@ from neuromorph.devices.crossbar.kind import CrossbarKind, matrix_of
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.ranges import InputRange
 from neuromorph.devices.windows import window_rows
+from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.model import Operator
 from neuromorph.hardware.component import Component
 from neuromorph.rng import key64
+
+NOMINAL = frozenset({"on_off", "weight_quantization"})
+"""Effects that are known before anything is drawn; calibration keeps them."""
 
 
 class NodeHost(FloatHost):
@@ -59,12 +63,25 @@ def adc_of(block: Block, top: np.ndarray, unit: Component, coding: InputCoding, 
     return Adc.of(block.gain, np.ascontiguousarray(step[:, :, block.tile_of]).reshape(-1), low, high)
 
 
+def _tops(ranges: Ranges, name: str, index: int, effective: Effective) -> np.ndarray:
+    """Calibrated column results of a block, (groups, slices, tiles)."""
+    block = effective.blocks[index]
+    wanted = (effective.matrix.groups, block.slices, int(block.tile_of.max()) + 1)
+    found = np.shape(ranges.get(f"{name}.output{index}", 0.0))
+    if found != wanted:
+        raise InputError(
+            f"the calibration has ranges of shape {found} for block {index} of {name}, the placement has {wanted}",
+            hint="calibrate on this placement",
+        )
+    return ranges[f"{name}.output{index}"]
+
+
 class CrossbarCalibrator:
     """Nominal cells, quantized inputs, ideal converters: notes the ranges that the data need."""
 
     def __init__(self, layout: Layout, unit: Component, torch_device: str) -> None:
         self.layout, self.unit = layout, unit
-        draw = Draw(0, (0,), off=frozenset(CrossbarKind.effects) - {"on_off"}, torch_device=torch_device)
+        draw = Draw(0, (0,), off=frozenset(CrossbarKind.effects) - NOMINAL, torch_device=torch_device)
         self.effective = {
             t.item: compile_matrix(matrix_of(layout, t.item), t, unit, draw, "calibration") for t in layout.tilings
         }
@@ -84,7 +101,8 @@ class CrossbarCalibrator:
 
     def coding(self, name: str) -> InputCoding:
         watched = self.inputs[name]
-        return input_coding(self.unit, watched.full_scale, watched.signed)
+        grid = self.effective[name].matrix.input_format
+        return input_coding(self.unit, watched.full_scale, watched.signed, grid=grid)
 
     def ranges(self) -> Ranges:
         found: dict[str, np.ndarray] = {}
@@ -134,13 +152,13 @@ class ProgrammedCrossbar:
             name = tiling.item
             matrix = matrix_of(layout, name)
             effective = compile_matrix(matrix, tiling, unit, draw, f"{self.path}/{name}")
-            coding = input_coding(unit, *InputRange.from_ranges(ranges, name), quantized="dac" not in draw.off)
+            full_scale, signed = InputRange.from_ranges(ranges, name)
+            coding = input_coding(unit, full_scale, signed, "dac" not in draw.off, matrix.input_format)
             self.effective[name], self.codings[name], self.tallies[name] = effective, coding, Tally()
             self.weights[name] = coding.step_weights()
-            tops = [ranges[f"{name}.output{i}"] for i in range(len(effective.blocks))]
             self.adcs[name] = [
-                adc_of(block, top, unit, coding, "adc" not in draw.off)
-                for block, top in zip(effective.blocks, tops, strict=True)
+                adc_of(block, _tops(ranges, name, index, effective), unit, coding, "adc" not in draw.off)
+                for index, block in enumerate(effective.blocks)
             ]
 
     def keys(self, name: str, call: int) -> list[list[int]]:
