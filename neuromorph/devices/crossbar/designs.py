@@ -1,7 +1,8 @@
 """Counts of many crossbar designs at once, with the arithmetic of `counting` on (design, matrix) arrays.
 
-Every tile has an array of its own and cores are filled one after the other; tiles that share an array (small ones, in a
-placement) change the busy times alone, and only where a core has several arrays.
+Every tile has an array of its own and a layer fills cores of its own one after the other. A placement may let small
+tiles share an array and layers share a core; that changes how many share converters, so the time of a step, and nothing
+else. Energies differ only where parts are priced by their busy time and conversions take longer than reading.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.crossbar import counting
-from neuromorph.devices.crossbar.coding import LevelSums, devices_per_slice
+from neuromorph.devices.crossbar.coding import devices_per_slice
+from neuromorph.devices.crossbar.levels import LevelSums
 from neuromorph.devices.dense import DenseLayers, DesignCounts, column
 from neuromorph.devices.kind import Assumption
 from neuromorph.devices.tiling import Extent, dense_extent, whole_parts
@@ -48,8 +50,9 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     busy, service, cores = _times(layers, unit, extent, g, column(slice_count), column(steps))
     totals = {key: value.sum(axis=-1) for key, value in (counts | busy).items()}
     feasible = (g.weight_rows >= 1) & (g.weight_columns >= 1)
+    joined = (extent.columns - layers.groups * layers.columns) * layers.products
     return DesignCounts(
-        totals, service, extent.tiles.sum(axis=-1), cores.sum(axis=-1),
+        totals, service, joined.sum(axis=-1), extent.tiles.sum(axis=-1), cores.sum(axis=-1),
         np.reshape(feasible, -1) & ~counting.contradicts(s, cell_bits, unit["dac"].settings.bits),
     )  # fmt: skip
 
@@ -75,7 +78,7 @@ def _level_sums(layers: DenseLayers, unit: Component) -> tuple[np.ndarray, np.nd
     s = unit.settings
     sums = layers.cache.setdefault(
         ("levels", s.signed_weights, s.weight_scaling),
-        [LevelSums(m.weight, s.signed_weights, s.weight_scaling) for m in layers.matrices],
+        [LevelSums(m, s.signed_weights, s.weight_scaling) for m in layers.matrices],
     )
     bits, cells = (np.atleast_1d(b) for b in np.broadcast_arrays(s.weight_bits, unit["array"]["cell"].settings.bits))
     # a pair of small numbers as one, so that each occurring combination is looked up once

@@ -31,11 +31,14 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     busy = counting.seconds(extent, layers.products, column(s.clock))
     counts |= {(name, "busy"): busy * column(child.count) for name, child in unit.children.items()}
     stored = layers.per_node(extent.weights) * column(s.weight_bits)
-    cores = np.ceil(stored / column(memory.settings.capacity * memory.count))
+    capacity = column(memory.settings.capacity * memory.count)
+    cores = np.ceil(stored / capacity)
     tiles = layers.per_node(extent.tiles)
     share = whole_parts(tiles, np.minimum(cores, tiles)) / tiles
     feasible = np.ones(1, bool)
     for name in ("weight_bits", "input_bits", "accumulator_bits"):
         feasible = feasible & (np.asarray(getattr(s, name)) <= getattr(unit["mac"].settings, name))
     totals = {key: np.asarray(value).sum(axis=-1) for key, value in counts.items()}
-    return DesignCounts(totals, layers.per_node(busy) * share, cores.sum(-1), cores.sum(-1), feasible)
+    needed = np.ceil(stored.sum(axis=-1, keepdims=True) / capacity)[..., 0]  # layers may share a memory
+    joined = ((extent.columns - layers.groups * layers.columns) * layers.products).sum(axis=-1)
+    return DesignCounts(totals, layers.per_node(busy) * share, joined, needed, needed, feasible)
