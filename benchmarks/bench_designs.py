@@ -1,8 +1,9 @@
 """Speed of closed-form estimates: designs of a crossbar chip per second for ResNet-18, on one core.
 
 Every design differs from the others in rows and columns of the arrays and in bits of cells, drivers, converters,
-weights and inputs; each gets its energy by component, interval, latency bounds, area, leakage and need of arrays. The weights
-are encoded once per number of bits, which `prepare_s` times. Baseline: assumed activity and ledger of one placement.
+weights and inputs; each gets its energy by component, interval, latency bounds, area, leakage and need of arrays. The
+weights are encoded once per number of bits, which `prepare_s` times. `one_placement_s`: assumed activity and ledger of
+one placement.
 
     python -m benchmarks.bench_designs [--quick]
 """
