@@ -60,7 +60,7 @@ def execute(
     kind = device_kind(core_of(placement).kind.name)
     dropped = frozenset(off)
     _check(kind, chips, dropped, batch, workers, time_s, torch_device)
-    _check_data(placement, inputs, labels)
+    check_data(placement, inputs, labels)
     notes: tuple[str, ...] = ()
     if calibration is None:
         calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
@@ -115,7 +115,8 @@ def _check(
         raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
 
 
-def _check_data(placement: Placement, inputs: np.ndarray, labels: np.ndarray | None) -> None:
+def check_data(placement: Placement, inputs: np.ndarray, labels: np.ndarray | None) -> None:
+    """Raises InputError where inputs (samples, *shape) or class labels (samples,) do not fit the network."""
     graph = placement.graph
     if len(graph.outputs) > 1:
         raise InputError("networks with several outputs are not executed yet", hint="choose one output")

@@ -22,6 +22,7 @@ from neuromorph.activity import core_of, hosted
 from neuromorph.devices.kind import Draw, Layout, device_kind
 from neuromorph.errors import InputError
 from neuromorph.execution.calibration import CHUNK, Calibration, calibrate
+from neuromorph.execution.engine import check_data
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
 
@@ -64,9 +65,9 @@ def finetune(
     """
     from torch.nn import functional
 
-    if labels is None or len(inputs) == 0 or len(inputs) != len(labels):
-        raise InputError(f"finetuning needs as many labels as inputs, got {0 if labels is None else len(labels)} "
-                         f"for {len(inputs)}")  # fmt: skip
+    if labels is None:
+        raise InputError("finetuning needs labels")
+    check_data(placement, inputs, labels)
     if epochs < 1 or batch < 1 or redraw < 1 or learning_rate <= 0:
         raise InputError("epochs, batch and redraw must be at least 1 and the learning rate above 0")
     torch.manual_seed(seed)
@@ -130,9 +131,11 @@ class _Target:
 
     def recalibrate(self, inputs: np.ndarray) -> None:
         """Ranges for the weights as they are now."""
-        self.calibration = calibrate(
-            replace(self.placement, graph=self.module.to_graph()), inputs, torch_device=self.torch_device
-        )
+        graph = self.module.to_graph()
+        operators = {n.name: n.operator for n in graph.nodes}
+        layouts = {name: self._layout(name, operators) for name in self.placement.layouts}
+        present = replace(self.placement, graph=graph, layouts=layouts)
+        self.calibration = calibrate(present, inputs, torch_device=self.torch_device)
 
     def hosts(self, first_sample: int) -> Callable[[Node], Host | None]:
         """A straight-through host for each hosted node, the exact one elsewhere."""
