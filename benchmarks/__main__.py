@@ -2,8 +2,8 @@
 
     python -m benchmarks [--quick] [--only forward,start] [-o benchmarks/results.json]
 
-Rows are also written as JSON with the number of cores. The exit code is 1 where a benchmark fails or a row of a full run
-misses what it is to reach; short runs are too small to judge by.
+Rows are also written as JSON with the number of cores. The exit code is 1 where a benchmark fails or a row of a full
+run misses what it is to reach; short runs are too small to judge by.
 """
 
 from __future__ import annotations
