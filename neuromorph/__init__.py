@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from neuromorph.graph.importers.torch_import import from_torch
     from neuromorph.hardware.catalog import load_architecture, load_datasheet
     from neuromorph.mapping import place
-    from neuromorph.report import compare, write_report
     from neuromorph.pipeline import run
+    from neuromorph.report import compare, write_report
     from neuromorph.sweep import sweep
 
 _HOMES = {

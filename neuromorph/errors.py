@@ -60,7 +60,7 @@ class InputError(NeuromorphError):
 
 
 class FitError(InputError):
-    """A network does not fit the hardware: names the layer, the limit that binds and the smallest change that would fit."""
+    """A network does not fit the hardware: names the layer, the limit that binds and what would fit."""
 
 
 class MissingExtraError(NeuromorphError):

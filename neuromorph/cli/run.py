@@ -64,9 +64,9 @@ def run(
 
     from neuromorph.devices.kind import Assumption
     from neuromorph.mapping import load_placement
+    from neuromorph.pipeline import run as run_all
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
-    from neuromorph.pipeline import run as run_all
     from neuromorph.units import parse
 
     graph, chip = _read(model, architecture, changes)

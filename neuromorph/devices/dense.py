@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neuromorph.devices.precision import format_bits
 from neuromorph.graph.model import Graph, Matrix
 
 
@@ -56,6 +57,16 @@ class DenseLayers:
     @cached_property
     def products(self) -> np.ndarray:
         return np.array([m.products for m in self.matrices], np.int64)
+
+    @cached_property
+    def weight_bits(self) -> np.ndarray:
+        """Bits of the weights' own formats, UNLIMITED where they have none."""
+        return np.array([format_bits(m.weight_format) for m in self.matrices], np.int64)
+
+    @cached_property
+    def input_bits(self) -> np.ndarray:
+        """Bits of the inputs' own formats, UNLIMITED where they have none."""
+        return np.array([format_bits(m.input_format) for m in self.matrices], np.int64)
 
     @cached_property
     def first(self) -> np.ndarray:

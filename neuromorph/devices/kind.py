@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from neuromorph.graph.model import Host, Node, Shape
+from neuromorph.graph.model import Host, Matrix, Node, Shape
 
 if TYPE_CHECKING:
     from neuromorph.hardware.component import Component, ComponentKind
@@ -90,6 +90,13 @@ class Layout:
     copies: int
     arrays: int
     cores: int
+
+    def matrix(self, item: str) -> Matrix:
+        """The weight matrix of this name; KeyError where the node has none."""
+        for matrix in self.node.operator.matrices(self.shapes):
+            if matrix.name == item:
+                return matrix
+        raise KeyError(item)
 
     def tiling(self, item: str) -> Tiling:
         for tiling in self.tilings:

@@ -9,7 +9,6 @@ import pytest
 from emulated import NOISES, Layer, crossbar, layout_of, rng
 
 from neuromorph.devices.crossbar.coding import encode, slices_needed
-from neuromorph.devices.crossbar.kind import matrix_of
 from neuromorph.graph.model import Window
 from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.dense import Linear
@@ -39,7 +38,7 @@ def test_slices_carry_the_rounded_weight(signed: str, bits: int, cell_bits: int)
     changes = {"array.cell.bits": cell_bits, "weight_bits": bits, "signed_weights": signed, "array.columns": 256}
     unit = core(changes)
     weight = rng(1).normal(size=(6, 9))
-    matrix = matrix_of(layout_of(Linear(weight), (9,), unit), "weight")
+    matrix = layout_of(Linear(weight), (9,), unit).matrix("weight")
     coding = encode(matrix, unit)
     magnitude = bits if signed == "offset" else bits - 1
     assert coding.slices == slices_needed(bits, cell_bits, signed) == max(1, -(-magnitude // cell_bits))
@@ -62,7 +61,7 @@ def test_continuous_cells_hold_any_weight() -> None:
     for signed in ("differential", "offset"):
         for scaling in ("layer", "column"):
             unit = core(signed_weights=signed, weight_scaling=scaling)
-            coding = encode(matrix_of(layout_of(Linear(weight), (9,), unit), "weight"), unit)
+            coding = encode(layout_of(Linear(weight), (9,), unit).matrix("weight"), unit)
             level = coding.levels[0, 0] - (coding.levels[0, 1] if signed == "differential" else coding.reference[0])
             assert np.allclose((level * coding.scale[:, None])[0], weight.T)
             top = np.abs(weight).max() if scaling == "layer" else np.abs(weight).max(axis=1)

@@ -41,6 +41,12 @@ def slices_needed(weight_bits: int, cell_bits: int, signed_weights: str) -> int:
     return int(counting.slices(weight_bits, cell_bits, signed_weights == "offset"))
 
 
+def least_bits(unit: Component) -> int:
+    """Weight bits below which a weight still takes one full cell."""
+    cell_bits = unit["array"]["cell"].settings.bits
+    return int(counting.least_bits(cell_bits, unit.settings.signed_weights == "offset"))
+
+
 def devices_per_slice(signed_weights: str) -> int:
     return 2 if signed_weights == "differential" else 1
 

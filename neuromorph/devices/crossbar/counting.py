@@ -5,6 +5,7 @@ One step drives the rows once and converts the columns once. A product is one ve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from neuromorph.devices.tiling import Extent, whole_parts
 
 if TYPE_CHECKING:
     from neuromorph.devices.kind import Assumption
+    from neuromorph.hardware.component import Component
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ def slices(weight_bits: Any, cell_bits: Any, offset: Any) -> Any:
     """
     magnitude = weight_bits - (1 - offset)
     return whole_parts(magnitude, cell_bits + (cell_bits == 0) * (magnitude + 1))
+
+
+def least_bits(cell_bits: Any, offset: Any) -> Any:
+    """Weight bits that fill one cell of each polarity; a pair holds the sign besides."""
+    return cell_bits + (1 - offset)
 
 
 def unsigned_steps(input_coding: str, input_bits: Any, driver_bits: Any) -> Any:
@@ -132,11 +139,39 @@ def sharing_arrays(tiles: Any, arrays: Any, cores: Any) -> Any:
 
 
 def step_time(
-    read_s: Any, conversions_per_step: Any, converters: Any, conversion_s: Any, sequential: Any = False
+    read_s: Any,
+    conversions_per_step: Any,
+    converters: Any,
+    conversion_s: Any,
+    sequential: Any = False,
+    drive_s: Any = 0.0,
+    adders: Any = 1,
+    add_s: Any = 0.0,
 ) -> Any:
-    """Duration of one step: the longer of reading and converting where they overlap, else their sum."""
+    """Duration of one step: the longer of reading and converting where they overlap, else their sum.
+
+    drive_s: period of the drivers and sample-and-holds, which no read is shorter than. Shift-and-add units work
+    beside all of it.
+    """
     converting = np.ceil(conversions_per_step / converters) * conversion_s
-    return np.where(sequential, read_s + converting, np.maximum(read_s, converting))
+    reading = np.maximum(read_s, drive_s)
+    step = np.where(sequential, reading + converting, np.maximum(reading, converting))
+    return np.maximum(step, np.ceil(conversions_per_step / adders) * add_s)
+
+
+def pace(unit: Component, line_up: Callable[[Any], Any] = lambda x: x) -> dict[str, Any]:
+    """What else sets the step time of a core, as arguments of `step_time`; line_up shapes arrays of designs."""
+
+    def period(name: str, action: str) -> Any:
+        part = unit.get(name)
+        return 0.0 if part is None or part.kind.times is None else line_up(part.kind.times(part).get(action, 0.0))
+
+    adder = unit.get("adder")
+    return {
+        "drive_s": np.maximum(period("dac", "conversion"), period("sample_hold", "sample")),
+        "adders": 1 if adder is None else line_up(adder.count),
+        "add_s": period("adder", "add"),
+    }
 
 
 def contradicts(settings: Any, cell_bits: Any, driver_bits: Any) -> Any:

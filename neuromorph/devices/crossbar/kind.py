@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.crossbar import counting
-from neuromorph.devices.crossbar.coding import devices_per_slice, encode, slices_needed
+from neuromorph.devices.crossbar.coding import devices_per_slice, encode, least_bits, slices_needed
 from neuromorph.devices.crossbar.spec import SPEC
 from neuromorph.devices.kind import (
     Assumption,
@@ -23,6 +23,7 @@ from neuromorph.devices.kind import (
     Statistics,
     Tiling,
 )
+from neuromorph.devices.precision import for_matrix
 from neuromorph.devices.tiling import cut_matrix, extent_of
 from neuromorph.graph.model import Matrix, Node, Shape
 from neuromorph.hardware.component import Component, ComponentKind
@@ -38,11 +39,9 @@ def geometry_of(unit: Component) -> counting.Geometry:
     return counting.geometry(array.rows, array.columns, slices, s.signed_weights == "differential", array.pair)
 
 
-def matrix_of(layout: Layout, item: str) -> Matrix:
-    for matrix in layout.node.operator.matrices(layout.shapes):
-        if matrix.name == item:
-            return matrix
-    raise KeyError(item)
+def used(unit: Component, matrix: Matrix) -> Component:
+    """The core with the bits this matrix uses on it: as many slices and bit steps as its number formats need."""
+    return for_matrix(unit, matrix, least_bits(unit))
 
 
 def step_count(unit: Component, signed: bool) -> int:
@@ -50,11 +49,6 @@ def step_count(unit: Component, signed: bool) -> int:
     from neuromorph.devices.crossbar.inputs import input_coding
 
     return input_coding(unit, 1.0, signed).step_count
-
-
-def stored_bits(unit: Component) -> int:
-    """Bits a weight stands for in a report: weight_bits when sliced, else 0 (continuous)."""
-    return unit.settings.weight_bits if unit["array"]["cell"].settings.bits else 0
 
 
 VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
@@ -93,19 +87,7 @@ class CrossbarKind:
         return None
 
     def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
-        g = geometry_of(unit)
-        bits = unit.settings.weight_bits
-        return tuple(
-            cut_matrix(
-                matrix,
-                int(g.weight_rows),
-                int(g.weight_columns),
-                height=lambda r: r * int(g.rows_per_weight),
-                width=lambda c: c * int(g.columns_per_weight) + int(g.reference_columns),
-                bits_per_weight=bits,
-            )
-            for matrix in node.operator.matrices(shapes)
-        )
+        return tuple(_cut(matrix, used(unit, matrix)) for matrix in node.operator.matrices(shapes))
 
     def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
         from neuromorph.devices.crossbar.programmed import CrossbarCalibrator
@@ -120,11 +102,10 @@ class CrossbarKind:
     def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
         """Unsigned inputs, independent of the weights. Of the bits of a non-zero input half are 1."""
         values: dict[str, np.ndarray] = {}
-        steps = step_count(unit, signed=False)
         active, power = counting.assumed_drives(unit.settings.input_coding, unit["dac"].settings.bits, assumption)
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
-            shape = (matrix.groups, matrix.rows)
+            matrix = layout.matrix(tiling.item)
+            shape, steps = (matrix.groups, matrix.rows), step_count(used(unit, matrix), signed=False)
             drives = matrix.products * steps
             values[f"{matrix.name}.power"] = np.full(shape, drives * power)
             values[f"{matrix.name}.active"] = np.full(shape, drives * active)
@@ -135,9 +116,9 @@ class CrossbarKind:
     def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
         counts: list[Count] = []
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
+            matrix = layout.matrix(tiling.item)
             per_sample = partial(_add, counts, statistics.spread)
-            _count_matrix(per_sample, matrix, tiling, layout, unit, statistics)
+            _count_matrix(per_sample, matrix, tiling, layout, used(unit, matrix), statistics)
         return counts
 
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
@@ -149,12 +130,24 @@ class CrossbarKind:
         """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
         total, products, depth = 0.0, 1, 0.0
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
-            step = step_seconds(unit, layout, tiling)
+            matrix = layout.matrix(tiling.item)
+            step = step_seconds(used(unit, matrix), layout, tiling)
             total += step * float(statistics.values[f"{matrix.name}.steps"])
             products = max(products, matrix.products)
             depth = max(depth, step)
         return Occupancy(service_s=total, products=products, depth_s=depth)
+
+
+def _cut(matrix: Matrix, unit: Component) -> Tiling:
+    g = geometry_of(unit)
+    return cut_matrix(
+        matrix,
+        int(g.weight_rows),
+        int(g.weight_columns),
+        height=lambda r: r * int(g.rows_per_weight),
+        width=lambda c: c * int(g.columns_per_weight) + int(g.reference_columns),
+        bits_per_weight=unit.settings.weight_bits,
+    )
 
 
 def _add(counts: list[Count], spread: float, path: str, action: str, mean: float, *, varies: bool = False) -> None:
@@ -174,7 +167,8 @@ def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
     widest = int((tiling.col1 - tiling.col0).max(initial=0))
     busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
-    return float(counting.step_time(read, busiest, adc.count, times.get("conversion", 0.0), sequential))
+    conversion = times.get("conversion", 0.0)
+    return float(counting.step_time(read, busiest, adc.count, conversion, sequential, **counting.pace(unit)))
 
 
 def slices_needed_of(unit: Component) -> int:

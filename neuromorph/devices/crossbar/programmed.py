@@ -11,7 +11,7 @@ from neuromorph.devices.crossbar.compiled import Block, Effective, compile_matri
 from neuromorph.devices.crossbar.converters import Adc
 from neuromorph.devices.crossbar.host import MatrixHost, Tally, quantizing, recording
 from neuromorph.devices.crossbar.inputs import InputCoding, input_coding
-from neuromorph.devices.crossbar.kind import CrossbarKind, matrix_of
+from neuromorph.devices.crossbar.kind import CrossbarKind, used
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.ranges import InputRange
 from neuromorph.devices.windows import window_rows
@@ -82,8 +82,10 @@ class CrossbarCalibrator:
     def __init__(self, layout: Layout, unit: Component, torch_device: str) -> None:
         self.layout, self.unit = layout, unit
         draw = Draw(0, (0,), off=frozenset(CrossbarKind.effects) - NOMINAL, torch_device=torch_device)
+        self.units = {t.item: used(unit, layout.matrix(t.item)) for t in layout.tilings}
         self.effective = {
-            t.item: compile_matrix(matrix_of(layout, t.item), t, unit, draw, "calibration") for t in layout.tilings
+            t.item: compile_matrix(layout.matrix(t.item), t, self.units[t.item], draw, "calibration")
+            for t in layout.tilings
         }
         s = unit.settings
         self.inputs = {name: InputRange(s.input_percentile) for name in self.effective}
@@ -102,7 +104,7 @@ class CrossbarCalibrator:
     def coding(self, name: str) -> InputCoding:
         watched = self.inputs[name]
         grid = self.effective[name].matrix.input_format
-        return input_coding(self.unit, watched.full_scale, watched.signed, grid=grid)
+        return input_coding(self.units[name], watched.full_scale, watched.signed, grid=grid)
 
     def ranges(self) -> Ranges:
         found: dict[str, np.ndarray] = {}
@@ -150,14 +152,15 @@ class ProgrammedCrossbar:
         self._keys: dict[tuple[str, int], list[list[int]]] = {}
         for tiling in layout.tilings:
             name = tiling.item
-            matrix = matrix_of(layout, name)
-            effective = compile_matrix(matrix, tiling, unit, draw, f"{self.path}/{name}")
+            matrix = layout.matrix(name)
+            mine = used(unit, matrix)
+            effective = compile_matrix(matrix, tiling, mine, draw, f"{self.path}/{name}")
             full_scale, signed = InputRange.from_ranges(ranges, name)
-            coding = input_coding(unit, full_scale, signed, "dac" not in draw.off, matrix.input_format)
+            coding = input_coding(mine, full_scale, signed, "dac" not in draw.off, matrix.input_format)
             self.effective[name], self.codings[name], self.tallies[name] = effective, coding, Tally()
             self.weights[name] = coding.step_weights()
             self.adcs[name] = [
-                adc_of(block, _tops(ranges, name, index, effective), unit, coding, "adc" not in draw.off)
+                adc_of(block, _tops(ranges, name, index, effective), mine, coding, "adc" not in draw.off)
                 for index, block in enumerate(effective.blocks)
             ]
 

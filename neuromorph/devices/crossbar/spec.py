@@ -99,7 +99,7 @@ class ArraySettings:
     columns: int = setting(doc="bit lines", affects=(F, E, T, A), low=1, high=16384)
     pair: str = setting(
         doc="where the two devices of a signed weight sit: in one crosspoint, on adjacent columns, or on adjacent rows",
-        affects=(E, T, A),
+        affects=(F, E, T, A),
         default="columns",
         choices=("crosspoint", "columns", "rows"),
     )
@@ -130,6 +130,12 @@ class CrossbarSettings:
         default=8,
         low=1,
         high=16,
+    )
+    precision: str = setting(
+        doc="layers whose number formats have fewer bits use fewer slices and bit steps (per_layer), or never (fixed)",
+        affects=(F, E, T),
+        default="per_layer",
+        choices=("per_layer", "fixed"),
     )
     input_coding: str = setting(
         doc="how an input reaches the row: voltage amplitude, pulse width, or bits in sequence",
@@ -177,7 +183,7 @@ class CrossbarSettings:
     )
     conversion: str = setting(
         doc="converters work while the array is read (held samples, or integration), or after it",
-        affects=(T,),
+        affects=(E, T),
         default="overlapped",
         choices=("overlapped", "sequential"),
     )

@@ -11,6 +11,7 @@ from neuromorph.devices.dense import DenseLayers, DesignCounts, column
 from neuromorph.devices.digital import counting
 from neuromorph.devices.digital.kind import matrix_inputs
 from neuromorph.devices.kind import Assumption
+from neuromorph.devices.precision import layer_bits
 from neuromorph.devices.tiling import dense_extent, whole_parts
 from neuromorph.hardware.component import Component
 
@@ -19,6 +20,8 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     """Counts of a dense network with assumed activity, one copy of each layer."""
     s, memory = unit.settings, unit["weight_buffer"]
     extent = dense_extent(layers.groups, layers.rows, layers.columns, column(s.rows), column(s.columns))
+    weight_bits = layer_bits(column(s.weight_bits), layers.weight_bits, 1, s.precision)
+    input_bits = layer_bits(column(s.input_bits), layers.input_bits, 1, s.precision)
     dense = extent.weights * layers.products
     counts = counting.actions(
         extent,
@@ -26,11 +29,11 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
         products=layers.products,
         inputs=np.array([matrix_inputs(m) for m in layers.matrices]),
         outputs=layers.groups * layers.columns,
-        bits=(column(s.weight_bits), column(s.input_bits), column(s.accumulator_bits)),
+        bits=(weight_bits, input_bits, column(s.accumulator_bits)),
     )
     busy = counting.seconds(extent, layers.products, column(s.clock))
     counts |= {(name, "busy"): busy * column(child.count) for name, child in unit.children.items()}
-    stored = layers.per_node(extent.weights) * column(s.weight_bits)
+    stored = layers.per_node(extent.weights * weight_bits)
     capacity = column(memory.settings.capacity * memory.count)
     cores = np.ceil(stored / capacity)
     tiles = layers.per_node(extent.tiles)

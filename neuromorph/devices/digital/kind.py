@@ -28,6 +28,7 @@ from neuromorph.devices.kind import (
     Statistics,
     Tiling,
 )
+from neuromorph.devices.precision import for_matrix
 from neuromorph.devices.tiling import cut_matrix, extent_of
 from neuromorph.graph.model import Matrix, Node, Shape
 from neuromorph.hardware.component import Component, ComponentKind
@@ -35,10 +36,6 @@ from neuromorph.hardware.component import Component, ComponentKind
 if TYPE_CHECKING:
     from neuromorph.devices.dense import DenseLayers, DesignCounts
     from neuromorph.devices.kind import Calibrator, Programmed
-
-
-def matrix_of(layout: Layout, item: str) -> Matrix:
-    return next(m for m in layout.node.operator.matrices(layout.shapes) if m.name == item)
 
 
 class DigitalKind:
@@ -60,7 +57,14 @@ class DigitalKind:
     def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
         s = unit.settings
         return tuple(
-            cut_matrix(m, s.rows, s.columns, height=lambda r: r, width=lambda c: c, bits_per_weight=s.weight_bits)
+            cut_matrix(
+                m,
+                s.rows,
+                s.columns,
+                height=lambda r: r,
+                width=lambda c: c,
+                bits_per_weight=for_matrix(unit, m).settings.weight_bits,
+            )
             for m in node.operator.matrices(shapes)
         )
 
@@ -77,7 +81,7 @@ class DigitalKind:
     def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
         values: dict[str, np.ndarray] = {}
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
+            matrix = layout.matrix(tiling.item)
             values[f"{matrix.name}.active"] = np.full(
                 (matrix.groups, matrix.rows), matrix.products * assumption.density
             )
@@ -87,7 +91,8 @@ class DigitalKind:
         s, busy = unit.settings, 0.0
         counts: list[Count] = []
         for tiling in layout.tilings:
-            matrix, extent = matrix_of(layout, tiling.item), extent_of(tiling)
+            matrix, extent = layout.matrix(tiling.item), extent_of(tiling)
+            stored = for_matrix(unit, matrix).settings
             macs, spread = float(extent.weights) * matrix.products, 0.0
             if s.skip_zeros:
                 active, columns = statistics.values[f"{matrix.name}.active"], tiling.col1 - tiling.col0
@@ -101,7 +106,7 @@ class DigitalKind:
                 products=matrix.products,
                 inputs=matrix_inputs(matrix),
                 outputs=matrix.groups * matrix.cols,
-                bits=(s.weight_bits, s.input_bits, s.accumulator_bits),
+                bits=(stored.weight_bits, stored.input_bits, s.accumulator_bits),
             )
             for (name, action), mean in found.items():
                 if (part := unit.get(name)) is not None:
@@ -119,7 +124,7 @@ class DigitalKind:
         """Tiles are shared out over the node's cores and take turns there."""
         products, total = 1, 0.0
         for tiling in layout.tilings:
-            matrix = matrix_of(layout, tiling.item)
+            matrix = layout.matrix(tiling.item)
             share = math.ceil(len(tiling) / max(layout.cores, 1)) / max(len(tiling), 1)
             total += matrix_seconds(unit, matrix, tiling) * share
             products = max(products, matrix.products)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromorph.devices.digital.kind import matrix_of
 from neuromorph.devices.grids import aligned_input, aligned_weights
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.ranges import InputRange
@@ -80,7 +79,7 @@ class ProgrammedDigital:
     def __init__(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> None:
         self.layout = layout
         self.matrices = {
-            t.item: _IntegerMatrix(matrix_of(layout, t.item), unit, InputRange.from_ranges(ranges, t.item), draw.off)
+            t.item: _IntegerMatrix(layout.matrix(t.item), unit, InputRange.from_ranges(ranges, t.item), draw.off)
             for t in layout.tilings
         }
 

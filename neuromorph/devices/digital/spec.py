@@ -20,6 +20,12 @@ class DigitalSettings:
     )
     weight_bits: int = setting(doc="bits of a weight code", affects=(F, E, T), default=8, low=1, high=16)
     input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
+    precision: str = setting(
+        doc="layers whose number formats have fewer bits use fewer bits of memory (per_layer), or never (fixed)",
+        affects=(F, E, T),
+        default="per_layer",
+        choices=("per_layer", "fixed"),
+    )
     accumulator_bits: int = setting(
         doc="bits of an accumulator; sums saturate there", affects=(F, E), default=32, low=4, high=64
     )
