@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 DYNAMIC, STATIC = "dynamic", "static"
 
+INCLUDED = ("busy", "count", "row")
+"""Actions whose energy a part without a price of them counts elsewhere: in its other actions, or (a converter's
+counts, a word line's charge) in the conversion and the read."""
+
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -111,7 +115,7 @@ def price(activity: Activity, architecture: Architecture, seconds: float | None 
         known = prices.get(item.path, {})
         cost = known.get(item.action)
         if cost is None:
-            if not known and item.action != "busy":
+            if "busy" not in known and item.action not in INCLUDED:
                 missing[f"{item.path}: {item.action}"] = None
             continue
         energy = item.mean * cost.energy_j

@@ -100,9 +100,11 @@ def _need(node: Node, source: Shape, target: Shape) -> tuple[np.ndarray, np.ndar
 
 
 def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Seconds each operator is busy per sample on all its copies together, and its pipeline depth, by node."""
-    tile = placement.architecture.chip["tile"]
-    unit = tile["core"]
+    """Seconds each operator is busy per sample on all its copies together, and its pipeline depth, by node.
+
+    The cores' time, or that of the part beside them that is busiest with the node: they work at the same time.
+    """
+    unit = placement.architecture.chip["tile"]["core"]
     kind = device_kind(unit.kind.name)
     found: dict[str, tuple[float, float]] = {}
     unmodelled = []
@@ -113,17 +115,30 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
             found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
             if o.service_s == 0.0:
                 unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
-    units: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
+    hosted = set(found)
+    components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
     for row in activity:
-        if row.action != "operation" or row.node in found:
+        if row.action not in ("operation", "read_bit", "write_bit", "transfer_bit"):
             continue
-        component = units.get(row.path)
-        seconds = component.kind.times(component).get("operation") if component and component.kind.times else None
+        component = components.get(row.path)
+        seconds = component.kind.times(component).get(row.action) if component and component.kind.times else None
         if component is None or seconds is None:
-            unmodelled.append(f"{row.node}: duration of its operations")
+            if row.action == "operation" and row.node not in hosted:
+                unmodelled.append(f"{row.node}: duration of its operations")
             continue
-        found[row.node] = (row.mean * seconds / component.count / _tiles_near(placement, row.node), 0.0)
+        if component.kind.name in ("router", "link"):
+            continue  # their time is the delay of an edge
+        busy = row.mean * seconds / component.count / _parents(placement, row.node, component, unit)
+        service, depth = found.get(row.node, (0.0, 0.0))
+        found[row.node] = (max(service, busy), depth)
     return found, unmodelled
+
+
+def _parents(placement: Placement, node: str, component: Component, core: Component) -> int:
+    """How many cores, tiles or chips with a part of this kind share a node's work."""
+    if component.path.startswith(core.path + "."):
+        return max(1, len(cores_of(placement, node)))
+    return _tiles_near(placement, node) if component.path.startswith(core.path.rsplit(".", 1)[0] + ".") else 1
 
 
 def _tiles_near(placement: Placement, name: str) -> int:

@@ -260,6 +260,14 @@ def _check(component: Component) -> list[str]:
         curves = [k for k in range(1, 6) if cell.part.get(f"retention_noise_{k}") is not None]
         if len(times) != len(curves):
             problems.append(f"{len(times)} retention_times for {len(curves)} retention_noise curves")
+        if sorted(set(times)) != list(times):
+            problems.append("retention_times must increase")
+        if len(cell.part.value("relaxation_spread", (0.0, 0.0))) != 2:
+            problems.append("relaxation_spread needs two values [a, b]")
+    if cell.count != 1:
+        problems.append(f"count of the cell is {cell.count}; an array has rows x columns cells, leave count out")
+    if settings.signed_weights == "differential" and component["adc"].settings.bits < 2:
+        problems.append("adc bits: results of differential pairs have a sign and need 2 bits or more, got 1")
     if bits and bits > settings.weight_bits:
         problems.append(f"cell bits {bits} exceed weight_bits {settings.weight_bits}")
     if settings.input_coding != "bit_serial" and dac.settings.bits < settings.input_bits:
