@@ -80,7 +80,8 @@ def run(
             effects=effects, assumption=Assumption(density), progress=progress,
             provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
         )  # fmt: skip
-    console = Console(soft_wrap=False)
+    console = Console()
+    console.width = console.width if console.is_terminal else 120
     console.print(summary(report))
     if output is not None:
         for path in write_report(report, output).values():

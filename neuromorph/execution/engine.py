@@ -237,13 +237,19 @@ def part_recorder(
     def record(name: str, value: torch.Tensor) -> None:
         if name in nodes:
             exact, value = reference[name][:, :samples], value[:, :samples]
-            part.signal[name] = part.signal.get(name, 0.0) + float(exact.double().square().sum())
+            part.signal[name] = part.signal.get(name, 0.0) + _power(exact)
             # mean over chips, sum over samples
-            part.noise[name] = (
-                part.noise.get(name, 0.0) + float((value - exact).double().square().sum()) / value.shape[0]
-            )
+            part.noise[name] = part.noise.get(name, 0.0) + _power(value - exact) / value.shape[0]
 
     return record
+
+
+def _power(value: torch.Tensor) -> float:
+    """Sum of squares; a dot product reads the values once."""
+    import torch
+
+    flat = value.reshape(-1)
+    return float(torch.dot(flat, flat))
 
 
 def _score(part: Part, y: torch.Tensor, exact: torch.Tensor, labels: np.ndarray | None) -> None:

@@ -15,6 +15,10 @@ MAX_BYTES = 16 * 2**30
 """Largest uncompressed array that is read; a larger one is refused before it is unpacked."""
 
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What the zip reader raises for damaged archives: unknown versions, methods and encryption among them."""
+
+
 def read_data(path: str | Path, *, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Inputs x (samples, ...) as float32 and labels y (samples,) as int64, or None where the file has no y.
 
@@ -47,7 +51,7 @@ def _arrays(path: Path, place: Place) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError):
+    except DAMAGED:
         raise InputError("is not an .npz file, or was truncated", place, hint) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", place) from None
@@ -60,7 +64,7 @@ def _arrays(path: Path, place: Place) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in wanted}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError) as error:
+    except (*DAMAGED, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "allow_pickle" in reason or "Object arrays" in reason:
             reason = "it holds pickled objects, which are never read"

@@ -37,6 +37,13 @@ def parameter(operator: Operator, name: str, host: Host, like: torch.Tensor) -> 
     return tensor_of(getattr(operator, name), like) if supply is None else supply(name, like)
 
 
+def add_bias(products: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """products + bias; in place where no gradient is asked for, since a host's products are nobody else's."""
+    if products.requires_grad or bias.requires_grad:
+        return products + bias
+    return products.add_(bias)
+
+
 def with_leading(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, sample_axes: int) -> torch.Tensor:
     """Applies a function of (batch, *sample) to (..., *sample) with any leading axes."""
     lead = x.shape[: x.dim() - sample_axes]

@@ -14,6 +14,7 @@ import math
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,7 @@ def _archive(entry: Mapping[str, Any], path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             columns = {n: stored[n].astype(np.int64) for n in (*STORED, "tiles")}
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InputError(f"unreadable columns: {error}", where, "map the network again") from None
     if any(c.ndim != 1 or (c.size and c.min() < 0) for c in columns.values()):
         raise InputError("columns must be lists of whole numbers >= 0", where)

@@ -74,11 +74,11 @@ class Conv2d(_Convolution):
         return (self.weight.shape[0], *windowed(self.window, *shape[1:]))
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.tensors import fake_quantize, parameter
+        from neuromorph.graph.tensors import add_bias, fake_quantize, parameter
 
         x = fake_quantize(inputs[0], self.input_format)
         y = host.conv("weight", x)
-        return y if self.bias is None else y + parameter(self, "bias", host, y)[:, None, None]
+        return y if self.bias is None else add_bias(y, parameter(self, "bias", host, y)[:, None, None])
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         _, rows, cols = self.output_shape(shapes)
@@ -107,11 +107,11 @@ class Conv1d(_Convolution):
         return (self.weight.shape[0], windowed(self.window, 1, shape[1])[1])
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.tensors import fake_quantize, parameter
+        from neuromorph.graph.tensors import add_bias, fake_quantize, parameter
 
         x = fake_quantize(inputs[0], self.input_format)
         y = host.conv("weight", x.unsqueeze(-2)).squeeze(-2)
-        return y if self.bias is None else y + parameter(self, "bias", host, y)[:, None]
+        return y if self.bias is None else add_bias(y, parameter(self, "bias", host, y)[:, None])
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         channels, length = single(shapes)

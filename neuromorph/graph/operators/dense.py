@@ -132,11 +132,11 @@ class Linear(Weighted):
         return (*shape[:-1], self.weight.shape[0])
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.tensors import fake_quantize, parameter
+        from neuromorph.graph.tensors import add_bias, fake_quantize, parameter
 
         x = fake_quantize(inputs[0], self.input_format)
         y = host.linear("weight", x)
-        return y if self.bias is None else y + parameter(self, "bias", host, y)
+        return y if self.bias is None else add_bias(y, parameter(self, "bias", host, y))
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         shape = single(shapes)

