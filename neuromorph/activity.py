@@ -140,6 +140,8 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
         add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
         add(route.node, chip.get("io"), "transfer_bit", route.outside_bits)
+    leaving = placement.flows.node == len(placement.graph.nodes)
+    add(placement.graph.outputs[0], chip.get("io"), "transfer_bit", float(placement.flows.bits[leaving].sum()))
     return rows
 
 

@@ -182,15 +182,23 @@ def _servers(placement: Placement) -> dict[str, str]:
 
 
 def _delays(placement: Placement) -> dict[str, float]:
-    """Seconds a token travels to each node: latency per router passed, and its bits once through the slowest link."""
-    tile = placement.architecture.chip["tile"]
-    parts: Sequence[Component | None] = (tile.get("router"), placement.architecture.chip.get("link"))
+    """Seconds a token travels to each node: latency per router passed, its bits once through the slowest link,
+    and the latencies of the tile's bus and, from outside, of the chip's interface."""
+    chip = placement.architecture.chip
+    tile = chip["tile"]
+    parts: Sequence[Component | None] = (tile.get("router"), chip.get("link"))
     times = [c.kind.times(c) for c in parts if c is not None and c.kind.times]
     latency = sum(t.get("latency", 0.0) for t in times)
+    bus, interface = (_latency(c) for c in (tile.get("bus"), chip.get("io")))
     per_bit = max((t.get("transfer_bit", 0.0) for t in times), default=0.0)
     shapes, found = placement.graph.shapes, {}
     for route in routes(placement):
         node = placement.graph[route.node]
         tokens = max(tokens_of(shapes[i]) for i in node.inputs)
-        found[route.node] = latency * (route.hops + 1) + per_bit * route.bits / tokens
+        once = bus + (interface if route.outside_bits else 0.0)
+        found[route.node] = latency * (route.hops + 1) + once + per_bit * route.bits / tokens
     return found
+
+
+def _latency(component: Component | None) -> float:
+    return component.kind.times(component).get("latency", 0.0) if component and component.kind.times else 0.0

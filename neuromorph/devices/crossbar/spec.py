@@ -23,7 +23,7 @@ class CellSettings:
     """One resistive device."""
 
     bits: int = setting(
-        doc="bits stored per device; 0: continuous conductance", affects=(F, E, T, A), default=0, low=0, high=6
+        doc="bits stored per device; 0: continuous conductance", affects=(F, E, T), default=0, low=0, high=6
     )
 
 
@@ -126,7 +126,7 @@ class CrossbarSettings:
     input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
     weight_bits: int = setting(
         doc="bits of a weight code when cells hold bits (bit slicing); unused with continuous cells",
-        affects=(F, E, T, A),
+        affects=(F, E, T),
         default=8,
         low=1,
         high=16,
@@ -145,7 +145,7 @@ class CrossbarSettings:
     )
     signed_weights: str = setting(
         doc="differential pair of devices, or one device with a subtracted reference column",
-        affects=(F, E, T, A),
+        affects=(F, E, T),
         default="differential",
         choices=("differential", "offset"),
     )

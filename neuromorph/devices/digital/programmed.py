@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from neuromorph.devices.grids import aligned_input, aligned_weights
 from neuromorph.devices.kind import Draw, Layout, Ranges, Statistics
+from neuromorph.devices.precision import for_matrix
 from neuromorph.devices.ranges import InputRange
 from neuromorph.devices.windows import window_rows
 from neuromorph.graph.evaluate import FloatHost, convolve
@@ -22,7 +23,7 @@ class _IntegerMatrix:
     """Codes of one matrix with their scales, and what flowed through it."""
 
     def __init__(self, matrix: Matrix, unit: Component, input_range: tuple[float, bool], off: frozenset[str]) -> None:
-        s = unit.settings
+        s = for_matrix(unit, matrix).settings
         self.matrix, self.signed = matrix, input_range[1]
         top = np.abs(matrix.weight).max(axis=1)
         if s.weight_scaling == "layer":

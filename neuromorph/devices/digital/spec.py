@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 from neuromorph.hardware.component import Component, ComponentKind, Slot, setting
 
-F, E, T, A = "function", "energy", "time", "area"
+F, E, T = "function", "energy", "time"
 
 
 @dataclass(frozen=True)
 class DigitalSettings:
     """A weight-stationary array of rows x columns integer multiply-accumulate units fed from on-chip memory."""
 
-    rows: int = setting(doc="MAC units along the input dimension", affects=(E, T, A), low=1, high=4096)
-    columns: int = setting(doc="MAC units along the output dimension", affects=(E, T, A), low=1, high=4096)
+    rows: int = setting(
+        doc="MAC units along the input dimension; the area follows mac.count", affects=(E, T), low=1, high=4096
+    )
+    columns: int = setting(
+        doc="MAC units along the output dimension; the area follows mac.count", affects=(E, T), low=1, high=4096
+    )
     clock: float = setting(
         "Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0
     )

@@ -26,7 +26,7 @@ from neuromorph.hardware.component import (
 class BufferSettings:
     """One memory."""
 
-    capacity: float = setting("bit", doc="stored data", affects=("function", "energy", "time", "area"), low=1.0)
+    capacity: float = setting("bit", doc="stored data", affects=("energy", "time", "area"), low=1.0)
     word_bits: int = setting(
         doc="width of one access", affects=("energy", "time", "area"), default=64, low=1, high=4096
     )
