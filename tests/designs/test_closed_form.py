@@ -72,8 +72,8 @@ def drawn(name: str, count: int) -> dict[str, np.ndarray]:
     r = np.random.default_rng(sum(map(ord, name)))
     if name == "digital-int8":
         return {
-            "core.rows": r.integers(5, 100, count),
-            "core.columns": r.integers(5, 100, count),
+            "core.rows": r.integers(5, 33, count),
+            "core.columns": r.integers(5, 33, count),
             "core.weight_bits": r.integers(1, 9, count),
             "core.input_bits": r.integers(1, 9, count),
             "core.weight_buffer.capacity": r.uniform(2e5, 4e6, count),

@@ -57,7 +57,7 @@ chip:
       columns: 16
       clock: 100 MHz
       weight_bits: {weight_bits}
-      mac: {{part: mac-45nm}}
+      mac: {{part: mac-45nm, count: 256}}
       weight_buffer: {{part: sram-45nm, capacity: {capacity} bit}}
 """
 

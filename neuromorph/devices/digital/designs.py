@@ -38,7 +38,7 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     cores = np.ceil(stored / capacity)
     tiles = layers.per_node(extent.tiles)
     share = whole_parts(tiles, np.minimum(cores, tiles)) / tiles
-    feasible = np.ones(1, bool)
+    feasible = np.atleast_1d(np.asarray(s.rows) * np.asarray(s.columns) <= unit["mac"].count)
     for name in ("weight_bits", "input_bits", "accumulator_bits"):
         feasible = feasible & (np.asarray(getattr(s, name)) <= getattr(unit["mac"].settings, name))
     totals = {key: np.asarray(value).sum(axis=-1) for key, value in counts.items()}
