@@ -24,7 +24,7 @@ Progress = Callable[[float, str], None]
 """Called with the fraction done and what is being done."""
 
 BUDGET = 48_000_000
-"""Values of one layer held at once over chips and batch; more chips are run one group after the other."""
+"""Values of one layer held at once over chips and batch, and cells over chips; more chips run in groups, one by one."""
 
 SNR_SAMPLES = 256
 """Samples the signal-to-noise ratio of layers is taken on."""
@@ -171,10 +171,11 @@ class Job:
     torch_device: str
 
     def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Chips that run at once, so that the largest layer stays within the memory budget."""
+        """Chips that run at once, so that the largest layer and all cells stay within the memory budget."""
         shapes = self.placement.graph.shapes
-        largest = max(int(np.prod(s)) for s in shapes.values()) * self.batch
-        size = max(1, min(len(chips), BUDGET // max(largest, 1)))
+        values = max(int(np.prod(s)) for s in shapes.values()) * self.batch
+        cells = sum(int((t.height * t.width).sum()) for k in self.placement.layouts.values() for t in k.tilings)
+        size = max(1, min(len(chips), BUDGET // max(values, cells, 1)))
         return [chips[i : i + size] for i in range(0, len(chips), size)]
 
     def program(self, chips: Sequence[int]) -> dict[str, Programmed]:

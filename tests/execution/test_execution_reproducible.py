@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulated import NETWORKS, SHIPPED, altered, inputs_of, placed, shipped
+from emulated import NETWORKS, altered, inputs_of, placed, shipped
 
 from neuromorph.execution import calibrate, execute
 
@@ -18,7 +18,7 @@ def outputs(placement, x, **options):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*NOISY, "digital-int8"])
 def test_batches_of_any_size_give_the_same_outputs(name: str, network: str) -> None:
     graph = NETWORKS[network]()
     placement, x = placed(graph, shipped(name)), inputs_of(graph, 23)
@@ -53,6 +53,26 @@ def test_a_subset_of_the_chips_is_those_chips(name: str, network: str) -> None:
     all_ = outputs(placement, x, trials=4, calibration=calibration)
     assert np.array_equal(outputs(placement, x, trials=(3, 1), calibration=calibration), all_[[3, 1]])
     assert not any(np.array_equal(all_[i], all_[j]) for i in range(4) for j in range(i))
+
+
+def test_groups_of_chips_are_a_matter_of_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from neuromorph.execution import engine
+
+    graph = NETWORKS["lenet"]()
+    placement, x = placed(graph, shipped("hermes-like")), inputs_of(graph, 9)
+    calibration = calibrate(placement, x)
+    whole = execute(placement, x, np.zeros(9, int), trials=5, calibration=calibration)
+    cells = sum(int((t.height * t.width).sum()) for k in placement.layouts.values() for t in k.tilings)
+    for budget in (1, 2 * max(cells, 9 * 256)):
+        monkeypatch.setattr(engine, "BUDGET", budget)
+        parts = execute(placement, x, np.zeros(9, int), trials=5, calibration=calibration, batch=9)
+        assert np.array_equal(parts.outputs, whole.outputs)
+        assert np.array_equal(parts.accuracy, whole.accuracy)
+        assert parts.float_accuracy == whole.float_accuracy
+        assert [q.snr_db for q in parts.layers] == pytest.approx([q.snr_db for q in whole.layers])
+        for node, stats in whole.statistics.items():
+            for key, value in stats.values.items():
+                assert np.allclose(parts.statistics[node].values[key], value, rtol=1e-6)
 
 
 def test_two_workers_give_what_one_gives() -> None:
