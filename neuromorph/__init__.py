@@ -11,33 +11,27 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from neuromorph.devices.kind import Assumption
     from neuromorph.execution import attribute, calibrate, execute
     from neuromorph.execution.finetune import finetune
-    from neuromorph.graph.compress import apply_steps, parse_steps, prune, quantize
+    from neuromorph.graph.compress import apply_steps as compress
     from neuromorph.graph.data import read_data
     from neuromorph.graph.importers import read_graph, save_graph
     from neuromorph.graph.importers.torch_import import from_torch
-    from neuromorph.hardware.catalog import load_architecture, load_datasheet
+    from neuromorph.hardware.catalog import load_architecture
     from neuromorph.mapping import place
     from neuromorph.pipeline import run
     from neuromorph.report import compare, write_report
     from neuromorph.sweep import sweep
 
 _HOMES = {
-    "Assumption": "neuromorph.devices.kind",
     "attribute": "neuromorph.execution",
     "calibrate": "neuromorph.execution",
     "compare": "neuromorph.report",
-    "apply_steps": "neuromorph.graph.compress",
-    "parse_steps": "neuromorph.graph.compress",
-    "prune": "neuromorph.graph.compress",
-    "quantize": "neuromorph.graph.compress",
+    "compress": "neuromorph.graph.compress:apply_steps",
     "execute": "neuromorph.execution",
     "finetune": "neuromorph.execution.finetune",
     "from_torch": "neuromorph.graph.importers.torch_import",
     "load_architecture": "neuromorph.hardware.catalog",
-    "load_datasheet": "neuromorph.hardware.catalog",
     "place": "neuromorph.mapping",
     "read_data": "neuromorph.graph.data",
     "read_graph": "neuromorph.graph.importers",
@@ -48,21 +42,16 @@ _HOMES = {
 }
 
 __all__ = [
-    "Assumption",
     "__version__",
-    "apply_steps",
     "attribute",
     "calibrate",
     "compare",
+    "compress",
     "execute",
     "finetune",
     "from_torch",
     "load_architecture",
-    "load_datasheet",
-    "parse_steps",
     "place",
-    "prune",
-    "quantize",
     "read_data",
     "read_graph",
     "run",
@@ -74,7 +63,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(module), attribute or name)
     raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
 
 
