@@ -113,7 +113,7 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
             layout = placement.layouts[node.name]
             o = kind.occupancy(layout, unit, activity.statistics[node.name])
             found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
-            if o.service_s == 0.0:
+            if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
                 unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
     hosted = set(found)
     components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}

@@ -127,3 +127,22 @@ def test_distance_costs_time() -> None:
         placement = placed(graph, altered("hermes-like", small | {"chip.tile.router.latency": latency}))
         times.append(schedule(placement, assume(placement)).latency_s)
     assert times[1] - times[0] > 1e-6
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_wholly_pruned_layer_costs_no_core_time(name: str) -> None:
+    """All its tiles are left out: no product, no energy in the cores, and nothing unknown about it."""
+    weight = rng(2).normal(size=(5, 9))
+    nodes = (
+        Node("gone", dense.Linear(weight, np.ones(5), mask=np.zeros(weight.shape, bool)), ("x",)),
+        Node("fc", dense.Linear(rng(3).normal(size=(4, 5))), ("gone",)),
+    )
+    architecture = shipped(name)
+    placement = placed(Graph("pruned", {"x": (9,)}, nodes, ("fc",)), architecture)
+    activity = assume(placement)
+    occupancy = device_kind(core_of(architecture).kind.name).occupancy(
+        placement.layouts["gone"], core_of(architecture), activity.statistics["gone"]
+    )
+    assert occupancy.service_s == 0
+    assert schedule(placement, activity).unmodelled == ()
+    assert all(r.mean == 0 for r in activity if r.node == "gone" and r.path.startswith("chip.tile.core."))

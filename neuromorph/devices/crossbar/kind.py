@@ -115,7 +115,7 @@ class CrossbarKind:
 
     def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
         counts: list[Count] = []
-        for tiling in layout.tilings:
+        for tiling in (t for t in layout.tilings if len(t)):
             matrix = layout.matrix(tiling.item)
             per_sample = partial(_add, counts, statistics.spread)
             _count_matrix(per_sample, matrix, tiling, layout, used(unit, matrix), statistics)
@@ -129,7 +129,7 @@ class CrossbarKind:
     def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
         """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
         total, products, depth = 0.0, 1, 0.0
-        for tiling in layout.tilings:
+        for tiling in (t for t in layout.tilings if len(t)):  # a wholly pruned matrix has nothing to read
             matrix = layout.matrix(tiling.item)
             step = step_seconds(used(unit, matrix), layout, tiling)
             total += step * float(statistics.values[f"{matrix.name}.steps"])

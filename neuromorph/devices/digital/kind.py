@@ -90,7 +90,7 @@ class DigitalKind:
     def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
         s, busy = unit.settings, 0.0
         counts: list[Count] = []
-        for tiling in layout.tilings:
+        for tiling in (t for t in layout.tilings if len(t)):
             matrix, extent = layout.matrix(tiling.item), extent_of(tiling)
             stored = for_matrix(unit, matrix).settings
             macs, spread = float(extent.weights) * matrix.products, 0.0
