@@ -140,6 +140,11 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
         add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
         add(route.node, chip.get("io"), "transfer_bit", route.outside_bits)
+    # what waits beyond the tiles' buffers is written and read at least once a sample: a lower bound of that traffic
+    for limit in placement.limits:
+        if limit.name == "chip memory":
+            for action in ("write_bit", "read_bit"):
+                add(hosted(placement)[0].name, chip.get("memory"), action, limit.used)
     leaving = placement.flows.node == len(placement.graph.nodes)
     add(placement.graph.outputs[0], chip.get("io"), "transfer_bit", float(placement.flows.bits[leaving].sum()))
     return rows

@@ -278,3 +278,30 @@ def test_activity_says_where_it_is_from() -> None:
     placement, x = placed(graph, shipped("isaac-like")), inputs_of(graph, 5)
     assert assume(placement).origin == "assumed"
     assert gather(placement, execute(placement, x, trials=1).statistics).origin == "executed"
+
+
+def test_what_no_tile_can_hold_goes_through_the_chips_memory() -> None:
+    """A memory of the chip takes the bits that wait beyond a tile's buffer, written and read once."""
+    import dataclasses
+
+    from neuromorph.costing.ledger import price
+    from neuromorph.hardware.catalog import load_datasheet
+
+    # the window rows of the first convolution are 10 columns wide and 3 rows high: 30 values of 8 bits wait
+    small = altered("hermes-like", {"chip.tile.buffer.capacity": "64 bit"})
+    buffer = small.chip["tile"]["buffer"]
+    memory = dataclasses.replace(
+        buffer,
+        path="chip.memory",
+        part=load_datasheet("dram-lpddr4"),
+        settings=dataclasses.replace(buffer.settings, capacity=1e9, model="datasheet"),
+    )
+    chip = dataclasses.replace(small.chip, children={**small.chip.children, "memory": memory})
+    architecture = dataclasses.replace(small, chip=chip)
+    layer = Conv2d(rng(1).normal(size=(4, 1, 3, 3)), window=Window((3, 3)))
+    graph = Graph("one", {"x": (1, 8, 10)}, (Node("conv", layer, ("x",)),), ("conv",))
+    placement = placed(graph, architecture, copies={"conv": 1})
+    activity = assume(placement)
+    rows = {r.action: r.mean for r in activity if r.path == "chip.memory"}
+    assert rows == {"write_bit": 3 * 10 * 8 - 64, "read_bit": 3 * 10 * 8 - 64}
+    assert price(activity, architecture).by("component")["chip.memory"] > 0
