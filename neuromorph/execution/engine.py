@@ -26,6 +26,9 @@ Progress = Callable[[float, str], None]
 BUDGET = 48_000_000
 """Values of one layer held at once over chips and batch, and cells over chips; more chips run in groups, one by one."""
 
+CACHED = 1_000_000
+"""Values of one layer that are computed at once on a CPU: chips of a group take turns with a batch beyond that."""
+
 SNR_SAMPLES = 256
 """Samples the signal-to-noise ratio of layers is taken on."""
 
@@ -78,7 +81,7 @@ def execute(
     if workers > 1 and len(chips) > 1:
         parts = _in_processes(job, inputs, labels, chips, workers)
     else:
-        parts = [job.run(inputs, labels, group, progress) for group in job.groups(chips)]
+        parts = [part for group in job.groups(chips) for part in job.run(inputs, labels, group, progress)]
     merged = _Merged(parts)
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
@@ -155,7 +158,32 @@ class Part:
     noise: dict[str, float] = field(default_factory=dict)
     signal: dict[str, float] = field(default_factory=dict)
     stats: dict[str, Statistics] = field(default_factory=dict)
-    outputs: np.ndarray | None = None
+    kept: list[np.ndarray] = field(default_factory=list)
+    size: int = 0
+
+    @staticmethod
+    def of(trials: tuple[int, ...], samples: int, labelled: bool) -> Part:
+        """Nothing found yet."""
+        chips = len(trials)
+        correct, exact = (np.zeros(chips), 0.0) if labelled else (None, None)
+        return Part(trials, samples, correct, exact, np.zeros(chips), 0.0)
+
+    def keep(self, y: torch.Tensor) -> None:
+        """Keeps the outputs of a batch as long as there are not too many."""
+        self.size += y.numel()
+        if self.size <= KEPT_OUTPUTS:
+            self.kept.append(y.cpu().numpy().copy())
+
+    @property
+    def outputs(self) -> np.ndarray | None:
+        """(trials, samples, ...), or None where there were too many."""
+        return np.concatenate(self.kept, axis=1) if self.size <= KEPT_OUTPUTS else None
+
+
+def _dealt(chips: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """Chips in runs of at most `most`, at least one."""
+    size = max(1, min(len(chips), most))
+    return [chips[i : i + size] for i in range(0, len(chips), size)]
 
 
 @dataclass(frozen=True)
@@ -172,11 +200,13 @@ class Job:
 
     def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Chips that run at once, so that the largest layer and all cells stay within the memory budget."""
-        shapes = self.placement.graph.shapes
-        values = max(int(np.prod(s)) for s in shapes.values()) * self.batch
         cells = sum(int((t.height * t.width).sum()) for k in self.placement.layouts.values() for t in k.tilings)
-        size = max(1, min(len(chips), BUDGET // max(values, cells, 1)))
-        return [chips[i : i + size] for i in range(0, len(chips), size)]
+        return _dealt(chips, BUDGET // max(self._values, cells, 1))
+
+    @property
+    def _values(self) -> int:
+        """Values of the largest layer in a batch of one chip."""
+        return max(int(np.prod(s)) for s in self.placement.graph.shapes.values()) * self.batch
 
     def program(self, chips: Sequence[int]) -> dict[str, Programmed]:
         """Every hosted node on these chips."""
@@ -190,20 +220,16 @@ class Job:
 
     def run(
         self, inputs: np.ndarray, labels: np.ndarray | None, chips: tuple[int, ...], progress: Progress | None
-    ) -> Part:
-        """Programs these chips and runs all inputs on them."""
+    ) -> list[Part]:
+        """Programs these chips and runs all inputs on them; a batch of the float network serves all of them."""
         import torch
 
         from neuromorph.graph.evaluate import Evaluator
 
-        programmed = self.program(chips)
+        together = CACHED // max(self._values, 1) if self.torch_device == "cpu" else len(chips)
+        parts = [Part.of(turn, len(inputs), labels is not None) for turn in _dealt(chips, together)]
+        programmed = [self.program(part.trials) for part in parts]
         evaluator = Evaluator(self.placement.graph)
-        part = Part(
-            chips, len(inputs), None if labels is None else np.zeros(len(chips)), None if labels is None else 0.0,
-            np.zeros(len(chips)), 0.0,
-        )  # fmt: skip
-        kept: list[np.ndarray] = []
-        size = 0
         with torch.inference_mode():
             for start in range(0, len(inputs), self.batch):
                 if progress is not None:
@@ -214,20 +240,18 @@ class Job:
                 reference: dict[str, torch.Tensor] = {}
                 watched = SNR_SAMPLES - start
                 exact = evaluator(x, record=reference.__setitem__ if watched > 0 else None)
-                hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in programmed.items()}}
-                record = part_recorder(part, reference, set(programmed), watched) if watched > 0 else None
-                y = evaluator(x, hosts=hosts, record=record)
                 assert isinstance(exact, torch.Tensor)
-                assert isinstance(y, torch.Tensor)
-                y = y.expand(len(chips), *y.shape[1:])
-                _score(part, y, exact, None if labels is None else labels[start : start + self.batch])
-                size += y.numel()
-                if size <= KEPT_OUTPUTS:
-                    kept.append(y.cpu().numpy().copy())
-        if size <= KEPT_OUTPUTS:
-            part.outputs = np.concatenate(kept, axis=1)
-        part.stats = {name: p.statistics() for name, p in programmed.items()}
-        return part
+                for part, chip in zip(parts, programmed, strict=True):
+                    hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in chip.items()}}
+                    record = part_recorder(part, reference, set(chip), watched) if watched > 0 else None
+                    y = evaluator(x, hosts=hosts, record=record)
+                    assert isinstance(y, torch.Tensor)
+                    y = y.expand(len(part.trials), *y.shape[1:])
+                    _score(part, y, exact, None if labels is None else labels[start : start + self.batch])
+                    part.keep(y)
+        for part, chip in zip(parts, programmed, strict=True):
+            part.stats = {name: p.statistics() for name, p in chip.items()}
+        return parts
 
 
 def part_recorder(
@@ -317,7 +341,7 @@ class _Merged:
         return merged
 
 
-def _work(job: Job, inputs: np.ndarray, labels: np.ndarray | None, group: tuple[int, ...]) -> Part:
+def _work(job: Job, inputs: np.ndarray, labels: np.ndarray | None, group: tuple[int, ...]) -> list[Part]:
     import torch
 
     torch.set_num_threads(1)
@@ -336,4 +360,4 @@ def _in_processes(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(groups)), mp_context=context) as pool:
         futures = [pool.submit(_work, job, inputs, labels, group) for group in groups]
-        return [f.result() for f in futures]
+        return [part for f in futures for part in f.result()]
