@@ -45,9 +45,10 @@ class DigitalSettings:
 
 
 def _check(component: Component) -> list[str]:
-    """The MAC part is priced by its operand widths: they must be those of the core."""
-    s, mac = component.settings, component["mac"].settings
-    return [
+    """The MAC part is priced by its operand widths and its number: they must be those of the core."""
+    s, mac, count = component.settings, component["mac"].settings, component["mac"].count
+    few = f"{s.rows} x {s.columns} MAC units, mac.count is {count}; set it to {s.rows * s.columns} or more"
+    return ([few] if count < s.rows * s.columns else []) + [
         f"{name}: {getattr(s, name)} bits for MAC units of {getattr(mac, name)} bits; set mac.{name} to the same"
         for name in ("weight_bits", "input_bits", "accumulator_bits")
         if getattr(s, name) > getattr(mac, name)
