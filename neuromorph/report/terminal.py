@@ -21,7 +21,7 @@ MOST_LAYERS = 40
 
 
 def summary(report: Report) -> RenderableType:
-    """Headline metrics with range and basis, layers, what most energy goes to, and what is not modelled."""
+    """Headline metrics with range and basis, layers, what most energy goes to, effects, and what is not modelled."""
     from rich.console import Group
     from rich.text import Text
 
@@ -30,6 +30,8 @@ def summary(report: Report) -> RenderableType:
         parts.append(_layers(report))
     if figures.ledger_total(report):
         parts.append(_contributors(report))
+    if report.effects:
+        parts.append(_effects(report))
     left_out = figures.grouped_unmodelled(report.unmodelled)
     if left_out:
         parts.append(Text(f"{figures.MISSING}, and in no number above:", style="bold"))
@@ -100,6 +102,16 @@ def _layers(report: Report) -> RichTable:
         table.add_row(*(Text(row[i].text) for i in keep))
     if len(found.rows) > MOST_LAYERS:
         table.add_row(Text(f"... {len(found.rows) - MOST_LAYERS} more layers"))
+    return table
+
+
+def _effects(report: Report) -> RichTable:
+    """Accuracy of the same chips without one effect, and what that wins."""
+    table = _table([("without", "left"), ("accuracy", "right"), ("gain (points)", "right")])
+    for row in sorted(report.effects, key=lambda r: -r["gain"]):
+        name = "all effects" if row["effect"] == "all" else row["effect"].replace("_", " ")
+        gain = f"{100 * row['gain']:+.2f} ± {100 * row['error']:.2f}"
+        table.add_row(name, f"{row['accuracy']:.2%}", gain)
     return table
 
 
