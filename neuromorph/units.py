@@ -155,7 +155,7 @@ _NAMES: dict[Dimension, str] = {
 _CANONICAL = {"ohm": "Ω"}
 
 _NUMBER = re.compile(r"\s*([+-]?)(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?\s*(.*?)\s*$", re.DOTALL)
-_TERM = re.compile(r"(.*?)(?:\^?(-?\d+)|([⁻⁰¹²³⁴-⁹]+))?$")
+_TERM = re.compile(r"(.*?)(?:\^?(-?\d+)|([⁻⁰¹²³⁴-⁹]+))?\Z", re.DOTALL)
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
@@ -138,6 +138,8 @@ def test_times_are_the_nearest_double(number: int, unit: tuple[str, int]) -> Non
     assert parse(f"{number / 8} {unit[0]}", "s") == float(Fraction(number, 8) * unit[1])
 
 
+@example("0:\n0")
+@example("1 V\n")
 @given(st.text(max_size=20))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
