@@ -110,7 +110,7 @@ class CellPhysics:
         """
         g = self._relax(g, draw, trial, path)
         mean = self.curve("drift_exponent_mean", "drift")
-        t0 = self.part.value("drift_time_zero", 1.0)
+        t0 = self.part.value("drift_time_zero")
         programmed = np.maximum(g / self.g_max, SMALLEST_LEVEL)
         if mean is not None and draw.time_s > 0.0:
             u = np.maximum(self.target(levels) / self.g_max, SMALLEST_LEVEL)
@@ -121,7 +121,7 @@ class CellPhysics:
             g = g * ((draw.time_s + t0) / t0) ** -np.abs(nu)
         flicker = self.curve("flicker_noise", "flicker")
         if flicker is not None:
-            tr = self.part.value("flicker_read_time", 1e-6)
+            tr = self.part.value("flicker_read_time")
             growth = np.sqrt(np.log((draw.time_s + t0 + tr) / (2 * tr)))
             xi = stream(draw.seed, trial, path, "flicker").standard_normal(g.shape)
             g = np.maximum(0.0, g * (1 + evaluate_curve(flicker, programmed) * growth * xi))

@@ -30,9 +30,7 @@ class Geometry:
     reference_columns: Any
 
 
-def geometry(
-    array_rows: Any, array_columns: Any, slices: Any, differential: Any, pair: str, cells_bits: Any = 0
-) -> Geometry:
+def geometry(array_rows: Any, array_columns: Any, slices: Any, differential: Any, pair: str) -> Geometry:
     """How many weights one array holds. differential: True for pairs, False for offset columns.
 
     A pair on rows doubles the lines of a weight, on columns its columns, in a crosspoint neither. An

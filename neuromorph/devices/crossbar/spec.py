@@ -248,6 +248,13 @@ ARRAY = ComponentKind(
 )
 
 
+LAW_TIMES = {
+    "drift_exponent_mean": ("drift_time_zero",),
+    "flicker_noise": ("drift_time_zero", "flicker_read_time"),
+}
+"""Times without which a law of time means nothing."""
+
+
 def _check(component: Component) -> list[str]:
     problems = []
     cell, settings, dac = component["array"]["cell"], component.settings, component["dac"]
@@ -256,6 +263,9 @@ def _check(component: Component) -> list[str]:
         low, high = cell.part.value("conductance_min"), cell.part.value("conductance_max")
         if not 0 <= low < high:
             problems.append(f"conductance_min {low:g} S must be below conductance_max {high:g} S")
+        for law, needed in LAW_TIMES.items():
+            missing = [name for name in needed if cell.part.get(law) is not None and cell.part.get(name) is None]
+            problems += [f"{law} needs the quantity {name}" for name in missing]
         times = cell.part.value("retention_times", ())
         curves = [k for k in range(1, 6) if cell.part.get(f"retention_noise_{k}") is not None]
         if len(times) != len(curves):
