@@ -217,12 +217,17 @@ class Operator:
 
 @dataclass(frozen=True)
 class Node:
-    """One use of an operator. `module` is the path in the source model, for messages."""
+    """One use of an operator. `module` is the path in the source model, for messages.
+
+    feedback: later nodes (or this one) whose output of the time step before is added to the first input, zero before
+    the first step. Only graphs over time have it; without it the graph is acyclic.
+    """
 
     name: str
     operator: Operator
     inputs: tuple[str, ...] = ()
     module: str = ""
+    feedback: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

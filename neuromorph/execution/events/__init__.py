@@ -1,0 +1,1 @@
+"""Event-driven execution of spiking networks: compiled kernels over compressed synaptic rows."""
