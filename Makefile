@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+ORACLES := $(VENV)/.oracles
 
 .PHONY: help env demo test check bench validate clean
 
@@ -22,13 +23,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
+# independent implementations that tests compare with
+$(ORACLES): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,oracles]'
+	@touch $(ORACLES)
+
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py --output demo-output
 
-test: $(STAMP)
+test: $(ORACLES)
 	$(BIN)/python -m pytest -n 2
 
-check: $(STAMP)
+check: $(ORACLES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

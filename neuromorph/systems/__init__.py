@@ -1,0 +1,1 @@
+"""Whole systems from the literature, built on networks, hardware and the pipeline."""
