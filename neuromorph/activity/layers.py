@@ -1,4 +1,4 @@
-"""Counts of actions per sample: the only bridge between what was computed and what it costs.
+"""Counts of actions per sample of a network whose layers are placed on cores.
 
 `gather` turns what really flowed (statistics of an execution) into counts, `assume` turns an assumed
 density and mean square into the same counts, so that a cost can be had before any data exist.

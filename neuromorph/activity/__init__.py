@@ -1,0 +1,14 @@
+"""Counts of actions per sample: the only bridge between what was computed and what it costs."""
+
+from neuromorph.activity.layers import (
+    Activity,
+    ActivityRow,
+    assume,
+    core_of,
+    gather,
+    hosted,
+    tile_values,
+    vector_counts,
+)
+
+__all__ = ["Activity", "ActivityRow", "assume", "core_of", "gather", "hosted", "tile_values", "vector_counts"]
