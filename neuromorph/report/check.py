@@ -36,6 +36,10 @@ _TABLES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Columns that are read. Columns of a table that a row lacks are those the row has no use for, but for the first."""
 
+_OPTIONAL = ("sections",)
+"""Keys that reports of earlier versions lack."""
+
+_COLUMN = {"key": "text", "label": "text", "unit": "text?"}
 _TILE = {"x": "number", "y": "number", "tile": "number", "utilisation": "number?"}
 _LINK = {"x0": "number", "y0": "number", "x1": "number", "y1": "number", "bits": "number"}
 _METRIC = {
@@ -64,7 +68,7 @@ def problems(data: Mapping[str, Any], file: str) -> list[Problem]:
 
 def _faults(data: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, str]]:
     for name in names:
-        if name not in data:
+        if name not in data and name not in _OPTIONAL:
             yield name, "the key is missing"
     for name in data:
         if name not in names:
@@ -83,6 +87,7 @@ def _faults(data: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, st
         yield from _table(data.get(name, []), name, columns)
     yield from _chips(data.get("chips", {}))
     yield from _floor(data.get("floor", {}))
+    yield from _sections(data.get("sections", []))
 
 
 def _table(rows: Any, name: str, columns: Mapping[str, str], closed: bool = False) -> Iterator[tuple[str, str]]:
@@ -106,8 +111,8 @@ def _table(rows: Any, name: str, columns: Mapping[str, str], closed: bool = Fals
 
 
 def _value(value: Any, kind: str) -> str:
-    if kind == "text":
-        return "" if isinstance(value, str) else "expected text"
+    if kind in ("text", "text?"):
+        return "" if isinstance(value, str) or (value is None and kind == "text?") else "expected text"
     if value is None:
         return "" if kind == "number?" else "expected a number, got null"
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
@@ -146,3 +151,23 @@ def _floor(floor: Any) -> Iterator[tuple[str, str]]:
         layers = tile.get("layers", []) if isinstance(tile, dict) else []
         if not isinstance(layers, list) or not all(isinstance(v, str) for v in layers):
             yield f"floor.tiles.{i}.layers", "expected a list of texts"
+
+
+def _sections(sections: Any) -> Iterator[tuple[str, str]]:
+    yield from _table(sections, "sections", {"key": "text", "title": "text", "note": "text"})
+    for i, section in enumerate(sections if isinstance(sections, list) else []):
+        if not isinstance(section, dict):
+            continue
+        at, columns, rows = f"sections.{i}", section.get("columns"), section.get("rows")
+        yield from _table(columns, f"{at}.columns", _COLUMN)
+        if not isinstance(rows, list) or not isinstance(columns, list):
+            yield f"{at}.rows", "expected a list"
+            continue
+        for j, row in enumerate(rows):
+            if not isinstance(row, list) or len(row) != len(columns):
+                yield f"{at}.rows.{j}", f"expected a list of {len(columns)} values"
+                continue
+            for column, value in zip(columns, row, strict=True):
+                kind = "text?" if isinstance(column, dict) and column.get("unit") is None else "number?"
+                if message := _value(value, kind):
+                    yield f"{at}.rows.{j}", message

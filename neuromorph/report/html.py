@@ -79,6 +79,7 @@ def page(report: Report) -> str:
         floor=_floor(report),
         traffic=_traffic(report),
         layers=tables.layers(report),
+        sections=[(s, tables.section(s)) for s in report.sections],
         effects=tables.effects(report) if report.effects else None,
         ledger=ledger,
         references=references,

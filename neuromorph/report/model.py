@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,8 @@ class Report:
     """Everything a reader gets, in JSON types only (see `to_dict`).
 
     provenance: what was run with what. metrics by name. layers, ledger, area, gantt, floor, traffic,
-    sources, effects: tables (lists of flat rows). unmodelled: what no number includes.
+    sources, effects: tables (lists of flat rows). unmodelled: what no number includes. sections: further tables, each
+    with key, title, note, columns (key, label, unit, None for text) and rows of values (see `section`).
     """
 
     title: str
@@ -62,6 +63,7 @@ class Report:
     effects: tuple[Mapping[str, Any], ...] = ()
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sections: tuple[Mapping[str, Any], ...] = ()
     schema: int = field(default=SCHEMA)
 
     def __getitem__(self, metric: str) -> Metric:
@@ -79,9 +81,22 @@ class Report:
         """The inverse of `to_dict`; KeyError or TypeError where the data are something else."""
         values = dict(data)
         values["metrics"] = tuple(Metric(**m) for m in values["metrics"])
-        for name in ("layers", "ledger", "area", "gantt", "sources", "effects", "unmodelled", "notes"):
-            values[name] = tuple(values[name])
+        for name in ("layers", "ledger", "area", "gantt", "sources", "effects", "unmodelled", "notes", "sections"):
+            values[name] = tuple(values.get(name, ()))
         return Report(**values)
+
+
+def section(
+    key: str,
+    title: str,
+    columns: Sequence[tuple[str, str, str | None]],
+    rows: Iterable[Sequence[Any]],
+    note: str = "",
+) -> dict[str, Any]:
+    """A further table of a report. columns: (key, label, unit), unit None for text, "1" for plain numbers, "%" for
+    fractions; rows: a value per column, None where it is not known."""
+    heads = [{"key": k, "label": label, "unit": unit} for k, label, unit in columns]
+    return {"key": key, "title": title, "note": note, "columns": heads, "rows": [list(row) for row in rows]}
 
 
 def _plain(value: Any) -> Any:

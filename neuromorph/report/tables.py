@@ -220,6 +220,20 @@ def effects(report: Report) -> Table:
     return Table("effects", "Accuracy without each effect", columns, rows)
 
 
+def section(found: Mapping[str, Any]) -> Table:
+    """A further table of a report; its numbers with their units, unknown ones in words."""
+
+    def cell(value: Any, unit: str | None) -> Cell:
+        if unit is None:
+            return text(NOT_APPLICABLE if value is None else value)
+        return number(value, percent if unit == "%" else _unit(unit))
+
+    columns = tuple(Column(c["key"], c["label"], c["unit"] is not None) for c in found["columns"])
+    units = [c["unit"] for c in found["columns"]]
+    rows = tuple(tuple(cell(v, u) for v, u in zip(row, units, strict=True)) for row in found["rows"])
+    return Table(f"section-{found['key']}", found["title"], columns, rows)
+
+
 def sources(report: Report) -> Table:
     """Value, range, basis and citation of every constant of the architecture's parts."""
     rows = []

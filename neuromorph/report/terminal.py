@@ -32,6 +32,8 @@ def summary(report: Report) -> RenderableType:
         parts.append(_contributors(report))
     if report.effects:
         parts.append(_effects(report))
+    for found in report.sections:
+        parts += [Text(found["title"], style="bold"), _section(tables.section(found))]
     left_out = figures.grouped_unmodelled(report.unmodelled)
     if left_out:
         parts.append(Text(f"{figures.MISSING}, and in no number above:", style="bold"))
@@ -102,6 +104,17 @@ def _layers(report: Report) -> RichTable:
         table.add_row(*(Text(row[i].text) for i in keep))
     if len(found.rows) > MOST_LAYERS:
         table.add_row(Text(f"... {len(found.rows) - MOST_LAYERS} more layers"))
+    return table
+
+
+def _section(found: tables.Table) -> RichTable:
+    from rich.text import Text
+
+    table = _table([(c.label, "right" if c.numeric else "left") for c in found.columns])
+    for row in found.rows[:MOST_LAYERS]:
+        table.add_row(*(Text(cell.text) for cell in row))
+    if len(found.rows) > MOST_LAYERS:
+        table.add_row(Text(f"... {len(found.rows) - MOST_LAYERS} more rows"))
     return table
 
 
