@@ -89,3 +89,4 @@ class Machine:
     arithmetic: Arithmetic
     times: CoreTimes
     network: NetworkTimes
+    shares_cores: bool = False
