@@ -27,7 +27,7 @@ from neuromorph.hardware.component import Architecture, Component, ComponentKind
 from neuromorph.hardware.datasheet import SCHEMA, missing_quantities, read_quantities, read_schema, read_sources
 from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown, suggest
 from neuromorph.hardware.registry import admitted, component_kinds
-from neuromorph.hardware.yamlfile import KeyPath, YamlFile, read_yaml
+from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["SCHEMA", "check_component", "read_architecture"]
 

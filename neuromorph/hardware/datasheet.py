@@ -26,7 +26,7 @@ from neuromorph.hardware.component import BASES, ComponentKind, Curve, Datasheet
 from neuromorph.hardware.curve import LAWS, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown, suggest
 from neuromorph.hardware.registry import component_kinds
-from neuromorph.hardware.yamlfile import KeyPath, YamlFile, read_yaml
+from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
 

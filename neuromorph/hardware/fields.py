@@ -18,7 +18,7 @@ from typing import Any
 
 from neuromorph import units
 from neuromorph.errors import InputError, Problem
-from neuromorph.hardware.yamlfile import KeyPath, YamlFile
+from neuromorph.yamlfile import KeyPath, YamlFile
 
 INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()
 """Stands for a value whose fault has been noted."""

@@ -20,7 +20,7 @@ from neuromorph.hardware import catalog
 from neuromorph.hardware.component import Architecture, Component, Curve, Datasheet, Quantity, Source
 from neuromorph.hardware.datasheet import missing_quantities
 from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared, suggest
-from neuromorph.hardware.yamlfile import parse_yaml, scalar
+from neuromorph.yamlfile import parse_yaml, scalar
 
 SWEPT = Source("swept", "value set for this run in place of the datasheet's")
 MAXCOUNT = 10**9

@@ -16,7 +16,7 @@ from neuromorph.hardware import catalog
 from neuromorph.hardware.architecture import read_architecture
 from neuromorph.hardware.datasheet import read_datasheet
 from neuromorph.hardware.paths import parameters, resolve
-from neuromorph.hardware.yamlfile import parse_yaml
+from neuromorph.yamlfile import parse_yaml
 
 SIMPLE = (
     st.none() | st.booleans() | st.integers(-3, 10**7) | st.floats() | st.text(max_size=6)

@@ -15,7 +15,7 @@ from neuromorph.hardware.catalog import load_architecture, load_datasheet
 from neuromorph.hardware.component import ComponentKind, Curve
 from neuromorph.hardware.datasheet import evaluate_curve, read_datasheet
 from neuromorph.hardware.describe import architecture as describe_architecture
-from neuromorph.hardware.yamlfile import parse_yaml
+from neuromorph.yamlfile import parse_yaml
 
 pytestmark = pytest.mark.usefixtures("toys")
 

@@ -12,7 +12,7 @@ from toy_hardware import ADC, CELL, CHIP, KINDS
 
 from neuromorph.hardware import catalog, registry
 from neuromorph.hardware.jsonschema import architecture_schema, datasheet_schema
-from neuromorph.hardware.yamlfile import parse_yaml, read_yaml
+from neuromorph.yamlfile import parse_yaml, read_yaml
 
 
 def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:

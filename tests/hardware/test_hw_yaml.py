@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
-from neuromorph.hardware.yamlfile import parse_yaml, scalar, show_path
+from neuromorph.yamlfile import parse_yaml, scalar, show_path
 
 TRAPS = {
     "1e-9": 1e-9,
@@ -77,7 +77,7 @@ def test_marks_of_keys_and_values() -> None:
 def test_byte_order_mark_and_line_ends(tmp_path) -> None:
     path = tmp_path / "bom.yaml"
     path.write_bytes(b"\xef\xbb\xbfschema: 1\r\nname: x\r\n")
-    from neuromorph.hardware.yamlfile import read_yaml
+    from neuromorph.yamlfile import read_yaml
 
     assert read_yaml(path).data == {"schema": 1, "name": "x"}
 

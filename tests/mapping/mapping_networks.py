@@ -16,7 +16,7 @@ from neuromorph.graph.operators.recurrent import GRU, LSTM
 from neuromorph.graph.operators.wiring import Concat, Flatten
 from neuromorph.hardware.architecture import read_architecture
 from neuromorph.hardware.component import Architecture
-from neuromorph.hardware.yamlfile import parse_yaml
+from neuromorph.yamlfile import parse_yaml
 
 CROSSBAR = """
 schema: 1

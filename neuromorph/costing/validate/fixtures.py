@@ -14,7 +14,7 @@ from typing import Any
 
 from neuromorph.costing.validate.measures import MEASURES, Measure
 from neuromorph.errors import InputError
-from neuromorph.hardware.yamlfile import read_yaml
+from neuromorph.yamlfile import read_yaml
 
 ROLES = ("calibrated", "predicted", "check")
 
