@@ -14,6 +14,7 @@ from neuromorph.devices.kind import DeviceKind, Draw, Programmed, Statistics, de
 from neuromorph.errors import InputError
 from neuromorph.execution.calibration import Calibration, calibrate
 from neuromorph.execution.result import Execution, LayerQuality
+from neuromorph.graph.decode import decode_of, decoded, over_time
 
 if TYPE_CHECKING:
     import torch
@@ -230,6 +231,7 @@ class Job:
         parts = [Part.of(turn, len(inputs), labels is not None) for turn in _dealt(chips, together)]
         programmed = [self.program(part.trials) for part in parts]
         evaluator = Evaluator(self.placement.graph)
+        decode = decode_of(self.placement.graph) if over_time(self.placement.graph) else None
         with torch.inference_mode():
             for start in range(0, len(inputs), self.batch):
                 if progress is not None:
@@ -247,7 +249,7 @@ class Job:
                     y = evaluator(x, hosts=hosts, record=record)
                     assert isinstance(y, torch.Tensor)
                     y = y.expand(len(part.trials), *y.shape[1:])
-                    _score(part, y, exact, None if labels is None else labels[start : start + self.batch])
+                    _score(part, y, exact, None if labels is None else labels[start : start + self.batch], decode)
                     part.keep(y)
         for part, chip in zip(parts, programmed, strict=True):
             part.stats = {name: p.statistics() for name, p in chip.items()}
@@ -277,7 +279,10 @@ def _power(value: torch.Tensor) -> float:
     return float(torch.dot(flat, flat))
 
 
-def _score(part: Part, y: torch.Tensor, exact: torch.Tensor, labels: np.ndarray | None) -> None:
+def _score(
+    part: Part, y: torch.Tensor, exact: torch.Tensor, labels: np.ndarray | None, decode: str | None
+) -> None:  # fmt: skip
+    """Deviation from the exact outputs and right answers of one batch. decode: outputs have an axis of steps."""
     import torch
 
     axes = tuple(range(1, y.dim()))
@@ -285,6 +290,8 @@ def _score(part: Part, y: torch.Tensor, exact: torch.Tensor, labels: np.ndarray 
     part.power += float(exact.double().square().sum())
     if labels is not None and part.correct is not None and part.float_correct is not None:
         truth = torch.as_tensor(labels, device=y.device)
+        if decode is not None:
+            y, exact = decoded(y, decode), decoded(exact, decode)
         part.correct += (y.argmax(-1) == truth).sum(1).cpu().numpy()
         part.float_correct += float((exact[0].argmax(-1) == truth).sum())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.graph.decode import over_time
 from neuromorph.graph.model import Graph
 
 MAX_BYTES = 16 * 2**30
@@ -113,6 +114,8 @@ def check_data(graph: Graph, x: np.ndarray, y: np.ndarray | None) -> None:
         )
     if y is not None:
         output = graph.shapes[graph.outputs[0]]
+        if over_time(graph):
+            output = output[1:]
         if len(output) != 1:
             problems.append(Problem(f"labels given, but {graph.name} returns values of shape {output}", Place(key="y")))
         elif y.size and int(y.max()) >= output[0]:

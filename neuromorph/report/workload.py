@@ -31,7 +31,7 @@ def workload_sections(
     fair = break_even(workload, part, partner=partner)
     if fair is not None:
         assumed = "counted on the partner" if fair.ann_measured else "assumed"
-        rows = [
+        rows: list[list[Any]] = [
             ["energy of this spiking network", fair.snn_j, "J", ""],
             [f"energy of its partner, one pass with {fair.bits}-bit inputs", fair.ann_j, "J",
              f"density of non-zero inputs {fair.ann_density:.2f}, {assumed}"],
