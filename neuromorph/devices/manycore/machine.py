@@ -26,8 +26,8 @@ class CoreTimes:
 @dataclass(frozen=True)
 class NetworkTimes:
     """Seconds of the network: hop_s latency of one router and link, link_s a packet occupies a link, bridge_* the same
-    between dies, inject_s and eject_s a packet occupies a core's port, barrier_s of the synchronisation at the end of a
-    step. queue: packets that wait at one link before the sender is held up."""
+    between dies, inject_s and eject_s a packet occupies a core's port, barrier_s of the synchronisation of all tiles at
+    the end of a step. NaN: not known. queue: packets that wait at one link before the sender is held up."""
 
     hop_s: float
     link_s: float
@@ -54,6 +54,7 @@ class Machine:
     synapse; row_bits of the header of a row (source neuron, core); state_bits of one neuron with its parameters;
     buffer_bits of one slot of a neuron's delay ring; rows_in_tile: rows lie in the tile's memory (tile_memory) and not
     in the core's. input_source: "core" (spike sources occupy cores, source_neurons on each) or "host".
+    shares_cores: one core may hold neurons of several populations.
     """
 
     name: str
