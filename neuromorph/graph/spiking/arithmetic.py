@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from neuromorph.errors import InputError
@@ -18,18 +19,22 @@ class Arithmetic:
     projection summed in saturating ring buffers; "loihi": 12-bit decays, signed weights of `weight_bits` with an
     exponent per projection, state saturating at `state_bits`.
     skip_below: an update is skipped, and its input kept, while the input since the last one is smaller than this
-    (0: never). Values are in units of the membrane.
+    (0: never). state_grid: the decayed membrane is cut towards zero to multiples of this before input is added, in
+    floating point only (0: no grid). Values are in units of the membrane.
     """
 
     kind: str = "float64"
     weight_bits: int = 16
     state_bits: int = 32
     skip_below: float = 0.0
+    state_grid: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"no arithmetic {self.kind!r}", hint=f"legal: {', '.join(KINDS)}")
         if not 1 <= self.weight_bits <= 32 or not 8 <= self.state_bits <= 64:
             raise InputError(f"{self.weight_bits} weight bits and {self.state_bits} state bits")
-        if self.skip_below < 0:
-            raise InputError(f"skip_below is {self.skip_below}", hint="0 or more")
+        for name in ("skip_below", "state_grid"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise InputError(f"{name} is {value}", hint="a finite number, 0 or more")

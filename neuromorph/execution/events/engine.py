@@ -1,0 +1,206 @@
+"""Runs spiking networks event by event, samples side by side in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuromorph.errors import InputError
+from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.run import EventRun, StopRule
+from neuromorph.execution.events.tables import tables
+from neuromorph.graph.events.raster import Raster
+from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.graph.spiking.network import SpikingNetwork
+
+
+@dataclass(eq=False)
+class _Sample:
+    """One sample's results: events of all steps, outputs, counters."""
+
+    ends: np.ndarray
+    index: np.ndarray
+    value: np.ndarray
+    out: np.ndarray
+    events: np.ndarray
+    skipped: np.ndarray
+    steps: int
+
+    def raster(self, steps: int, dt_s: float, neurons: int, valued: bool) -> Raster:
+        value = self.value if valued else None
+        return Raster(1, steps, (neurons,), self.ends, self.index, value, dt_s)
+
+
+class EventEngine:
+    """A network prepared for running; arrays of synapses are shared with it, and between threads."""
+
+    def __init__(self, network: SpikingNetwork, arithmetic: Arithmetic | None = None) -> None:
+        self.network = network
+        self.arithmetic = arithmetic or Arithmetic()
+        self.tables = tables(network, self.arithmetic)
+
+    def run(
+        self,
+        inputs: Sequence[Raster] | Raster,
+        *,
+        steps: int | None = None,
+        record: str = "spikes",
+        seed: int = 0,
+        first_sample: int = 0,
+        workers: int = 1,
+        progress: Callable[[int], None] | None = None,
+        modulator: np.ndarray | None = None,
+        stop: StopRule | None = None,
+        each: Callable[[int, Raster], None] | None = None,
+    ) -> EventRun:
+        """Runs every sample of the inputs from the initial state.
+
+        inputs: one raster per input population, in the order of network.inputs. steps: default those of the inputs and
+        the network's latency. record: "spikes" or "none". workers: threads; results do not depend on them. progress: is
+        told the number of samples done. modulator: third factor of plastic synapses, (steps,) or (samples, steps).
+        stop: ends samples early. each: is given (number of the sample, its raster of one sample) in order as soon as it
+        is done; then `spikes` of the result holds no events, so that long runs need not keep them.
+        Raises InputError where inputs do not fit the network.
+        """
+        rasters = [inputs] if isinstance(inputs, Raster) else list(inputs)
+        samples, longest = self._check(rasters)
+        steps = longest + self.network.latency if steps is None else steps
+        if record not in ("spikes", "none"):
+            raise InputError(f"record is {record!r}", hint="spikes or none")
+        valued = self.tables.valued or any(r.value is not None for r in rasters)
+        job = _Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop)
+        results = []
+        for number, result in enumerate(_in_order(job.sample, samples, workers)):
+            if each is not None:
+                each(first_sample + number, result.raster(steps, self.network.dt_s, self.network.neurons, valued))
+                result.index, result.value, result.ends = result.index[:0], result.value[:0], result.ends * 0
+            results.append(result)
+            if progress is not None:
+                progress(number + 1)
+        return self._gather(results, steps, valued)
+
+    def _check(self, rasters: Sequence[Raster]) -> tuple[int, int]:
+        names = [self.network.populations[i].name for i in self.network.inputs]
+        if len(rasters) != len(names):
+            raise InputError(f"{len(rasters)} input rasters for {len(names)} input populations", hint=", ".join(names))
+        for raster, i in zip(rasters, self.network.inputs, strict=True):
+            population = self.network.populations[i]
+            if raster.size != population.size:
+                raise InputError(f"input {population.name} has {population.size} neurons, its raster {raster.size}")
+            if raster.index.size and not 0 <= int(raster.index.min()) <= int(raster.index.max()) < raster.size:
+                raise InputError(f"the raster of input {population.name} names elements outside 0..{raster.size - 1}")
+            if raster.value is not None and not np.isfinite(raster.value).all():
+                raise InputError(f"the raster of input {population.name} has values that are not finite numbers")
+        counts = {r.samples for r in rasters}
+        if len(counts) > 1:
+            raise InputError(f"input rasters have {sorted(counts)} samples", hint="the same number in all of them")
+        return (counts.pop() if counts else 1), max((r.steps for r in rasters), default=0)
+
+    def _gather(self, results: Sequence[_Sample], steps: int, valued: bool) -> EventRun:
+        network = self.network
+        ends = [np.zeros(1, np.int64)]
+        for result in results:
+            ends.append(result.ends[1:] + ends[-1][-1])
+        index = np.concatenate([np.zeros(0, np.int32), *(r.index for r in results)])
+        value = np.concatenate([np.zeros(0, np.float32), *(r.value for r in results)]) if valued else None
+        if value is not None and (value == 1).all():
+            value = None
+        spikes = Raster(len(results), steps, (network.neurons,), np.concatenate(ends), index, value, network.dt_s)
+        out = np.stack([r.out for r in results]) if results else np.zeros((0, steps, self.tables.outputs), np.float32)
+        first = [int(self.tables.pop[o, c.OUT]) for o in network.outputs]
+        outputs = tuple(
+            out[:, :, a : a + network.populations[o].size] for a, o in zip(first, network.outputs, strict=True)
+        )
+        events = np.zeros(len(network.projections), np.int64)
+        events[self.tables.order] = np.sum([r.events for r in results], axis=0, dtype=np.int64)
+        skipped = np.sum([r.skipped for r in results], axis=0, dtype=np.int64)
+        used = np.array([r.steps for r in results], np.int64)
+        return EventRun(network, spikes, outputs, events, {"skipped": skipped}, {}, used)
+
+
+def _in_order(function: Callable[[int], _Sample], samples: int, workers: int):  # type: ignore[no-untyped-def]
+    """Results of all samples in order; at most two per worker wait at a time."""
+    if workers <= 1 or samples <= 1:
+        yield from map(function, range(samples))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(function, i) for i in range(min(2 * workers, samples))]
+        for i in range(samples):
+            yield waiting[i].result()
+            waiting[i] = None  # type: ignore[call-overload]  # let the result go
+            if len(waiting) < samples:
+                waiting.append(pool.submit(function, len(waiting)))
+
+
+class _Job:
+    """What all samples of a run share; `sample` runs one, in any thread."""
+
+    def __init__(
+        self, engine: EventEngine, rasters: Sequence[Raster], steps: int, record: bool, valued: bool,
+        stop: StopRule | None,
+    ) -> None:  # fmt: skip
+        self.engine, self.steps, self.record, self.valued = engine, steps, record, valued
+        self.rule = np.zeros(4)
+        if stop is not None:
+            if not engine.network.outputs:
+                raise InputError("a stop rule needs an output population")
+            self.rule[:] = stop.temperature, stop.threshold, engine.network.latency + stop.least, 1
+        self.pop = engine.tables.pop.copy()
+        self.kept = []
+        for i, raster in zip(engine.network.inputs, rasters, strict=True):
+            arrays = [np.ascontiguousarray(raster.indptr, np.int64), np.ascontiguousarray(raster.index, np.int32)]
+            self.pop[i, [c.EXT_INDPTR, c.EXT_INDEX]] = [a.ctypes.data for a in arrays]
+            self.pop[i, c.EXT_ROWS] = raster.steps
+            if raster.value is not None:
+                arrays.append(np.ascontiguousarray(raster.value, np.float32))
+                self.pop[i, c.EXT_VALUE] = arrays[2].ctypes.data
+            self.kept.append(arrays)
+
+    def sample(self, number: int) -> _Sample:
+        from neuromorph.execution.events.loop import run
+
+        t, steps, tables = 0, self.steps, self.engine.tables
+        work = self._work()
+        capacity = 4 * self.engine.network.neurons if self.record else 0
+        index = np.empty(capacity, np.int32)
+        value = np.empty(capacity if self.valued else 0, np.float32)
+        ends = np.zeros(steps + 1 if self.record else 0, np.int64)
+        out = np.zeros((steps, tables.outputs), np.float32)
+        events, skipped = np.zeros(len(tables.proj), np.int64), np.zeros(len(self.pop), np.int64)
+        deciding = self.engine.network.populations[self.engine.network.outputs[0]].size if self.rule[3] else 0
+        stop = (np.zeros(deciding), self.rule)
+        while True:
+            t, ended = run(
+                t, steps, number, self.pop, tables.number, tables.par, tables.proj, tables.outgoing, work,
+                (index, value, ends), out, (events, skipped), stop,
+            )  # fmt: skip
+            if ended or t >= steps:
+                break
+            index = np.concatenate([index, np.empty_like(index)])
+            value = np.concatenate([value, np.empty_like(value)])
+        if self.record:
+            ends[t:] = ends[t]
+        else:
+            ends = np.zeros(steps + 1, np.int64)
+        fired = int(ends[-1])
+        return _Sample(ends, index[:fired].copy(), value[:fired].copy(), out, events, skipped, t)
+
+    def _work(self) -> tuple[np.ndarray, ...]:
+        """Fresh state: (state, inputs, lines, values, fired, go, scratch)."""
+        tables, network = self.engine.tables, self.engine.network
+        dtype, neurons = tables.par.dtype, network.neurons
+        largest = max((p.size for p in network.populations), default=0)
+        state = np.zeros((c.STATES, neurons), dtype)
+        for i, population in enumerate(network.populations):
+            mine = slice(int(network.first[i]), int(network.first[i + 1]))
+            if population.model in ("linear", "adaptive"):
+                state[c.V, mine] = tables.par[c.V_INIT, mine]
+            elif population.model == "izhikevich":
+                state[c.V, mine], state[c.H, mine] = tables.par[c.IZ_V, mine], tables.par[c.IZ_U, mine]
+        return (
+            state, np.zeros(tables.inputs, dtype), np.zeros(tables.lines, dtype), np.zeros(neurons, dtype),
+            np.zeros(neurons, np.int32), np.ones(largest, np.bool_), np.zeros(largest, dtype),
+        )  # fmt: skip

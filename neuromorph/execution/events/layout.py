@@ -1,0 +1,71 @@
+"""Columns of the tables that the compiled loop reads: one row per population, one per projection."""
+
+from __future__ import annotations
+
+# populations, int64
+(
+    MODEL,
+    SIZE,
+    FIRST,  # number of its first neuron
+    START,
+    SHIFT,  # steps that its spikes leave late
+    REFRACTORY,
+    AT_LEAST,  # 1: fires where v >= threshold
+    MEMBRANE_FIRST,
+    RESET,
+    DELAYED,
+    LIMIT,  # spikes per step, 0 without limit
+    CLAMPED,
+    CURRENT,  # 1: has a synaptic current of its own
+    BIASED,
+    SIGNED,
+    ACC,  # offset of its ring of inputs
+    DEPTH,  # slots of the ring
+    OUT,  # offset of its output, -1: none
+    VALUED,  # 1: sends its value at every step instead of spikes
+    LINE,  # offset of its line of late spikes, -1: none
+    EXT_INDPTR,
+    EXT_INDEX,
+    EXT_VALUE,
+    EXT_ROWS,
+    RECORDED,
+    KEEPS_INPUT,  # 0: a delayed reset to a value loses the input of its step
+    TRACED,  # 1: keeps the history of its spikes for plastic synapses
+    POPULATION_COLUMNS,
+) = range(28)
+
+# models
+INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT, SPINNAKER, LOIHI = range(8)
+
+# resets
+TO_VALUE, SUBTRACT, SUBTRACT_GUARDED, NO_RESET = range(4)
+
+# parameters of neurons, float
+A_SYN, B_SYN, A_MEM, B_MEM, C_MEM, THRESHOLD, V_RESET, SIGN, V_INIT, A_ADAPT, B_ADAPT, BIAS, PARAMETERS = range(13)
+IZ_A, IZ_B, IZ_C, IZ_D, IZ_PEAK, IZ_V, IZ_U = range(7)
+
+# numbers of a population, float
+V_MIN, SKIP, GRID, DT_MS, STATE_MIN, STATE_MAX, SCALARS = range(7)
+
+# state of neurons, float
+V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
+
+# projections, int64
+(
+    TARGET,
+    KIND,
+    INDPTR,
+    INDEX,
+    WEIGHT,
+    DELAY,
+    SYNAPSES,
+    PLASTIC,  # number among plastic projections, -1: none
+    LOW,  # saturation of the ring of inputs
+    HIGH,
+    SOURCE,
+    SOURCE_SIZE,
+    PROJECTION_COLUMNS,
+) = range(13)
+
+# kinds of rows
+UNIFORM, RUNS, DELAYS8, DELAYS16, SATURATING, PACKED, PLASTIC_ROWS, DENSE = range(8)
