@@ -40,6 +40,7 @@ BOUNDARIES = {
     "wall": "everything that draws from the mains, cryostat included",
 }
 ROOT_KIND = "chip"
+"""Kind, and family of the kinds, of the whole: the kind of this name where `chip` names no other."""
 
 
 @dataclass
@@ -91,6 +92,8 @@ def _read_root(context: _Context, data: Mapping[str, Any]) -> Component | None:
     raw = data["chip"]
     if isinstance(raw, dict) and "count" in raw:
         context.reader.error(("chip", "count"), "the chip itself takes no count", "remove it", at="key")
+    if isinstance(raw, dict) and "kind" not in raw:
+        raw = {**raw, "kind": ROOT_KIND}
     return _read_component(context, ("chip",), raw, Slot((ROOT_KIND,)))
 
 

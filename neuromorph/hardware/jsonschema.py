@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neuromorph.hardware.architecture import BOUNDARIES, ROOT_KIND, SCHEMA
-from neuromorph.hardware.component import BASES, ComponentKind
+from neuromorph.hardware.component import BASES, ComponentKind, Slot
 from neuromorph.hardware.curve import LAWS
 from neuromorph.hardware.datasheet import MAX_PARAMETERS, missing_quantities
 from neuromorph.hardware.fields import MAX_COUNT, Field, declared
@@ -141,10 +141,20 @@ def _component(kind: ComponentKind) -> dict[str, Any]:
     return _object(properties, required) | {"description": kind.doc}
 
 
+def _root(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The whole: of the root kind unless it says that it is of another kind of its family."""
+    plain: dict[str, Any] = {"$ref": f"#/$defs/{ROOT_KIND}"}
+    others = [name for name in admitted(Slot((ROOT_KIND,))) if name != ROOT_KIND and name in definitions]
+    for name in others:
+        named = {"required": ["kind"], "properties": {"kind": {"const": name}}}
+        plain = {"if": named, "then": {"$ref": f"#/$defs/{name}"}, "else": plain}
+    return plain
+
+
 def architecture_schema() -> dict[str, Any]:
     """Schema of an architecture file: one definition per component kind."""
     definitions = {name: _component(kind) for name, kind in component_kinds().items()}
     boundary = {"enum": list(BOUNDARIES), "description": "; ".join(f"{k}: {v}" for k, v in BOUNDARIES.items())}
-    chip = {"$ref": f"#/$defs/{ROOT_KIND}"}
+    chip = _root(definitions)
     found = _object(_head(boundary=boundary, chip=chip), ["schema", "name", "boundary", "chip"])
     return {"$schema": DIALECT, "title": "neuromorph architecture", **found, "$defs": definitions | {"curve": _curve()}}
