@@ -10,7 +10,9 @@ import torch
 from torch.nn import functional
 
 from neuromorph.errors import InputError
-from neuromorph.graph.model import Graph, Host, Node, Operator, Window
+from neuromorph.graph.cycles import check_steps, is_cycle, stages
+from neuromorph.graph.model import Graph, Host, Node, Operator, Shape, Window
+from neuromorph.graph.operators.over_time import OverTime
 from neuromorph.graph.tensors import tensor_of, with_leading
 
 Hosts = Callable[[Node], Host | None]
@@ -73,24 +75,116 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, window: Window, groups: int 
     return functional.conv2d(x, weight, None, window.stride, 0, window.dilation, groups)
 
 
+class _Silent:
+    """Multiplies by exact zeros: what a layer gives where nothing arrives is its bias, without a read of hardware."""
+
+    def __init__(self, node: Node, host: Host) -> None:
+        self.exact, self.host = FloatHost(node.operator), host
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self.exact.linear(matrix, x)
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self.exact.conv(matrix, x)
+
+    def parameter(self, name: str, like: torch.Tensor) -> torch.Tensor:
+        supply = getattr(self.host, "parameter", None)
+        found: torch.Tensor = self.exact.parameter(name, like) if supply is None else supply(name, like)
+        return found
+
+
+class _Cycle:
+    """Nodes that feed back into themselves, run one step after the other.
+
+    A feedback is added to the first input of its node, one step late. Before the first step it is zero; where the
+    semantics say `bias_at_start`, it is what the layers on its path give for silent neurons: their biases.
+    """
+
+    def __init__(self, graph: Graph, nodes: Sequence[Node], shapes: Mapping[str, Shape]) -> None:
+        check_steps(graph, nodes)
+        self.nodes, self.shapes = nodes, shapes
+        self.names = {node.name for node in nodes}
+        self.by_name = {node.name: node for node in nodes}
+        self.steps = shapes[nodes[0].name][0]
+        settings = [s for node in nodes if (s := getattr(node.operator, "semantics", None)) is not None]
+        self.starts = {
+            name
+            for node in nodes
+            for name in node.feedback
+            if (s := getattr(node.operator, "semantics", settings[0] if settings else None)) and s.bias_at_start
+        }
+
+    def run(self, values: Mapping[str, torch.Tensor], hosts: Mapping[str, Host]) -> dict[str, torch.Tensor]:
+        """The outputs of all nodes over all steps; values: by name, of everything outside."""
+        like = next(values[i] for node in self.nodes for i in node.inputs if i not in self.names)
+        states = {n.name: n.operator.begin(like) for n in self.nodes if isinstance(n.operator, OverTime)}
+        made: dict[str, list[torch.Tensor]] = {name: [] for name in self.names}
+        before = {name: self._start(name, like, hosts) for name in self.starts}
+        for t in range(self.steps):
+            now: dict[str, torch.Tensor] = {}
+            for node in self.nodes:
+                given = [now[i] if i in self.names else self._part(values[i], i, t) for i in node.inputs]
+                for name in node.feedback:
+                    if (late := before.get(name)) is not None:
+                        given[0] = given[0] + late
+                    elif name not in self.names:
+                        given[0] = given[0] + self._part(values[name], name, t - 1) if t else given[0]
+                now[node.name] = self._step(node, given, states, hosts)
+            before = now
+            for name, value in now.items():
+                made[name].append(value)
+        return {name: _joined(parts, len(self.shapes[name])) for name, parts in made.items()}
+
+    def _step(
+        self, node: Node, given: list[torch.Tensor], states: Mapping[str, Any], hosts: Mapping[str, Host]
+    ) -> torch.Tensor:
+        operator = node.operator
+        if not isinstance(operator, OverTime):
+            return operator.evaluate(given, hosts[node.name])
+        axis = given[0].dim() - len(self.shapes[node.inputs[0]])
+        y = operator.advance(given[0].squeeze(axis), states[node.name], hosts[node.name])
+        return y.unsqueeze(y.dim() - len(self.shapes[node.name]) + 1)
+
+    def _part(self, value: torch.Tensor, name: str, t: int) -> torch.Tensor:
+        return value.narrow(value.dim() - len(self.shapes[name]), t, 1)
+
+    def _start(self, name: str, like: torch.Tensor, hosts: Mapping[str, Host]) -> torch.Tensor:
+        """What a node gives before the first step: neurons nothing, layers what their biases make of that."""
+        node = self.by_name.get(name)
+        if node is None or isinstance(node.operator, OverTime):
+            return like.new_zeros((1, *self.shapes[name][1:]))
+        given = [self._start(i, like, hosts) for i in node.inputs]
+        return node.operator.evaluate(given, _Silent(node, hosts[name]))
+
+
+def _joined(parts: Sequence[torch.Tensor], rank: int) -> torch.Tensor:
+    """Steps (..., 1, *features) as one tensor (..., steps, *features); leading axes are repeated where they differ."""
+    lead = torch.broadcast_shapes(*(p.shape[: p.dim() - rank] for p in parts))
+    return torch.cat([p.expand(*lead, *p.shape[p.dim() - rank :]) for p in parts], dim=-rank)
+
+
 class Evaluator:
     """A graph ready to be evaluated many times: hosts are made once, their weights converted once.
 
     hosts: gives the host of a node, or None for the exact one. Values that no later node and no output needs
-    are dropped as soon as they are used.
+    are dropped as soon as they are used. The nodes of a cycle run step by step, everything else a layer at a time.
     """
 
     def __init__(self, graph: Graph, hosts: Hosts | None = None) -> None:
         self.graph = graph
         self.shapes = graph.shapes
         self.hosts: dict[str, Host] = {}
-        self._spent: dict[str, tuple[str, ...]] = {}
-        last_use = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
-        for i, node in enumerate(graph.nodes):
+        self._stages: list[tuple[tuple[Node, ...], _Cycle | None]] = []
+        self._spent: list[tuple[str, ...]] = []
+        groups = stages(graph)
+        last_use = {name: i for i, group in enumerate(groups) for n in group for name in (*n.inputs, *n.feedback)}
+        for i, group in enumerate(groups):
+            self._stages.append((group, _Cycle(graph, group, self.shapes) if is_cycle(group) else None))
+            touched = {name for n in group for name in (*n.inputs, *n.feedback, n.name)}
+            self._spent.append(tuple({n for n in touched if last_use.get(n, -1) <= i} - set(graph.outputs)))
+        for node in graph.nodes:
             chosen = hosts(node) if hosts is not None else None
             self.hosts[node.name] = FloatHost(node.operator) if chosen is None else chosen
-            spent = {name for name in (*node.inputs, node.name) if last_use.get(name, -1) <= i}
-            self._spent[node.name] = tuple(spent - set(graph.outputs))
 
     def __call__(
         self, inputs: Any, *, record: Record | None = None, hosts: Mapping[str, Host] | None = None
@@ -101,15 +195,27 @@ class Evaluator:
         """
         values = self._named(inputs)
         hosts = self.hosts if hosts is None else hosts
-        for node in self.graph.nodes:
-            result = node.operator.evaluate([values[name] for name in node.inputs], hosts[node.name])
-            if record is not None:
-                record(node.name, result)
-            values[node.name] = result
-            for name in self._spent[node.name]:
+        for (group, cycle), spent in zip(self._stages, self._spent, strict=True):
+            found = self._single(group[0], values, hosts) if cycle is None else cycle.run(values, hosts)
+            for node in group:
+                if record is not None:
+                    record(node.name, found[node.name])
+            values.update(found)
+            for name in spent:
                 values.pop(name, None)
         outputs = tuple(values[name] for name in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _single(self, node: Node, values: Mapping[str, torch.Tensor], hosts: Mapping[str, Host]) -> dict[str, Any]:
+        given = [values[name] for name in node.inputs]
+        for name in node.feedback:  # from outside any cycle: a value one step late
+            late = values[name]
+            axis = late.dim() - len(self.shapes[name])
+            late = torch.cat(
+                [torch.zeros_like(late.narrow(axis, 0, 1)), late.narrow(axis, 0, late.shape[axis] - 1)], axis
+            )
+            given[0] = given[0] + late
+        return {node.name: node.operator.evaluate(given, hosts[node.name])}
 
     def _named(self, inputs: Any) -> dict[str, torch.Tensor]:
         expected = self.graph.input_shapes

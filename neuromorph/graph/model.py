@@ -109,7 +109,8 @@ class Matrix:
     products: how many vectors of this matrix one sample multiplies (window positions, time steps).
     mask: same shape, False where pruned. weight_format: the operator's own; a scale per channel (axis 0 of the
     operator's weight) has groups*cols entries here, output by output. window: set when the inputs are sliding windows.
-    input_shape: the per-sample shape of the tensor that the operator hands to the host.
+    input_shape: the per-sample shape of the tensor that the operator hands to the host. taps: the rows are so many
+    delayed copies of the node's input, one after the other.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Matrix:
     input_format: NumberFormat | None = None
     window: Window | None = None
     input_shape: Shape = ()
+    taps: int = 1
 
     @property
     def groups(self) -> int:
@@ -176,6 +178,8 @@ class Operator:
     role: ClassVar[str] = "vector"
     registry: ClassVar[dict[str, type[Operator]]] = {}
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = ()
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Array fields that training leaves alone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -236,7 +240,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A directed acyclic graph in topological order.
+    """A directed graph in topological order, acyclic but for the nodes' feedback.
 
     input_shapes: the per-sample shape of each graph input by name; nodes name inputs or earlier
     nodes as their inputs; outputs name nodes. `shapes` gives every value's per-sample shape.
@@ -259,7 +263,20 @@ class Graph:
                 raise InputError(
                     [Problem(f"{kind}: {p.message}", Place(key=node.label), p.hint) for p in error.problems]
                 ) from None
+        if problems := [p for node in self.nodes for p in self._feedback_problems(node, known)]:
+            raise InputError(problems)
         return known
+
+    def _feedback_problems(self, node: Node, known: Mapping[str, Shape]) -> Iterator[Problem]:
+        place = Place(key=node.label)
+        for name in node.feedback:
+            if name in self.input_shapes or name not in known:
+                yield Problem(f"feedback from {name!r}, which is no node", place)
+            elif not node.inputs:
+                yield Problem(f"feedback from {name!r} into a node without inputs", place)
+            elif known[name] != known[node.inputs[0]]:
+                has, wants = known[name], known[node.inputs[0]]
+                yield Problem(f"feedback from {name!r} has shape {has}, the first input {wants}", place)
 
     def __getitem__(self, name: str) -> Node:
         for node in self.nodes:

@@ -24,7 +24,7 @@ class _Arrays(nn.Module):
         for name, array in operator.arrays().items():
             if name in masks:
                 self.register_buffer(name, torch.tensor(array))
-            else:
+            elif name not in operator.fixed:
                 self.register_parameter(name, nn.Parameter(torch.tensor(array, dtype=dtype)))
 
     def values(self, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:

@@ -1,9 +1,10 @@
-"""Convolutions over maps and sequences, grouped, strided, dilated and zero-padded."""
+"""Convolutions over maps and sequences, grouped, strided, dilated and zero-padded; a time axis may lead the sample."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, final
 
 from neuromorph.errors import InputError
@@ -22,6 +23,18 @@ def windowed(window: Window, height: int, width: int) -> tuple[int, int]:
     if rows < 1 or cols < 1:
         raise InputError(f"a {window.kernel} window (dilation {window.dilation}) does not fit on {(height, width)}")
     return rows, cols
+
+
+def layout(axes: int) -> str:
+    """Names of the axes of a map (3) or a sequence (2)."""
+    return "(channels, length)" if axes == 2 else "(channels, height, width)"
+
+
+def split_time(shape: Shape, axes: int) -> tuple[Shape, Shape]:
+    """(steps,) or () and the last `axes` axes; raises InputError for any other rank."""
+    if len(shape) not in (axes, axes + 1):
+        raise InputError(f"input has shape {shape}, expected {layout(axes)}, or steps before these")
+    return shape[:-axes], shape[-axes:]
 
 
 def grouped_matrix(weight: Any, groups: int) -> Any:
@@ -43,11 +56,13 @@ class _Convolution(Weighted):
         if self.groups < 1 or self.weight.shape[0] % self.groups:
             raise InputError(f"{self.weight.shape[0]} output channels do not divide into {self.groups} groups")
 
-    def _check_channels(self, shape: Shape, axes: int) -> None:
+    def _split(self, shape: Shape, axes: int) -> tuple[Shape, Shape]:
+        """The time axis, where there is one, and the axes of the map; refuses other channels and ranks."""
         channels = self.weight.shape[1] * self.groups
-        if len(shape) != axes or shape[0] != channels:
-            layout = "(channels, length)" if axes == 2 else "(channels, height, width)"
-            raise InputError(f"input has shape {shape}, expected {layout} with {channels} channels")
+        lead, features = split_time(shape, axes)
+        if features[0] != channels:
+            raise InputError(f"input has shape {shape}, expected {layout(axes)} with {channels} channels")
+        return lead, features
 
     def weight_matrices(self, weights: Mapping[str, Any]) -> dict[str, Any]:
         return {"weight": grouped_matrix(weights["weight"], self.groups)}
@@ -58,7 +73,8 @@ class _Convolution(Weighted):
 class Conv2d(_Convolution):
     """y[o, i, j] = b[o] + sum over c, u, v of W[o, c, u, v] x[c, i s_h + u d_h - p_top, j s_w + v d_w - p_left].
 
-    weight: (out, in/groups, kh, kw); x outside the map is 0. Input (in, height, width), output (out, rows, cols).
+    weight: (out, in/groups, kh, kw); x outside the map is 0. Input (in, height, width), output (out, rows, cols);
+    with a time axis (steps, in, height, width) and (steps, out, rows, cols).
     """
 
     window: Window = POINT
@@ -69,9 +85,8 @@ class Conv2d(_Convolution):
         self._check_window()
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        self._check_channels(shape, 3)
-        return (self.weight.shape[0], *windowed(self.window, *shape[1:]))
+        lead, (_, height, width) = self._split(single(shapes), 3)
+        return (*lead, self.weight.shape[0], *windowed(self.window, height, width))
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from neuromorph.graph.tensors import add_bias, fake_quantize, parameter
@@ -81,8 +96,9 @@ class Conv2d(_Convolution):
         return y if self.bias is None else add_bias(y, parameter(self, "bias", host, y)[:, None, None])
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
-        _, rows, cols = self.output_shape(shapes)
-        return (self.matrix(products=rows * cols, window=self.window, input_shape=single(shapes)),)
+        *lead, _, rows, cols = self.output_shape(shapes)
+        products = prod(lead) * rows * cols
+        return (self.matrix(products=products, window=self.window, input_shape=single(shapes)),)
 
 
 @final
@@ -102,9 +118,8 @@ class Conv1d(_Convolution):
         self._check_window()
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        self._check_channels(shape, 2)
-        return (self.weight.shape[0], windowed(self.window, 1, shape[1])[1])
+        lead, (_, length) = self._split(single(shapes), 2)
+        return (*lead, self.weight.shape[0], windowed(self.window, 1, length)[1])
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from neuromorph.graph.tensors import add_bias, fake_quantize, parameter
@@ -114,6 +129,6 @@ class Conv1d(_Convolution):
         return y if self.bias is None else add_bias(y, parameter(self, "bias", host, y)[:, None])
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
-        channels, length = single(shapes)
-        _, positions = self.output_shape(shapes)
-        return (self.matrix(products=positions, window=self.window, input_shape=(channels, 1, length)),)
+        *lead, channels, length = single(shapes)
+        products = prod(lead) * self.output_shape(shapes)[-1]
+        return (self.matrix(products=products, window=self.window, input_shape=(*lead, channels, 1, length)),)

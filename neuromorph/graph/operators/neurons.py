@@ -44,6 +44,10 @@ class Neuron(OverTime):
     work: ClassVar[int]
     semantics: Semantics
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.fixed = cls.arrays_of
+
     def __post_init__(self) -> None:
         freeze_features(self, self.arrays_of)
         require(self, self.times_of, positive=True)
@@ -331,6 +335,8 @@ class Izhikevich(Neuron):
 @dataclass(frozen=True, eq=False)
 class Threshold(Operator):
     """y = 1 where sign (x - threshold) > 0, else 0: a unit without memory. sign as for IF. 1 operation."""
+
+    fixed: ClassVar[tuple[str, ...]] = ("threshold", "sign")
 
     threshold: np.ndarray
     sign: np.ndarray | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Host, Operator, Shape, Window
 from neuromorph.graph.operators.activation import check_axes
-from neuromorph.graph.operators.convolution import windowed
+from neuromorph.graph.operators.convolution import split_time, windowed
 from neuromorph.graph.operators.dense import positive_size, single
 
 if TYPE_CHECKING:
@@ -20,21 +20,18 @@ _PAIRS_1D = Window((1, 2), (1, 2))
 
 
 class _Pooling(Operator):
-    """A window per channel: (channels, height, width), or (channels, length) with a window of height 1."""
+    """A window per channel of (channels, height, width), or of (channels, length) with height 1; steps may lead."""
 
     axes: ClassVar[int]
     window: Window
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        if len(shape) != self.axes:
-            layout = "(channels, length)" if self.axes == 2 else "(channels, height, width)"
-            raise InputError(f"input has shape {shape}, expected {layout}")
+        lead, (channels, *size) = split_time(single(shapes), self.axes)
         if self.axes == 2:
             if self.window.kernel[0] != 1:
                 raise InputError(f"window {self.window.kernel} must have height 1 on a sequence")
-            return (shape[0], windowed(self.window, 1, shape[1])[1])
-        return (shape[0], *windowed(self.window, *shape[1:]))
+            return (*lead, channels, windowed(self.window, 1, size[0])[1])
+        return (*lead, channels, *windowed(self.window, size[0], size[1]))
 
     def pool(self, x: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) -> (batch, channels, rows, cols)."""

@@ -59,6 +59,8 @@ class SparseLinear(OverTime):
     while events are executed and have no value here.
     """
 
+    fixed: ClassVar[tuple[str, ...]] = ("indptr", "index", "weight", "delay", "bias")
+
     indptr: np.ndarray
     index: np.ndarray
     weight: np.ndarray
@@ -213,6 +215,7 @@ class DelayedLinear(OverTime):
 
     role: ClassVar[str] = "matrix"
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = (WeightSlot("weight", "mask", "weight_format"),)
+    fixed: ClassVar[tuple[str, ...]] = ("delay",)
 
     weight: np.ndarray
     delay: np.ndarray
@@ -288,6 +291,7 @@ class DelayedLinear(OverTime):
                 weight_format=self.weight_format,
                 input_format=self.input_format,
                 input_shape=(steps, mask.shape[1]),
+                taps=len(self.taps),
             ),
         )
 
@@ -315,6 +319,7 @@ class Delay(OverTime):
     """
 
     role: ClassVar[str] = "wiring"
+    fixed: ClassVar[tuple[str, ...]] = ("delay_s",)
 
     delay_s: np.ndarray
     dt_s: float
@@ -388,9 +393,9 @@ class Scale(Operator):
         return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.tensors import tensor_of
+        from neuromorph.graph.tensors import parameter
 
-        return inputs[0] * tensor_of(self.scale, inputs[0])
+        return inputs[0] * parameter(self, "scale", host, inputs[0])
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """One multiply per element."""
