@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neuromorph.costing.schedule import Schedule
     from neuromorph.execution.effects import EffectCost
     from neuromorph.execution.result import Execution
+    from neuromorph.hardware.component import Architecture
     from neuromorph.mapping.placement import Placement
 
 SCHEMA = 1
@@ -123,6 +124,7 @@ def build_report(
     execution: Execution | None,
     provenance: Mapping[str, Any],
     effects: tuple[EffectCost, ...] = (),
+    sections: tuple[Mapping[str, Any], ...] = (),
 ) -> Report:
     """Collects the results of the verbs. ledger: one inference on an otherwise idle chip (static power times
     latency); steady: one inference of a full pipeline (static power times interval)."""
@@ -139,12 +141,13 @@ def build_report(
         gantt=tuple(_gantt(schedule)),
         floor=views.floor(placement),
         traffic=views.traffic(placement),
-        sources=tuple(_sources(placement)),
+        sources=tuple(sources_of(architecture)),
         effects=tuple(asdict(e) for e in effects),
         unmodelled=tuple(
             dict.fromkeys([*ledger.unmodelled, *schedule.unmodelled, *(f"{c}: area" for c in area.unmodelled)])
         ),
         notes=tuple(notes),
+        sections=sections,
     )
 
 
@@ -245,10 +248,10 @@ def _gantt(schedule: Schedule) -> list[dict[str, Any]]:
     return [asdict(r) for r in rows[:GANTT_ROWS]]
 
 
-def _sources(placement: Placement) -> list[dict[str, Any]]:
+def sources_of(architecture: Architecture) -> list[dict[str, Any]]:
     """Every constant of the architecture's parts with its unit, basis and source."""
     rows, seen = [], set()
-    for component, _ in placement.architecture.chip.walk():
+    for component, _ in architecture.chip.walk():
         part = component.part
         if part is None:
             continue
@@ -257,7 +260,7 @@ def _sources(placement: Placement) -> list[dict[str, Any]]:
             if key in seen and q.source != "swept":
                 continue
             seen.add(key)
-            citation = part.sources.get(q.source) or placement.architecture.sources.get(q.source)
+            citation = part.sources.get(q.source) or architecture.sources.get(q.source)
             rows.append(
                 {
                     "part": part.name, "quantity": name, "component": component.path,
