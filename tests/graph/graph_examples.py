@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape, Window
-from neuromorph.graph.operators import activation, arithmetic, convolution, dense, pooling, recurrent, wiring
+from neuromorph.graph.operators import (
+    activation,
+    arithmetic,
+    convolution,
+    dense,
+    neurons,
+    pooling,
+    recurrent,
+    synapses,
+    wiring,
+)
+from neuromorph.graph.semantics import Semantics
 
 rng = np.random.default_rng(7)
 
@@ -32,6 +43,15 @@ INT4 = NumberFormat("int", 4, scale=0.25)
 INT8_ROWS = NumberFormat("int", 8, scale=np.array([0.5, 0.25, 2.0, 0.1]), axis=0)
 UINT5_ROWS = NumberFormat("int", 5, False, np.array([0.1, 0.2, 0.4]), np.array([3, 0, 9.0]), -2)
 HALF = rng.random((8, 2)) < 0.5
+
+STEP = Semantics(1e-3)
+LATE = Semantics(1e-3, "exponential", "subtract", delayed_reset=True, output_shift=1, refractory=2, preset="example")
+
+
+def at(value: float, *shape: int) -> np.ndarray:
+    """Positive values around this one."""
+    return value * rng.uniform(0.5, 1.5, shape or (3,))
+
 
 EXAMPLES: list[tuple[Operator, list[Shape]]] = [
     (dense.Linear(w(4, 6), w(4)), [(6,)]),
@@ -87,6 +107,27 @@ EXAMPLES: list[tuple[Operator, list[Shape]]] = [
     (wiring.Concat(), [(2, 3, 4), (1, 3, 4)]),
     (wiring.Concat(-1), [(3, 4), (3, 2)]),
     (wiring.Pad(-2, 1, 2), [(3, 4)]),
+    (convolution.Conv2d(w(4, 2, 3, 2), w(4), window=Window((3, 2), (2, 1))), [(6, 2, 5, 4)]),
+    (convolution.Conv1d(w(4, 2, 3), window=Window((1, 3))), [(6, 2, 5)]),
+    (pooling.AvgPool2d(), [(3, 2, 4, 4)]),
+    (neurons.IF(at(500), at(1), at(0.1), STEP, v_init=w(3)), [(8, 3)]),
+    (neurons.LIF(at(5e-3), at(3), at(0.2), at(1), at(0.1), LATE, sign=np.array([1.0, -1, 0])), [(8, 3)]),
+    (neurons.LIF(at(5e-3, 2, 1, 1), at(3, 1, 4, 4), 0, 1, 0, STEP), [(5, 2, 4, 4)]),
+    (neurons.CubaLIF(at(4e-3), at(8e-3), at(3), at(0.1), at(0.5), at(0.1), at(3), STEP), [(8, 3)]),
+    (neurons.LI(at(5e-3), at(3), at(0.2), STEP), [(8, 3)]),
+    (neurons.CubaLI(at(4e-3), at(8e-3), at(3), at(0.1), at(3), STEP), [(8, 3)]),
+    (neurons.Integrator(at(300), STEP), [(8, 3)]),
+    (neurons.AdaptiveLIF(at(5e-3), at(3), at(0.2), at(1), at(0.1), at(2e-2), at(0.3), STEP), [(8, 3)]),
+    (neurons.Izhikevich(at(0.02), at(0.2), at(-65), at(8), at(30), STEP), [(8, 3)]),
+    (neurons.Threshold(w(3), np.array([1.0, -1, 0])), [(8, 3)]),
+    (
+        synapses.SparseLinear(np.array([0, 2, 2, 3]), np.array([0, 3, 1]), w(3), 4, np.array([0, 2, 1]), w(4)),
+        [(6, 3)],
+    ),
+    (synapses.DelayedLinear(w(4, 3), rng.integers(0, 4, (4, 3)), w(4), rng.random((4, 3)) < 0.6), [(6, 3)]),
+    (synapses.Delay(np.array([0, 1e-3, 3e-3]), 1e-3), [(6, 3)]),
+    (synapses.Scale(w(2, 1)), [(6, 2, 3)]),
+    (synapses.SumPool2d(Window((2, 2), (2, 2), (1, 1, 0, 0))), [(2, 4, 4)]),
 ]
 
 IDS = [f"{i}-{type(operator).__name__}" for i, (operator, _) in enumerate(EXAMPLES)]

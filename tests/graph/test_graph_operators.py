@@ -51,6 +51,7 @@ MISFITS = [
     (convolution.Conv2d(w(3, 2, 1, 1)), [(3, 4, 4)]),
     (convolution.Conv2d(w(3, 2, 3, 3), window=Window((3, 3))), [(2, 2, 4)]),
     (convolution.Conv1d(w(3, 2, 1)), [(2, 3, 4)]),
+    (convolution.Conv2d(w(3, 2, 1, 1)), [(1, 5, 2, 4, 4)]),
     (recurrent.LSTM(w(8, 3), w(8, 2)), [(5, 4)]),
     (pooling.MaxPool2d(), [(4, 4)]),
     (pooling.MaxPool1d(Window((2, 2))), [(4, 4)]),

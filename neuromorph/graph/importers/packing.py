@@ -36,7 +36,7 @@ def pack(
     if codes is not None and number_format is not None:
         return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
     values = (array if mask is None else array[mask]).reshape(-1)
-    if dtype is None:
+    if dtype is None or array.dtype.kind != "f":  # indices and delays stay exact
         dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
     return dtype, values.astype(FLOATS[dtype])
 

@@ -7,8 +7,8 @@
      "weights": {"file": "model.nmg.safetensors", "bytes": n, "sha256": ...},
      "nodes": [{"name": ..., "operator": "Conv2d", "inputs": [...], "module": ..., "fields": {...}}, ...]}
 
-Fields that hold their default are left out. An array is {"array": tensor, "encoding": ..., "shape": [...],
-"sparse": bool}; see `packing` for the encodings. Reading is strict, reports every problem at once and executes nothing.
+A node fed back into names the nodes in "feedback". Fields that hold their default are left out. An array is
+{"array": tensor, "encoding": ..., "shape": [...], "sparse": bool}; see `packing` for the encodings. Reading is strict, reports every problem at once and executes nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import numpy as np
 from neuromorph.errors import InputError, Place
 from neuromorph.graph.importers import packing
 from neuromorph.graph.model import Graph, NumberFormat, Operator, Window
+from neuromorph.graph.semantics import Semantics
+from neuromorph.graph.spiking.network import Plasticity
 
 SUFFIXES = (".nmg.json",)
 FORMAT = "neuromorph graph"
@@ -62,6 +64,8 @@ def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
         entry["inputs"] = list(node.inputs)
         if node.module:
             entry["module"] = node.module
+        if node.feedback:
+            entry["feedback"] = list(node.feedback)
         if id(node.operator) not in shared:
             shared[id(node.operator)] = _fields(node.operator, node.name, tensors, dtype)
         entry["fields"] = shared[id(node.operator)]
@@ -104,8 +108,8 @@ def _fields(operator: Operator, name: str, tensors: dict[str, np.ndarray], dtype
 
 
 def to_json(value: Any) -> Any:
-    """A field's value that is no weight array: numbers, tuples, windows, number formats."""
-    if isinstance(value, NumberFormat | Window):
+    """A field's value that is no weight array: numbers, tuples, windows, number formats, settings of neurons."""
+    if isinstance(value, NumberFormat | Window | Semantics | Plasticity):
         defaults = {f.name: f.default for f in dataclasses.fields(value)}
         given = {name: getattr(value, name) for name in defaults}
         return {name: to_json(v) for name, v in given.items() if not _is_default(v, defaults[name])}

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.graph.model import NumberFormat, Operator, Shape, Window
+from neuromorph.graph.semantics import Semantics
+from neuromorph.graph.spiking.network import Plasticity
 
 MAX_SIZE = 2**40
 """Largest number of elements of one sample's value: beyond this a shape is taken for a mistake."""
@@ -57,6 +59,8 @@ def decoded(value: Any, types: Iterable[Any], key: str) -> Any:
             return value
         if kind in (NumberFormat, Window) and isinstance(value, dict):
             return _format(value, key) if kind is NumberFormat else _window(value, key)
+        if kind in (Semantics, Plasticity) and isinstance(value, dict):
+            return _settings(kind, value, key)
         if typing.get_origin(kind) is tuple and isinstance(value, list):
             inner = typing.get_args(kind)
             if len(inner) == 2 and inner[1] is Ellipsis:
@@ -65,6 +69,16 @@ def decoded(value: Any, types: Iterable[Any], key: str) -> Any:
                 return tuple(decoded(v, (t,), f"{key}[{i}]") for i, (v, t) in enumerate(zip(value, inner, strict=True)))
     names = " or ".join(_type_name(t) for t in types)
     raise Fault(key, f"is {found(value)}, expected {names}")
+
+
+def _settings(kind: Any, value: Mapping[str, Any], key: str) -> Any:
+    """A dataclass of plain values; what it refuses itself is raised as InputError."""
+    declared = {f.name: f for f in dataclasses.fields(kind)}
+    needed = [n for n, f in declared.items() if f.default is dataclasses.MISSING]
+    for fault in key_faults(value, needed, tuple(declared), key):
+        raise fault
+    hints = {n: typing.get_args(h) or (h,) for n, h in typing.get_type_hints(kind).items()}
+    return kind(**{n: decoded(v, hints[n], f"{key}.{n}") for n, v in value.items()})
 
 
 def _window(value: Mapping[str, Any], key: str) -> Window:

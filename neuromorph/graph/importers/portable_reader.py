@@ -31,7 +31,7 @@ from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape
 
 MAX_JSON_BYTES = 256 * 2**20
 KEYS = ("format", "schema", "name", "metadata", "inputs", "outputs", "weights", "nodes")
-NODE_KEYS = ("name", "operator", "inputs", "module", "fields")
+NODE_KEYS = ("name", "operator", "inputs", "module", "feedback", "fields")
 ARRAY_KEYS = ("array", "encoding", "shape", "sparse")
 
 
@@ -196,6 +196,9 @@ class _Reader:
             raise Fault(f"{key}.module", f"is {found(module)}, expected a path")
         if not isinstance(entry["inputs"], list) or not all(isinstance(v, str) for v in entry["inputs"]):
             raise Fault(f"{key}.inputs", "expected a list of names")
+        feedback = entry.get("feedback", [])
+        if not isinstance(feedback, list) or not all(isinstance(v, str) for v in feedback):
+            raise Fault(f"{key}.feedback", "expected a list of names")
         if not isinstance(entry["operator"], str) or entry["operator"] not in known:
             hint = suggestion(str(entry["operator"]), known)
             raise Fault(f"{key}.operator", f"unknown operator {entry['operator']!r}", hint)
@@ -206,7 +209,7 @@ class _Reader:
             operator = cache[same] = self._operator(known[entry["operator"]], fields, f"{key}.fields")
         else:
             operator = cache[same]
-        return Node(entry["name"], operator, tuple(entry["inputs"]), module)
+        return Node(entry["name"], operator, tuple(entry["inputs"]), module, tuple(feedback))
 
     def _operator(self, cls: type[Operator], given: Mapping[str, Any], key: str) -> Operator:
         declared = {f.name: f for f in dataclasses.fields(cls)}
@@ -263,10 +266,14 @@ class _Reader:
                     self._note(Fault(f"nodes[{i}].inputs", f"unknown value {name!r}", suggestion(name, names)))
                 elif name not in seen:
                     cycle = "itself" if name == node.name else f"the later node {name!r}"
-                    hint = "a graph has no cycles, and nodes stand after those they read"
+                    hint = "a graph has no cycles but those of `feedback`; nodes stand after those they read"
                     self._note(Fault(f"nodes[{i}].inputs", f"{node.name!r} reads {cycle}", hint))
+            for name in node.feedback:
+                if name not in {n.name for n in nodes}:
+                    hint = suggestion(name, [n.name for n in nodes])
+                    self._note(Fault(f"nodes[{i}].feedback", f"unknown node {name!r}", hint))
             seen.add(node.name)
-        read = {name for node in nodes for name in node.inputs} | set(outputs)
+        read = {name for node in nodes for name in (*node.inputs, *node.feedback)} | set(outputs)
         for i, node in enumerate(nodes):
             if node.name not in read:
                 self._note(Fault(f"nodes[{i}].name", f"the output of {node.name!r} is never used"))
@@ -284,6 +291,11 @@ class _Reader:
                     message = f"{node.name} ({type(node.operator).__name__}): {p.message}"
                     self._note(Fault(f"nodes[{i}]", message, p.hint))
                 return  # what follows depends on it
+        try:
+            _ = graph.shapes
+        except InputError as error:  # what is fed back has another shape
+            for p in error.problems:
+                self._note(Fault("nodes", str(dataclasses.replace(p, hint="")), p.hint))
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

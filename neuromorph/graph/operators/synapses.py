@@ -45,7 +45,7 @@ def freeze_delay(delay: Any, shape: tuple[int, ...], hint: str) -> np.ndarray:
         wrong = given.min() if given.min() < 0 else given.max()
         raise InputError(f"delay holds {int(wrong)}", hint=f"0 to {MAX_DELAY} steps")
     small = np.uint8 if given.max(initial=0) < 256 else np.uint16
-    return frozen_array(given if given.dtype in (np.uint8, np.uint16) else given.astype(small), None)
+    return frozen_array(given, small)
 
 
 @final
