@@ -7,8 +7,9 @@
      "weights": {"file": "model.nmg.safetensors", "bytes": n, "sha256": ...},
      "nodes": [{"name": ..., "operator": "Conv2d", "inputs": [...], "module": ..., "fields": {...}}, ...]}
 
-A node fed back into names the nodes in "feedback". Fields that hold their default are left out. An array is
-{"array": tensor, "encoding": ..., "shape": [...], "sparse": bool}; see `packing` for the encodings. Reading is strict, reports every problem at once and executes nothing.
+A node that is fed back into names its sources in "feedback". Fields that hold their default are left out. An array is
+{"array": tensor, "encoding": ..., "shape": [...], "sparse": bool}; see `packing` for the encodings. Reading is strict,
+reports every problem at once and executes nothing.
 """
 
 from __future__ import annotations
