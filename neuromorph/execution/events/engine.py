@@ -115,8 +115,11 @@ class EventEngine:
             out[:, :, a : a + network.populations[o].size] for a, o in zip(first, network.outputs, strict=True)
         )
         events = np.zeros(len(network.projections), np.int64)
-        events[self.tables.order] = np.sum([r.events for r in results], axis=0, dtype=np.int64)
-        skipped = np.sum([r.skipped for r in results], axis=0, dtype=np.int64)
+        for result in results:
+            events[self.tables.order] += result.events
+        skipped = np.zeros(len(network.populations), np.int64)
+        for result in results:
+            skipped += result.skipped
         used = np.array([r.steps for r in results], np.int64)
         return EventRun(network, spikes, outputs, events, {"skipped": skipped}, {}, used)
 
@@ -149,15 +152,17 @@ class _Job:
                 raise InputError("a stop rule needs an output population")
             self.rule[:] = stop.temperature, stop.threshold, engine.network.latency + stop.least, 1
         self.pop = engine.tables.pop.copy()
-        self.kept = []
+        self.kept: list[np.ndarray] = []  # what the addresses point into
         for i, raster in zip(engine.network.inputs, rasters, strict=True):
-            arrays = [np.ascontiguousarray(raster.indptr, np.int64), np.ascontiguousarray(raster.index, np.int32)]
-            self.pop[i, [c.EXT_INDPTR, c.EXT_INDEX]] = [a.ctypes.data for a in arrays]
+            indptr = np.ascontiguousarray(raster.indptr, np.int64)
+            index = np.ascontiguousarray(raster.index, np.int32)
+            self.kept += [indptr, index]
+            self.pop[i, [c.EXT_INDPTR, c.EXT_INDEX]] = indptr.ctypes.data, index.ctypes.data
             self.pop[i, c.EXT_ROWS] = raster.steps
             if raster.value is not None:
-                arrays.append(np.ascontiguousarray(raster.value, np.float32))
-                self.pop[i, c.EXT_VALUE] = arrays[2].ctypes.data
-            self.kept.append(arrays)
+                value = np.ascontiguousarray(raster.value, np.float32)
+                self.kept.append(value)
+                self.pop[i, c.EXT_VALUE] = value.ctypes.data
 
     def sample(self, number: int) -> _Sample:
         from neuromorph.execution.events.loop import run

@@ -2,7 +2,7 @@
 
 A neuron's step is a sequence of passes over a population, each without branches on what the semantics say; the loop
 chooses the passes once per population and step. Sums are made in one order only: spikes rising by neuron, one source
-after the other, so that a result is the same bit for bit however the work is cut. Nothing is contracted or reassociated.
+after the other, so that a result is the same bit for bit however the work is cut. Nothing is contracted or reordered.
 """
 
 from __future__ import annotations

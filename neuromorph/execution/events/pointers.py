@@ -20,7 +20,7 @@ def _address(typing_context: Any, value: Any) -> Any:
 def _view(dtype: Any) -> Any:
     @numba.njit(inline="always")
     def view(address, size):  # type: ignore[no-untyped-def]
-        return numba.carray(_address(address), (size,), dtype)
+        return numba.carray(_address(address), (size,), dtype)  # type: ignore[call-arg]
 
     return view
 
@@ -35,7 +35,7 @@ def prefetch(typing_context: Any, array: Any, position: Any) -> Any:
     """Asks for array[position] to be brought into the cache; changes nothing."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        from llvmlite import ir
+        from llvmlite import ir  # type: ignore[import-untyped]
         from numba.np.arrayobj import make_array
 
         view = make_array(signature.args[0])(context, builder, arguments[0])

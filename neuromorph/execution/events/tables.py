@@ -135,7 +135,7 @@ def _projection(projection: Projection, sources: int, row: np.ndarray) -> list[n
     weight = np.ascontiguousarray(projection.weight, np.float32)
     delay = np.ascontiguousarray(projection.delay)
     uniform = delay.size == 1 or delay.size == 0 or bool((delay == delay[0]).all())
-    kept = [indptr, index, weight]
+    kept: list[np.ndarray] = [indptr, index, weight]
     row[c.TARGET], row[c.SOURCE], row[c.SOURCE_SIZE] = projection.target, projection.source, sources
     row[c.SYNAPSES] = index.size
     row[c.INDPTR], row[c.INDEX], row[c.WEIGHT] = (a.ctypes.data for a in kept)
