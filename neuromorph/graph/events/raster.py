@@ -79,3 +79,31 @@ class Raster:
         value = None if self.value is None else self.value[a:b]
         indptr = self.indptr[first : last + 1] - a
         return Raster(stop - start, self.steps, self.shape, indptr, self.index[a:b], value, self.dt_s)
+
+    def with_steps(self, steps: int, dt_s: float | None = None) -> Raster:
+        """The first `steps` steps of each sample, silent steps added where there are fewer."""
+        counts = np.diff(self.indptr).reshape(self.samples, self.steps)
+        kept = np.zeros((self.samples, steps), np.int64)
+        shared = min(steps, self.steps)
+        kept[:, :shared] = counts[:, :shared]
+        alive = np.repeat(np.tile(np.arange(self.steps) < steps, self.samples), counts.reshape(-1))
+        indptr = np.zeros(self.samples * steps + 1, np.int64)
+        np.cumsum(kept.reshape(-1), out=indptr[1:])
+        value = None if self.value is None else self.value[alive]
+        known = self.dt_s if dt_s is None else dt_s
+        return Raster(self.samples, steps, self.shape, indptr, self.index[alive], value, known)
+
+    def take(self, chosen: np.ndarray) -> Raster:
+        """The samples with these numbers, in this order."""
+        sizes = np.diff(self.indptr).reshape(self.samples, self.steps)[chosen]
+        first = self.indptr[np.asarray(chosen, np.int64) * self.steps]
+        length = sizes.sum(1)
+        within = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        at = np.repeat(first, length) + within
+        indptr = np.concatenate(([0], np.cumsum(sizes.reshape(-1)))).astype(np.int64)
+        value = None if self.value is None else self.value[at]
+        return Raster(len(sizes), self.steps, self.shape, indptr, self.index[at], value, self.dt_s)
+
+    def counts(self) -> np.ndarray:
+        """Events of every sample and step, (samples, steps) int64."""
+        return np.diff(self.indptr).reshape(self.samples, self.steps)
