@@ -27,7 +27,7 @@ from neuromorph.systems.annealing.order import Order
 from neuromorph.systems.annealing.solve import Trace
 
 LARGEST_NOISE = 23.0
-"""Above the largest e that 32 random bits give, 33 ln 2."""
+"""Above the largest e that 31 random bits give, 32 ln 2."""
 
 ON, OFF = "on", "off"
 
@@ -92,8 +92,9 @@ def noise(graph: Couplings, temperatures: np.ndarray, key: int) -> np.ndarray:
     from neuromorph.systems.annealing import kernel
 
     found = np.empty((temperatures.size, graph.size), graph.weight.dtype)
+    hashes = np.empty((graph.size + 1) // 2, np.uint64)
     for sweep, t in enumerate(temperatures):
-        kernel.thresholds(found[sweep], np.uint64(key), sweep, t, graph.whole)
+        kernel.thresholds(found[sweep], hashes, np.uint64(key), sweep, t, graph.whole)
     return found
 
 

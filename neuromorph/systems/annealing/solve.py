@@ -79,7 +79,9 @@ def noise_key(seed: int, run: int) -> int:
     return key64(seed, run, "annealing", "threshold noise")
 
 
-def _run(graph: Couplings, temperatures: np.ndarray, key: int, capacity: int) -> tuple[Trace, np.ndarray, np.ndarray]:
+def _run(
+    graph: Couplings, group: np.ndarray, temperatures: np.ndarray, key: int, capacity: int
+) -> tuple[Trace, np.ndarray, np.ndarray]:
     from neuromorph.systems.annealing import kernel
 
     number = np.uint64(key)
@@ -90,7 +92,18 @@ def _run(graph: Couplings, temperatures: np.ndarray, key: int, capacity: int) ->
     kernel.local_fields(graph.indptr, graph.index, graph.weight, spins, field)
     flips, log = np.zeros(temperatures.size, np.int64), np.empty(capacity, np.int64)
     gain, _, logged = kernel.anneal(
-        graph.indptr, graph.index, graph.weight, spins, field, temperatures, graph.whole, number, best, flips, log
+        graph.indptr,
+        graph.index,
+        graph.weight,
+        group,
+        spins,
+        field,
+        temperatures,
+        graph.whole,
+        number,
+        best,
+        flips,
+        log,
     )
     return Trace(first, log[:logged], spins, float(gain)), best, flips
 
@@ -100,8 +113,8 @@ def trace(
 ) -> Trace:  # fmt: skip
     """One run with all its flips recorded; `run` k of a seed is run k of `maxcut`."""
     ordered, key = order.sorted(graph), noise_key(seed, run)
-    counted = _run(ordered, temperatures, key, 0)[2]
-    done = _run(ordered, temperatures, key, int(counted.sum()))[0]
+    counted = _run(ordered, order.group, temperatures, key, 0)[2]
+    done = _run(ordered, order.group, temperatures, key, int(counted.sum()))[0]
     return Trace(done.start[order.position], done.flips, done.spins[order.position], done.gain)
 
 
@@ -128,7 +141,7 @@ def maxcut(
     ordered = order.sorted(graph)
     threads = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with ThreadPoolExecutor(min(threads, len(numbers))) as pool:
-        done = list(pool.map(lambda k: _run(ordered, temperatures, noise_key(seed, k), 0), numbers))
+        done = list(pool.map(lambda k: _run(ordered, order.group, temperatures, noise_key(seed, k), 0), numbers))
     spins = np.stack([best for _, best, _ in done])[:, order.position]
     return MaxCutResult(
         graph, graph.cut(spins), spins, np.stack([f for _, _, f in done]), sweeps * graph.size, order, temperatures
