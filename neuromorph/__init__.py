@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from neuromorph.execution import attribute, calibrate, execute
+    from neuromorph.execution import attribute, calibrate
+    from neuromorph.execution.anywhere import execute_on as execute
     from neuromorph.execution.finetune import finetune
     from neuromorph.graph.compress import apply_steps as compress
     from neuromorph.graph.data import read_data
     from neuromorph.graph.importers import read_graph, save_graph
     from neuromorph.graph.importers.torch_import import from_torch
     from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.mapping import place
+    from neuromorph.mapping.anywhere import place_on as place
     from neuromorph.pipeline import run
     from neuromorph.report import compare, write_report
     from neuromorph.sweep import sweep
@@ -28,11 +29,11 @@ _HOMES = {
     "calibrate": "neuromorph.execution",
     "compare": "neuromorph.report",
     "compress": "neuromorph.graph.compress:apply_steps",
-    "execute": "neuromorph.execution",
+    "execute": "neuromorph.execution.anywhere:execute_on",
     "finetune": "neuromorph.execution.finetune",
     "from_torch": "neuromorph.graph.importers.torch_import",
     "load_architecture": "neuromorph.hardware.catalog",
-    "place": "neuromorph.mapping",
+    "place": "neuromorph.mapping.anywhere:place_on",
     "read_data": "neuromorph.graph.data",
     "read_graph": "neuromorph.graph.importers",
     "run": "neuromorph.pipeline",

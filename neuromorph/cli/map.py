@@ -8,8 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neuromorph.cli.models import (
+    ArchName,
+    ArchOption,
+    Changes,
+    Data,
+    Dt,
+    Preset,
+    SemanticsFile,
+    Steps,
+    read_hardware,
+    read_model,
+    read_samples,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from neuromorph.graph.model import Graph
+    from neuromorph.hardware.component import Architecture
 
 EFFORTS = "none, quick, normal or thorough"
 
@@ -84,36 +101,82 @@ def _show(found: dict[str, Any]) -> None:
     )
 
 
+def _show_cores(found: dict[str, Any]) -> None:
+    """A placement on a many-core chip."""
+    rows = [
+        (r["population"], r["model"], f"{r['neurons']}", f"{r['slices']}", f"{r['cores']}", f"{r['synapses']}")
+        for r in found["populations"]
+    ]
+    heads = ("population", "model", "neurons", "slices", "cores", "synapses in")
+    _table(f"{found['network']} on {found['architecture']}", heads, rows, left=2)
+    limits = [
+        (
+            row["limit"] + (" (binds)" if row["binds"] else ""), row["component"],
+            _bits(row["used"]) if row["unit"] == "bit" else f"{row['used']:.0f}",
+            _bits(row["available"]) if row["unit"] == "bit" else f"{row['available']:.0f}", f"{row['degree']:.1%}",
+        )
+        for row in found["limits"]
+    ]  # fmt: skip
+    _table("Limits", ("limit", "component", "used", "available", "degree"), limits, left=2)
+    best = min((r["hops"] for r in found["orders"]), default=0.0) or 1.0
+    orders = [(r["order"], f"{r['hops']:.4g}", f"{r['hops'] / best:.2f}") for r in found["orders"]]
+    _table("Packets times hops per sample", ("placement", "packet hops", "relative"), orders)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
 
     @app.command("map")
     def map_(
         model: Annotated[str, typer.Argument(help="A network file.")],
-        architecture: Annotated[str, typer.Argument(help="A name from 'architectures list', or a YAML file.")],
+        architecture: ArchName = None,
+        arch: ArchOption = None,
         output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the placement (JSON) here.")] = None,
         seed: Annotated[int, typer.Option(help="Seed of the search for tile positions.")] = 0,
         effort: Annotated[str, typer.Option(help=f"Length of that search: {EFFORTS}.")] = "normal",
         duplicate: Annotated[
             bool, typer.Option(help="Copy early layers into free arrays to balance the pipeline.")
         ] = True,
+        data: Data = None,
+        dt: Dt = None,
+        steps: Steps = None,
+        preset: Preset = None,
+        semantics: SemanticsFile = None,
+        changes: Changes = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     ) -> None:
-        """Place a network on an architecture: tiles, copies, limits, traffic."""
+        """Place a network on an architecture: tiles or cores, copies, limits, traffic.
+
+        On many-core chips --data (a few samples are enough) tells the mapper how often each neuron spikes.
+        """
         import json
 
-        from neuromorph.graph.importers import read_graph
-        from neuromorph.hardware import catalog
-        from neuromorph.mapping.placement import place
+        from neuromorph.devices.manycore import is_manycore
 
-        found_architecture = catalog.load_architecture(architecture)
-        graph = read_graph(model)
-        placement = place(graph, found_architecture, seed=seed, effort=effort, duplicate=duplicate)
+        chip = read_hardware(architecture, arch, changes)
+        graph = read_model(model, dt, preset, semantics, steps)
+        if is_manycore(chip):
+            placement: Any = _on_cores(graph, chip, data, seed, effort)
+        else:
+            from neuromorph.mapping.placement import place
+
+            placement = place(graph, chip, seed=seed, effort=effort, duplicate=duplicate)
         found = placement.explain()
         if as_json:
             typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         else:
-            _show(found)
+            (_show_cores if is_manycore(chip) else _show)(found)
         if output is not None:
             files = placement.save(output)
             typer.echo(f"placement written to {', '.join(map(str, files))}", err=True)
+
+
+def _on_cores(graph: Graph, chip: Architecture, data: Path | None, seed: int, effort: str) -> Any:
+    """Placed on a many-core chip, by the spikes of the data where given."""
+    from neuromorph.execution.spiking import as_raster, expected_rates
+    from neuromorph.mapping.manycore.graph import flat, place_graph
+
+    graph, inputs, _ = read_samples(graph, data, 8)
+    network = flat(graph, chip)
+    rates = None if inputs is None else expected_rates(network, as_raster(inputs, network), seed=seed)
+    return place_graph(graph, chip, network=network, rates=rates, seed=seed, effort=effort)

@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neuromorph.cli.models import (
+    ArchName,
+    ArchOption,
+    Changes,
+    Data,
+    Dt,
+    Model,
+    Preset,
+    SemanticsFile,
+    Steps,
+    names_of,
+    read_hardware,
+    read_model,
+    read_samples,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
-    from neuromorph.graph.model import Graph
-    from neuromorph.hardware.component import Architecture
-
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file, e.g. network.nmg.json.")]
-Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Name of a shipped architecture, or a YAML file.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Data set (.npz with arrays x and y).")]
 Calibration = Annotated[
     Path | None, typer.Option("--calibration", help="Data set (.npz) converter ranges are found on; default: --data.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a parameter: core.adc.bits=6, cell.programming_noise=0.5x. Repeatable."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")]
 Time = Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 day'.")]
@@ -35,8 +39,13 @@ Device = Annotated[str, typer.Option("--torch-device", help="Where torch compute
 
 def run(
     model: Model,
-    architecture: Arch,
+    architecture: ArchName = None,
+    arch: ArchOption = None,
     data: Data = None,
+    dt: Dt = None,
+    steps: Steps = None,
+    preset: Preset = None,
+    semantics: SemanticsFile = None,
     calibration: Calibration = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder the report is written to.")] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, help="How many chips are drawn.")] = 10,
@@ -50,8 +59,28 @@ def run(
     changes: Changes = None,
     placement: Annotated[Path | None, typer.Option("--placement", help="Placement saved by `neuromorph map`.")] = None,
     density: Annotated[
-        float, typer.Option("--density", min=0.0, max=1.0, help="Without --data: assumed fraction of non-zero inputs.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--density",
+            min=0.0,
+            max=1.0,
+            help="Without --data: assumed fraction of non-zero inputs (0.5), or of neurons that spike a step (0.05).",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", min=0.0, max=1.0, help="Stop a sample once its answer is this sure (many-core)."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Scale of the outputs in that confidence's softmax.")
+    ] = 1.0,
+    neurobench: Annotated[
+        bool | None,
+        typer.Option(help="Count the network's own work and its accountings; default: for networks over time."),
+    ] = None,
+    partner: Annotated[
+        Path | None, typer.Option("--partner", help="Network without spikes of equal accuracy, for the break-even.")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the chips.")] = 1,
     batch: Batch = 128,
     torch_device: Device = "cpu",
@@ -63,21 +92,24 @@ def run(
     from rich.console import Console
 
     from neuromorph.devices.kind import Assumption
-    from neuromorph.mapping import load_placement
+    from neuromorph.mapping.anywhere import load_placement_on
     from neuromorph.pipeline import run as run_all
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
     from neuromorph.units import parse
 
-    graph, chip = _read(model, architecture, changes)
-    x, y = _data(graph, data, samples)
-    cx, _ = _data(graph, calibration, None)
-    placed = None if placement is None else load_placement(placement, graph, chip)
+    chip = read_hardware(architecture, arch, changes)
+    graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps), data, samples, steps)
+    _, cx, _ = read_samples(graph, calibration, None, steps)
+    placed = None if placement is None else load_placement_on(placement, graph, chip)
     with _progress() as progress:
         report = run_all(
             graph, chip, x, y, placement=placed, calibration_inputs=cx, trials=trials, seed=seed,
-            time_s=parse(time, "s"), off=_names(off), batch=batch, workers=workers, torch_device=torch_device,
-            effects=effects, assumption=Assumption(density), progress=progress,
+            time_s=parse(time, "s"), off=names_of(off), batch=batch, workers=workers, torch_device=torch_device,
+            effects=effects, assumption=None if density is None else Assumption(density), progress=progress,
+            stop=_stop(confidence, temperature),
+            workload=neurobench,
+            partner=None if partner is None else read_model(partner),
             provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
         )  # fmt: skip
     console = Console()
@@ -90,7 +122,9 @@ def run(
 
 def finetune(
     model: Model,
-    architecture: Arch,
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="Name of a shipped architecture, or a YAML file.")
+    ],
     data: Annotated[Path, typer.Option("--data", help="Training data (.npz with arrays x and y).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Trained model, a .nmg.json file.")],
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the data.")] = 3,
@@ -115,14 +149,14 @@ def finetune(
         raise InputError("the output would replace the model that is read", Place(str(output)), "choose another name")
     if not output.parent.is_dir():
         raise InputError(f"folder {str(output.parent)!r} does not exist", Place(str(output)), "create it first")
-    graph, chip = _read(model, architecture, changes)
-    x, y = _data(graph, data, samples)
+    chip = read_hardware(architecture, None, changes)
+    graph, x, y = read_samples(read_model(model), data, samples)
     if x is None or y is None:
         raise InputError("finetuning needs labels", Place(str(data), key="y"), "a .npz file with arrays x and y")
     with _progress() as progress:
         trained, tuning = train(
-            place(graph, chip, seed=seed), x, y, epochs=epochs, learning_rate=learning_rate, batch=batch,
-            redraw=redraw, seed=seed, time_s=parse(time, "s"), off=_names(off), torch_device=torch_device,
+            place(graph, chip, seed=seed), _dense(x), y, epochs=epochs, learning_rate=learning_rate, batch=batch,
+            redraw=redraw, seed=seed, time_s=parse(time, "s"), off=names_of(off), torch_device=torch_device,
             progress=progress,
         )  # fmt: skip
     typer.echo(f"loss per epoch: {', '.join(f'{v:.4f}' for v in tuning.losses)}")
@@ -134,34 +168,14 @@ def register(app: typer.Typer) -> None:
     app.command("finetune")(finetune)
 
 
-def _read(model: Path, architecture: str, changes: list[str] | None) -> tuple[Graph, Architecture]:
-    from neuromorph.errors import InputError, Place
-    from neuromorph.graph.importers import read_graph
-    from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.hardware.paths import replace
+def _stop(confidence: float | None, temperature: float) -> Any:
+    from neuromorph.execution.events import StopRule
 
-    chip = load_architecture(architecture)
-    wanted: dict[str, Any] = {}
-    for change in changes or []:
-        name, equals, value = change.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise InputError(f"{change!r} is no change", Place(key="--set"), "path=value, e.g. core.adc.bits=6")
-        wanted[name.strip()] = value.strip()
-    return read_graph(model), replace(chip, wanted) if wanted else chip
+    return None if confidence is None else StopRule(temperature, confidence)
 
 
-def _data(graph: Graph, path: Path | None, limit: int | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-    from neuromorph.graph.data import check_data, read_data
-
-    if path is None:
-        return None, None
-    x, y = read_data(path, limit=limit)
-    check_data(graph, x, y)
-    return x, y
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _dense(inputs: Any) -> Any:
+    return inputs.dense() if hasattr(inputs, "dense") else inputs
 
 
 class _progress:

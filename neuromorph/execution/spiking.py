@@ -82,9 +82,11 @@ def execute_events(
         arithmetic = Arithmetic(skip_below=arithmetic.skip_below)
     if "skipping" in dropped:
         arithmetic = replace(arithmetic, skip_below=0.0)
-    exact = EventEngine(network).run(raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.0))
+    exact = EventEngine(network).run(
+        raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
+    )
     found = EventEngine(network, arithmetic).run(
-        raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.5)
+        raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
     )
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
@@ -130,8 +132,13 @@ def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8, se
     return found
 
 
-def _half(progress: Callable[[float, str], None] | None, start: float) -> Callable[[float, str], None] | None:
-    return None if progress is None else lambda done, what: progress(start + done / 2, what)
+def _half(
+    progress: Callable[[float, str], None] | None, start: float, samples: int, what: str
+) -> Callable[[int], None] | None:
+    """Half of the whole work, told sample by sample."""
+    if progress is None:
+        return None
+    return lambda done: progress(start + done / (2 * samples), f"{what}, sample {done} of {samples}")
 
 
 def _check_labels(labels: np.ndarray | None, raster: Raster, network: SpikingNetwork) -> None:

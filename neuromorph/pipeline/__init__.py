@@ -30,7 +30,7 @@ def run(
     *,
     placement: Placement | CorePlacement | None = None,
     calibration: Calibration | None = None,
-    calibration_inputs: np.ndarray | None = None,
+    calibration_inputs: np.ndarray | Raster | None = None,
     trials: int | Sequence[int] = 10,
     seed: int = 0,
     time_s: float = 0.0,
