@@ -14,6 +14,7 @@ from scipy.stats import kstest
 from systems_data import all_states, dense_reference, random_graph
 
 from neuromorph.errors import InputError
+from neuromorph.execution.events import EventEngine
 from neuromorph.systems.annealing import (
     Cooling,
     FowlerNordheim,
@@ -224,3 +225,14 @@ def test_cut_without_edges_and_saved_results(tmp_path):
 def test_wrong_requests_are_refused(call, words):
     with pytest.raises(InputError, match=words):
         call(random_graph(5, 0))
+
+
+def test_the_event_engine_runs_the_pairs_to_the_same_flips():
+    graph = random_graph(24, 8, 0.3)
+    order, temperatures = grouped(graph), schedule(graph, 60)
+    done = trace(graph, order, temperatures, seed=1)
+    network = pairs.pair_network(graph, done.start, float(temperatures.max()))
+    found = EventEngine(network).run(pairs.visits(graph, order, temperatures, noise_key(1, 0))).spikes
+    np.testing.assert_array_equal(
+        found.dense()[0, :-1, graph.size :] != 0, pairs.spikes(graph, order, done, 60).dense()[0] != 0
+    )
