@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -139,8 +140,11 @@ class CorePlacement:
 
     synapse_bits, neuron_bits: memory each core needs for its synaptic rows and its neurons' state: (cores,).
     sdram_bits: synaptic rows held in the tile's SDRAM: (tiles,). costs: weighted hops per sample (packets times links)
-    of every order of placement tried, by name ("random", "greedy", "optimised"); weights that were used: spikes per
-    neuron and sample, measured or assumed. network: with the delays the hardware adds.
+    of every order of placement tried, by name ("random", "greedy", "optimised", "lower_bound" where one is known);
+    weights that were used: spikes per neuron and sample, measured or assumed. network: with the delays the hardware
+    adds. delay_cores: further cores that hold spikes back for delays beyond max_delay, one for each slice with such
+    synapses: their place is counted, their packets are not. packets: per sample, with the weights used; measured:
+    whether these were given.
     """
 
     graph: Graph | None
@@ -156,6 +160,9 @@ class CorePlacement:
     costs: Mapping[str, float]
     seed: int
     effort: str
+    delay_cores: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    packets: float = math.nan
+    measured: bool = False
 
     @cached_property
     def slice_of_neuron(self) -> np.ndarray:
@@ -176,3 +183,9 @@ class CorePlacement:
     def binding(self) -> Limit:
         """The limit used to the highest degree."""
         return max(self.limits, key=lambda limit: limit.degree)
+
+    def explain(self) -> dict[str, Any]:
+        """What was placed where and how well, as JSON data."""
+        from neuromorph.mapping.manycore.explain import explain
+
+        return explain(self)
