@@ -10,5 +10,16 @@ from neuromorph.activity.layers import (
     tile_values,
     vector_counts,
 )
+from neuromorph.activity.manycore import gather_network
 
-__all__ = ["Activity", "ActivityRow", "assume", "core_of", "gather", "hosted", "tile_values", "vector_counts"]
+__all__ = [
+    "Activity",
+    "ActivityRow",
+    "assume",
+    "core_of",
+    "gather",
+    "gather_network",
+    "hosted",
+    "tile_values",
+    "vector_counts",
+]

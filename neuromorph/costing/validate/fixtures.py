@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuromorph.costing.validate import manycore  # noqa: F401 (declares measures)
 from neuromorph.costing.validate.measures import MEASURES, Measure
 from neuromorph.errors import InputError
 from neuromorph.yamlfile import read_yaml

@@ -46,7 +46,9 @@ class Measure:
 MEASURES: dict[str, Measure] = {}
 
 
-def _measure(unit: str, **arguments: str | None) -> Callable[[Callable[..., float]], Callable[..., float]]:
+def declare(unit: str, **arguments: str | None) -> Callable[[Callable[..., float]], Callable[..., float]]:
+    """Makes a function a measure, by its name."""
+
     def note(function: Callable[..., float]) -> Callable[..., float]:
         name = function.__name__
         MEASURES[name] = Measure(name, unit, arguments, function)
@@ -56,12 +58,12 @@ def _measure(unit: str, **arguments: str | None) -> Callable[[Callable[..., floa
 
 
 @lru_cache(maxsize=32)
-def _load(name: str) -> Architecture:
+def load(name: str) -> Architecture:
     return catalog.load_architecture(name)
 
 
 def _component(architecture: str, path: str) -> Component:
-    found = _load(architecture).chip
+    found = load(architecture).chip
     for step in path.split(".")[1:]:
         found = found[step]
     return found
@@ -82,26 +84,26 @@ def subtree_area_m2(component: Component) -> float:
     return total
 
 
-@_measure("W", architecture=None, path=None)
+@declare("W", architecture=None, path=None)
 def power(architecture: str, path: str) -> float:
     """Peak power of one component with its children."""
     return subtree_power_w(_component(architecture, path))
 
 
-@_measure("W", architecture=None, path=None)
+@declare("W", architecture=None, path=None)
 def power_in_parent(architecture: str, path: str) -> float:
     """Peak power of all of these components in one parent."""
     found = _component(architecture, path)
     return found.count * subtree_power_w(found)
 
 
-@_measure("m^2", architecture=None, path=None)
+@declare("m^2", architecture=None, path=None)
 def area(architecture: str, path: str) -> float:
     """Area of one component with its children."""
     return subtree_area_m2(_component(architecture, path))
 
 
-@_measure("m^2", architecture=None, path=None)
+@declare("m^2", architecture=None, path=None)
 def area_in_parent(architecture: str, path: str) -> float:
     """Area of all of these components in one parent."""
     found = _component(architecture, path)
@@ -109,52 +111,52 @@ def area_in_parent(architecture: str, path: str) -> float:
 
 
 def _product(architecture: str, drive: float, level: float, changes: Mapping[str, Any] | None) -> CoreProduct:
-    found = _load(architecture)
+    found = load(architecture)
     if changes:
         found = paths.replace(found, changes)
     return full_product(found.chip["tile"]["core"], drive, level)
 
 
-@_measure("GOPS", architecture=None)
+@declare("GOPS", architecture=None)
 def core_throughput(architecture: str) -> float:
     """Operations per second of one core at full use."""
     product = _product(architecture, 1.0, 1.0, None)
     return product.operations / product.time_s / 1e9
 
 
-@_measure("TOPS", architecture=None)
+@declare("TOPS", architecture=None)
 def chip_throughput(architecture: str) -> float:
     """Operations per second of all cores at full use."""
-    tile = _load(architecture).chip["tile"]
+    tile = load(architecture).chip["tile"]
     return core_throughput(architecture) * tile.count * tile["core"].count / 1e3
 
 
-@_measure("TOPS/W", architecture=None)
+@declare("TOPS/W", architecture=None)
 def chip_peak_efficiency(architecture: str) -> float:
     """Throughput at full use over the chip's peak power."""
-    return chip_throughput(architecture) / subtree_power_w(_load(architecture).chip)
+    return chip_throughput(architecture) / subtree_power_w(load(architecture).chip)
 
 
-@_measure("TOPS/mm2", architecture=None)
+@declare("TOPS/mm2", architecture=None)
 def chip_density(architecture: str) -> float:
     """Throughput at full use over the chip's area."""
-    return chip_throughput(architecture) / (subtree_area_m2(_load(architecture).chip) * 1e6)
+    return chip_throughput(architecture) / (subtree_area_m2(load(architecture).chip) * 1e6)
 
 
-@_measure("TOPS/W", architecture=None, drive=None, level=None)
+@declare("TOPS/W", architecture=None, drive=None, level=None)
 def core_efficiency(architecture: str, drive: float, level: float) -> float:
     """Operations per joule of one core; drive, level: mean input and weight relative to full scale."""
     product = _product(architecture, drive, level, None)
     return product.operations / sum(product.energies_j.values()) / 1e12
 
 
-@_measure("TOPS/mm2", architecture=None)
+@declare("TOPS/mm2", architecture=None)
 def core_density(architecture: str) -> float:
     """Operations per second and area of one core."""
-    return core_throughput(architecture) / 1e3 / (subtree_area_m2(_load(architecture).chip["tile"]["core"]) * 1e6)
+    return core_throughput(architecture) / 1e3 / (subtree_area_m2(load(architecture).chip["tile"]["core"]) * 1e6)
 
 
-@_measure("fJ/op", architecture=None, component=None, operations=None, changes=None)
+@declare("fJ/op", architecture=None, component=None, operations=None, changes=None)
 def core_energy_per_operation(
     architecture: str, component: str, operations: float, changes: Mapping[str, Any]
 ) -> float:
@@ -164,80 +166,80 @@ def core_energy_per_operation(
     return sum(parts) / operations * 1e15
 
 
-@_measure("TOPS", architecture=None, operations=None, changes=None)
+@declare("TOPS", architecture=None, operations=None, changes=None)
 def cores_throughput(architecture: str, operations: float, changes: Mapping[str, Any]) -> float:
     """Throughput of all cores with this many operations counted per product of a core."""
-    tile = _load(architecture).chip["tile"]
+    tile = load(architecture).chip["tile"]
     return operations / _product(architecture, 1.0, 1.0, changes).time_s * tile.count * tile["core"].count / 1e12
 
 
-@_measure("J", bits=None, rate="Hz", node="m")
+@declare("J", bits=None, rate="Hz", node="m")
 def adc_energy(bits: float, rate: float, node: float) -> float:
     """Energy per conversion of the survey regression."""
     return float(adc_regression.energy_per_conversion_j(bits, rate, node))
 
 
-@_measure("m^2", bits=None, rate="Hz", node="m")
+@declare("m^2", bits=None, rate="Hz", node="m")
 def adc_area(bits: float, rate: float, node: float) -> float:
     """Area of the survey regression."""
     return float(adc_regression.area_m2(bits, rate, node))
 
 
-@_measure("Hz", bits=None)
+@declare("Hz", bits=None)
 def adc_corner(bits: float) -> float:
     """Corner frequency of the survey regression."""
     return float(adc_regression.corner_frequency_hz(bits))
 
 
-@_measure("J", capacity="bit", word=None, node="m")
+@declare("J", capacity="bit", word=None, node="m")
 def sram_energy(capacity: float, word: float, node: float) -> float:
     """Energy to read one word by the SRAM power law."""
     return float(sram.read_energy_j(capacity, word, node))
 
 
-@_measure("m^2", capacity="bit", word=None, node="m")
+@declare("m^2", capacity="bit", word=None, node="m")
 def sram_area(capacity: float, word: float, node: float) -> float:
     """Area by the SRAM power law."""
     return float(sram.area_m2(capacity, word, node))
 
 
-@_measure("s", capacity="bit", word=None, node="m")
+@declare("s", capacity="bit", word=None, node="m")
 def sram_time(capacity: float, word: float, node: float) -> float:
     """Access time by the SRAM law."""
     return float(sram.access_time_s(capacity, word, node))
 
 
-@_measure("1", nm=None, supply="V")
+@declare("1", nm=None, supply="V")
 def logic_energy_ratio(nm: float, supply: float) -> float:
     """Logic energy relative to 45 nm at 1.0 V."""
     return float(technology.energy_ratio(45.0, nm, 1.0, supply))
 
 
-@_measure("W", parts=None)
+@declare("W", parts=None)
 def sum_of_powers(parts: list[Any]) -> float:
     """Published parts added up: [count, power] pairs."""
     return sum(count * units.parse(value, "W") for count, value in parts)
 
 
-@_measure("m^2", parts=None)
+@declare("m^2", parts=None)
 def sum_of_areas(parts: list[Any]) -> float:
     """Published parts added up: [count, area] pairs."""
     return sum(count * units.parse(value, "m^2") for count, value in parts)
 
 
-@_measure("1", energies=None, efficiency=None)
+@declare("1", energies=None, efficiency=None)
 def energy_times_efficiency(energies: list[float], efficiency: float) -> float:
     """Published energies per operation (fJ) times the published efficiency (TOPS/W): 1 where they agree."""
     return sum(energies) * 1e-15 * efficiency * 1e12
 
 
-@_measure("TOPS", efficiency=None, over=None)
+@declare("TOPS", efficiency=None, over=None)
 def efficiency_times(efficiency: float, over: float) -> float:
     """Published ratio times what it is a ratio to: the published throughput where they agree."""
     return efficiency * over
 
 
-@_measure("1", shares=None)
+@declare("1", shares=None)
 def sum_of_shares(shares: list[float]) -> float:
     """Published shares of a whole, in percent, added up: 1 where they are complete."""
     return sum(shares) / 100.0

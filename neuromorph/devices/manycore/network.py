@@ -120,8 +120,7 @@ PACKET_LINK = ComponentKind(
 class BarrierQuantities:
     """Facts of the synchronisation of all tiles at the end of a step."""
 
-    latency: Quantity | None = quantity("s", doc="time with one tile", affects=(T,))
-    latency_per_tile: Quantity | None = quantity("s", doc="time each further tile adds", affects=(T,))
+    latency: Quantity | None = quantity("s", doc="time as a curve over the tiles", affects=(T,), shape="curve")
     energy: Quantity | None = quantity("J", doc="energy of one barrier of the whole chip", affects=(E,))
 
 
@@ -132,10 +131,8 @@ def _barrier_costs(component: Component) -> dict[str, Cost]:
 
 def barrier_s(component: Component | None, tiles: int) -> float:
     """Seconds of the barrier of so many tiles; NaN where not known."""
-    first = None if component is None else value(component.part, "latency")
-    if component is None or first is None:
-        return float("nan")
-    return float(first) + float(value(component.part, "latency_per_tile", 0.0)) * (tiles - 1)
+    found = None if component is None else value(component.part, "latency")
+    return float("nan") if found is None else float(found(float(tiles)))
 
 
 BARRIER = ComponentKind(

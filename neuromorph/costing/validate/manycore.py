@@ -1,0 +1,80 @@
+"""Measures of many-core chips: their power at given rates of actions, and single actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from neuromorph.activity import Activity, ActivityRow
+from neuromorph.costing.area import chip_area
+from neuromorph.costing.ledger import price
+from neuromorph.costing.validate.measures import declare, load
+from neuromorph.devices.manycore.network import barrier_s
+from neuromorph.errors import InputError
+from neuromorph.hardware import paths
+from neuromorph.hardware.component import Architecture, Component
+
+
+def _altered(architecture: str, changes: Mapping[str, Any] | None) -> Architecture:
+    found = load(architecture)
+    return paths.replace(found, changes) if changes else found
+
+
+@declare("W", architecture=None, changes=None)
+def idle_power(architecture: str, changes: Mapping[str, Any] | None = None) -> float:
+    """Static power of the whole."""
+    return chip_area(_altered(architecture, changes)).leakage_w
+
+
+@declare("W", architecture=None, supply="V", at="V")
+def idle_power_at(architecture: str, supply: float, at: float) -> float:
+    """Static power at another supply than its figures were taken at, by the square of the ratio."""
+    return idle_power(architecture) * (supply / at) ** 2
+
+
+@declare("W", architecture=None, rates=None, changes=None)
+def running_power(architecture: str, rates: Mapping[str, float], changes: Mapping[str, Any] | None = None) -> float:
+    """Power with so many actions per second, by path.action ("busy": seconds per second), static power included."""
+    return _one_second(_altered(architecture, changes), rates)
+
+
+@declare("J", architecture=None, rates=None, changes=None, per=None)
+def energy_per_action(
+    architecture: str, rates: Mapping[str, float], per: float, changes: Mapping[str, Any] | None = None
+) -> float:
+    """Power at these rates over the rate of what is counted."""
+    return _one_second(_altered(architecture, changes), rates) / per
+
+
+@declare("J", architecture=None, path=None, action=None, times=None)
+def action_energy(architecture: str, path: str, action: str, times: float = 1.0) -> float:
+    """Energy of so many of one action."""
+    component = _component(load(architecture), path)
+    costs = component.kind.costs(component) if component.kind.costs else {}
+    if action not in costs:
+        raise InputError(f"{architecture}: {path} has no price of {action!r}", hint=", ".join(costs) or "none")
+    return costs[action].energy_j * times
+
+
+@declare("s", architecture=None, tiles=None)
+def barrier_time(architecture: str, tiles: int) -> float:
+    """Time of the barrier of so many tiles."""
+    return barrier_s(load(architecture).chip.get("barrier"), tiles)
+
+
+def _one_second(architecture: Architecture, rates: Mapping[str, float]) -> float:
+    """Energy of one second with these rates of actions."""
+    split = ((name.rpartition("."), n) for name, n in rates.items())
+    rows = tuple(ActivityRow("", path, action, float(n)) for (path, _, action), n in split)
+    ledger = price(Activity(rows, "assumed", {}), architecture, 1.0)
+    missing = [r.action for r in rows if not any(x.component == r.path and x.action == r.action for x in ledger)]
+    if missing:
+        raise InputError(f"{architecture.name} has no price of {', '.join(missing)}", hint="name path.action")
+    return ledger.total_j
+
+
+def _component(architecture: Architecture, path: str) -> Component:
+    found = architecture.chip
+    for step in path.split(".")[1:]:
+        found = found[step]
+    return found
