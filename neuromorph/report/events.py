@@ -37,7 +37,9 @@ def build_event_report(
 ) -> Report:
     """Collects the results of the verbs; see `report.model.build_report` for ledger and steady."""
     network, architecture = placement.network, placement.architecture
-    notes = list(execution.notes) if execution is not None else ["nothing was run: activity is assumed"]
+    notes = list(execution.notes) if execution is not None else []
+    if traffic.assumed:
+        notes.append("nothing was run: activity is assumed")
     notes += list(schedule.notes)
     if network.latency:
         notes.append(
@@ -244,7 +246,7 @@ def _populations(placement: CorePlacement, traffic: Traffic, execution: SpikingE
         ("rate", "spikes per neuron and step", "1"), ("events", "synaptic events", "1"), ("packets", "packets", "1"),
         ("hops", "packet hops", "1"), ("misses", "deliveries without a synapse", "1"),
     ]  # fmt: skip
-    note = f"Means per sample of {traffic.steps} steps" + ("; assumed rates." if execution is None else ".")
+    note = f"Means per sample of {traffic.steps} steps" + ("; assumed rates." if traffic.assumed else ".")
     return section("activity", "Spikes and packets", columns, rows, note)
 
 
