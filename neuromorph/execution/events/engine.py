@@ -194,7 +194,7 @@ class _Job:
         return _Sample(ends, index[:fired].copy(), value[:fired].copy(), out, events, skipped, t)
 
     def _work(self) -> tuple[np.ndarray, ...]:
-        """Fresh state: (state, inputs, lines, values, fired, go, scratch)."""
+        """Fresh state: (state, inputs, lines, values, fired, masks, scratch)."""
         tables, network = self.engine.tables, self.engine.network
         dtype, neurons = tables.par.dtype, network.neurons
         largest = max((p.size for p in network.populations), default=0)
@@ -207,5 +207,5 @@ class _Job:
                 state[c.V, mine], state[c.H, mine] = tables.par[c.IZ_V, mine], tables.par[c.IZ_U, mine]
         return (
             state, np.zeros(tables.inputs, dtype), np.zeros(tables.lines, dtype), np.zeros(neurons, dtype),
-            np.zeros(neurons, np.int32), np.ones(largest, np.bool_), np.zeros(largest, dtype),
+            np.zeros(neurons, np.int32), np.ones((2, largest), np.bool_), np.zeros(largest, dtype),
         )  # fmt: skip

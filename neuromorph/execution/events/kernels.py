@@ -153,9 +153,9 @@ def collect(index, count):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def rest(go, waiting):  # type: ignore[no-untyped-def]
+def awake(go, due, waiting):  # type: ignore[no-untyped-def]
     for k in range(go.size):
-        go[k] = go[k] & (waiting[k] <= 0)
+        go[k] = due[k] & (waiting[k] <= 0)
 
 
 @_jit

@@ -33,23 +33,23 @@ def _external(row, t, sample, fired, value):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _filter(row, par, state, x, go, masked):  # type: ignore[no-untyped-def]
+def _filter(row, number, par, state, x, due):  # type: ignore[no-untyped-def]
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
     i, a, b = state[c.I, f:e], par[c.A_SYN, f:e], par[c.B_SYN, f:e]
-    if masked:
-        k.filter_where(i, x, a, b, go)
+    if number[c.SKIP] > 0:
+        k.filter_where(i, x, a, b, due)
     else:
         k.filter_input(i, x, a, b)
 
 
 @_jit
-def _integrate(row, number, par, state, x, go, masked):  # type: ignore[no-untyped-def]
+def _integrate(row, number, par, state, x, due, go, masked):  # type: ignore[no-untyped-def]
     """Items 2 to 4 of the step (see Semantics): current, membrane, delayed reset."""
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
     v, last = state[c.V, f:e], state[c.LAST, f:e]
     late = row[c.DELAYED] != 0
     if row[c.CURRENT] and not row[c.MEMBRANE_FIRST]:
-        _filter(row, par, state, x, go, masked)
+        _filter(row, number, par, state, x, due)
     if late and row[c.RESET] == c.TO_VALUE and row[c.KEEPS_INPUT]:
         k.reset_to_value(v, last, par[c.V_RESET, f:e])
     source = state[c.I, f:e] if row[c.CURRENT] else x
@@ -65,7 +65,7 @@ def _integrate(row, number, par, state, x, go, masked):  # type: ignore[no-untyp
     if late and row[c.RESET] == c.TO_VALUE and not row[c.KEEPS_INPUT]:
         k.reset_to_value(v, last, par[c.V_RESET, f:e])
     if row[c.CURRENT] and row[c.MEMBRANE_FIRST]:
-        _filter(row, par, state, x, go, masked)
+        _filter(row, number, par, state, x, due)
 
 
 @_jit
@@ -105,7 +105,7 @@ def _compare(row, par, count, v, threshold):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _update(row, number, par, state, x, go, count, scratch):  # type: ignore[no-untyped-def]
+def _update(row, number, par, state, x, masks, count, scratch):  # type: ignore[no-untyped-def]
     """One step of a population: x (size,) becomes spikes per neuron, or values, in count. Returns skipped updates."""
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
     model = row[c.MODEL]
@@ -114,23 +114,21 @@ def _update(row, number, par, state, x, go, count, scratch):  # type: ignore[no-
     if model == c.READOUT:
         count[:] = x
         return 0
-    skipped = 0
+    skipped, due, go = 0, masks[0, : e - f], masks[1, : e - f]  # due: updated at all; go: and not refractory
     if number[c.SKIP] > 0:
-        skipped = k.defer(x, state[c.PENDING, f:e], go, number[c.SKIP])
-    elif row[c.REFRACTORY]:
-        go[:] = True
+        skipped = k.defer(x, state[c.PENDING, f:e], due, number[c.SKIP])
     masked = number[c.SKIP] > 0 or row[c.REFRACTORY] > 0
     if model == c.THRESHOLD_UNIT:
         _compare(row, par, count, x, par[c.THRESHOLD, f:e])
         if masked:
-            k.hold(count, go)
+            k.hold(count, due)
         return skipped
-    if row[c.REFRACTORY]:
-        k.rest(go, state[c.WAIT, f:e])
+    if masked:
+        k.awake(go, due, state[c.WAIT, f:e])
     if model == c.IZHIKEVICH:
         k.izhikevich(state[c.V, f:e], state[c.H, f:e], x, par[:, f:e], count, go, masked, number[c.DT_MS])
     else:
-        _integrate(row, number, par, state, x, go, masked)
+        _integrate(row, number, par, state, x, due, go, masked)
         if row[c.RESET] == c.SUBTRACT_GUARDED and not row[c.DELAYED]:
             k.reset_by_subtraction(state[c.V, f:e], state[c.LAST, f:e], par[c.THRESHOLD, f:e])
         if row[c.CLAMPED]:
@@ -190,12 +188,12 @@ def _confident(total, rule):  # type: ignore[no-untyped-def]
 def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, counters, stop):  # type: ignore[no-untyped-def]
     """Runs one sample from step t until `steps`, until the record is full, or until the stop rule ends it.
 
-    sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, go, scratch);
+    sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, masks, scratch);
     record: (index, value, ends of steps); counters: (synaptic events per projection, skipped updates per population).
     stop: (sums of the outputs that decide, (temperature, threshold, first step, 1 where there is a rule)). Returns the
     next step and whether the rule ended the sample.
     """
-    state, acc, lines, value, fired, go, scratch = work
+    state, acc, lines, value, fired, masks, scratch = work
     index, values, ends = record
     events, skipped = counters
     total, rule = stop
@@ -213,7 +211,7 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                 slot = row[c.ACC] + (t % row[c.DEPTH]) * n
                 x = acc[slot : slot + n]
                 if t >= row[c.START]:
-                    skipped[p] += _update(row, number[p], par, state, x, go[:n], count, scratch[:n])
+                    skipped[p] += _update(row, number[p], par, state, x, masks, count, scratch[:n])
                 else:
                     count[:] = 0
                 x[:] = 0
