@@ -69,12 +69,13 @@ def run_events(
     execution: SpikingExecution | None = None
     costs: tuple[Any, ...] = ()
     if raster is None:
-        traffic, schedule = _assumed(placement, assumption)
+        traffic, schedule = assumed(placement, assumption)
     else:
         execution = execute_events(
             placement, raster, labels, seed=seed, off=dropped, stop=stop, workers=workers, progress=_part(say, 0.1, 0.8)
         )
-        traffic, schedule = _counted(placement, execution)
+        assert execution.spikes is not None
+        traffic, schedule = counted(placement, execution.spikes, execution.steps_used)
         if effects and labels is not None:
             costs = _effects(placement, raster, labels, execution, seed, dropped, workers)
     activity = gather_network(placement, traffic)
@@ -94,15 +95,16 @@ def _part(say: Callable[[float, str], None], start: float, share: float) -> Call
     return lambda done, what: say(start + share * done, what)
 
 
-def _counted(placement: CorePlacement, execution: SpikingExecution) -> tuple[Traffic, NetworkSchedule]:
+def counted(
+    placement: CorePlacement, spikes: Raster, steps_used: np.ndarray | None
+) -> tuple[Traffic, NetworkSchedule]:  # fmt: skip
+    """Traffic and times of a placement for all spikes of a run."""
     machine = read_machine(placement.architecture)
-    assert execution.spikes is not None
-    traffic = count_traffic(placement, execution.spikes, machine)
-    schedule = schedule_network(placement, execution.spikes, machine, steps_used=execution.steps_used)
-    return traffic, schedule
+    traffic = count_traffic(placement, spikes, machine)
+    return traffic, schedule_network(placement, spikes, machine, steps_used=steps_used)
 
 
-def _assumed(placement: CorePlacement, assumption: Assumption | None) -> tuple[Traffic, NetworkSchedule]:
+def assumed(placement: CorePlacement, assumption: Assumption | None) -> tuple[Traffic, NetworkSchedule]:
     """Every neuron fires with the assumed density of a step, or at the default rate."""
     from neuromorph.costing.noc import assume_schedule
 

@@ -85,6 +85,7 @@ def _evaluator(
     model: Any, architecture: Any, axes: Sequence[Axis], *, data: Any, calibration_data: Any, samples: int | None,
     options: dict[str, Any],
 ) -> HardwareEvaluator:  # fmt: skip
+    from neuromorph.devices.manycore import is_manycore
     from neuromorph.graph.data import check_data
     from neuromorph.graph.importers import read_graph
     from neuromorph.hardware.catalog import load_architecture
@@ -92,6 +93,14 @@ def _evaluator(
     varied = {a.path: a.values for a in axes}
     graphs = _by_name("model", model, varied, read_graph)
     architectures = _by_name("architecture", architecture, varied, load_architecture)
+    events = {name: is_manycore(a) for name, a in architectures.items()}
+    if len(set(events.values())) > 1:
+        which = ", ".join(sorted(n for n, many in events.items() if many))
+        raise InputError(f"{which} run events, the others layers", Place(key="architecture"), "sweep them apart")
+    if any(events.values()):
+        from neuromorph.sweep.events import EventEvaluator
+
+        return EventEvaluator(graphs, architectures, *_events(graphs, data, samples), **options)
     inputs, labels = _data(data, samples)
     calibration_inputs, _ = _data(calibration_data, None)
     for graph in graphs.values():
@@ -100,6 +109,27 @@ def _evaluator(
         if calibration_inputs is not None:
             check_data(graph, calibration_inputs, None)
     return HardwareEvaluator(graphs, architectures, inputs, labels, calibration_inputs, **options)
+
+
+def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
+    """Inputs and labels for networks over time, which take the number of steps of the data."""
+    from neuromorph.graph.events.inputs import read_inputs
+    from neuromorph.graph.spiking.steps import with_steps
+
+    if data is None:
+        return None, None
+    first = next(iter(graphs.values()))
+    if isinstance(data, str | Path):
+        inputs, labels = read_inputs(data, first, limit=samples)
+    else:
+        inputs, labels = data if isinstance(data, tuple) else (data, None)
+        count = len(inputs) if samples is None else samples
+        inputs = inputs.part(0, count) if hasattr(inputs, "part") else inputs[:count]
+        labels = None if labels is None else labels[:count]
+    steps = inputs.steps if hasattr(inputs, "steps") else int(inputs.shape[1])
+    for name, graph in graphs.items():
+        graphs[name] = with_steps(graph, steps)
+    return inputs, labels
 
 
 def _by_name(axis: str, given: Any, varied: Mapping[str, Any], read: Callable[[Any], Any]) -> dict[str, Any]:

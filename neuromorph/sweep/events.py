@@ -1,0 +1,151 @@
+"""The evaluator of sweeps over many-core chips: spikes are made once per function and counted and priced per point."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.graph.events import Raster
+from neuromorph.sweep.hardware import KEPT, HardwareEvaluator, Setup
+from neuromorph.sweep.space import key_of
+
+if TYPE_CHECKING:
+    from neuromorph.costing.noc import NetworkSchedule
+    from neuromorph.hardware.component import Architecture
+    from neuromorph.mapping.manycore.placement import CorePlacement
+    from neuromorph.sweep.space import Point
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class EventState:
+    """What an execution leaves behind: all spikes (None where activity was assumed) and how good the answers were.
+
+    metrics: accuracy with its interval, float accuracy, output error.
+    """
+
+    spikes: Raster | None
+    metrics: dict[str, float | None]
+
+    def pack(self) -> bytes:
+        """An .npz archive with a JSON header."""
+        arrays: dict[str, np.ndarray] = {}
+        header: dict[str, Any] = {"format": FORMAT, "metrics": self.metrics, "spikes": None}
+        if (r := self.spikes) is not None:
+            header["spikes"] = {"samples": r.samples, "steps": r.steps, "shape": list(r.shape), "dt_s": r.dt_s}
+            arrays |= {"indptr": r.indptr, "index": r.index}
+            if r.value is not None:
+                arrays["value"] = r.value
+        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+        out = io.BytesIO()
+        np.savez(out, **arrays)  # type: ignore[arg-type]
+        return out.getvalue()
+
+    @staticmethod
+    def unpack(data: bytes) -> EventState:
+        """The inverse of `pack`."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        s = header["spikes"]
+        spikes = None
+        if s is not None:
+            spikes = Raster(
+                s["samples"], s["steps"], tuple(s["shape"]), arrays["indptr"], arrays["index"], arrays.get("value"),
+                s["dt_s"],
+            )  # fmt: skip
+        return EventState(spikes, header["metrics"])
+
+
+@dataclass(frozen=True)
+class EventEvaluator(HardwareEvaluator):
+    """Evaluates points as `neuromorph.run` does on many-core chips. inputs may be a Raster."""
+
+    preload = ("neuromorph.execution.spiking", "neuromorph.costing.noc", "neuromorph.activity.manycore")
+
+    def run(self, point: Point) -> EventState:  # type: ignore[override]
+        """Place and execute; without data, nothing."""
+        s = self.setup(point)
+        if self.inputs is None:
+            return EventState(None, {})
+        from neuromorph.execution.spiking import execute_events
+
+        placement = self._cores(s)
+        found = execute_events(placement, self.inputs, self.labels, seed=s.seed, off=self.off)
+        metrics: dict[str, float | None] = {"output_error": float(found.error.mean())}
+        if (within := found.interval) is not None:
+            metrics |= {"accuracy": within.mean, "accuracy_low": within.low, "accuracy_high": within.high}
+            metrics["float_accuracy"] = found.float_accuracy
+        return EventState(found.spikes, metrics)
+
+    def price(self, point: Point, state: EventState) -> dict[str, float | None]:  # type: ignore[override]
+        """Energy, latency, power and area of a point from the spikes."""
+        from neuromorph.activity.manycore import gather_network
+        from neuromorph.costing.area import chip_area
+        from neuromorph.costing.ledger import price
+
+        s = self.setup(point)
+        placement = self._cores(s)
+        traffic, schedule = self._timed(s, placement, state)  # type: ignore[arg-type, assignment]
+        architecture = placement.architecture
+        activity = gather_network(placement, traffic)
+        single = price(activity, architecture, schedule.latency_s)
+        steady = price(activity, architecture, schedule.interval_s)
+        area = chip_area(architecture)
+        low, high = single.range_j
+        known = any(row.kind == "static" for row in single)
+        found: dict[str, float | None] = dict(state.metrics)
+        found |= {"energy_j": single.total_j, "energy_j_low": low, "energy_j_high": high}
+        found["dynamic_energy_j"] = single.total("dynamic")
+        found["static_energy_j"] = single.total("static") if known else None
+        found |= {"steady_energy_j": steady.total_j, "latency_s": schedule.latency_s}
+        found |= {"interval_s": schedule.interval_s, "throughput_per_s": schedule.throughput_hz}
+        found["power_w"] = steady.total_j / schedule.interval_s if schedule.interval_s else None
+        found["area_m2"] = area.total_m2 if any(r.area_m2 is not None for r in area.rows) else None
+        cores = placement.slices.core
+        found["cores_used"] = float(np.unique(cores[cores >= 0]).size)
+        found["spikes"] = float(traffic.spikes.sum(axis=1).mean())
+        found["synaptic_events"] = float(traffic.events.sum(axis=1).mean())
+        return found
+
+    def _timed(self, s: Setup, placement: CorePlacement, state: EventState) -> tuple[Any, NetworkSchedule]:  # type: ignore[override]
+        from neuromorph.pipeline.events import assumed, counted
+
+        if state.spikes is None:
+            return assumed(placement, None)
+        return counted(placement, state.spikes, None)
+
+    def unpack(self, data: bytes) -> EventState:  # type: ignore[override]
+        return EventState.unpack(data)
+
+    def pack(self, state: EventState) -> bytes:  # type: ignore[override]
+        return state.pack()
+
+    def _cores(self, s: Setup) -> CorePlacement:
+        """The placement of a point; quantities decide none, so it is made on the architecture without them."""
+        from neuromorph.hardware.paths import replace
+        from neuromorph.mapping.manycore.graph import flat, place_graph
+
+        base = self.architectures[s.architecture]
+        others = {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
+        key = key_of({"model": s.model, "architecture": s.architecture, "seed": s.seed, "changes": others})
+
+        def make() -> CorePlacement:
+            from neuromorph.execution.spiking import as_raster, expected_rates
+
+            chip = replace(base, others)
+            network = flat(self.graphs[s.model], chip)
+            rates = None
+            if self.inputs is not None:
+                rates = expected_rates(network, as_raster(self.inputs, network), seed=s.seed)
+            return place_graph(self.graphs[s.model], chip, network=network, rates=rates, seed=s.seed)
+
+        placement = self._remember(f"placement {key}", make, most=KEPT)
+        architecture: Architecture = replace(base, s.changes)
+        return dataclasses.replace(placement, architecture=architecture)
