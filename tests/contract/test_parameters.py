@@ -27,10 +27,10 @@ from neuromorph.errors import InputError
 from neuromorph.execution import calibrate, execute
 from neuromorph.graph.compress.quantization import quantize
 from neuromorph.graph.model import Window
-from neuromorph.hardware.component import Architecture, Component
+from neuromorph.hardware.component import Architecture, Component, ComponentKind
 from neuromorph.hardware.fields import declared
 from neuromorph.hardware.paths import Parameter, parameters, replace
-from neuromorph.hardware.registry import component_kinds
+from neuromorph.hardware.registry import admitted, component_kinds
 
 DAY = 86400.0
 T, C = "chip.tile.", "chip.tile.core."
@@ -249,9 +249,18 @@ def test_parameters_change_only_what_they_declare(name: str) -> None:
     assert not complaints, "\n".join(complaints)
 
 
+def held_by(root: str) -> list[ComponentKind]:
+    """The kind of this name and all kinds that fit somewhere below it."""
+    kinds, found = component_kinds(), [root]
+    for name in found:
+        fit = [k for slot in kinds[name].slots.values() for k in admitted(slot)]
+        found += [k for k in dict.fromkeys(fit) if k not in found]
+    return [kinds[name] for name in found]
+
+
 def fields() -> Iterator[tuple[Key, tuple[str, ...]]]:
-    """Every declared parameter with what it affects."""
-    for kind in component_kinds().values():
+    """Every declared parameter of what a chip that computes layer by layer can hold, with what it affects."""
+    for kind in held_by("chip"):
         for declaration in (kind.settings, kind.quantities):
             for name, spec in declared(declaration).items():
                 yield (kind.name, spec.role, name), spec.affects
