@@ -91,13 +91,8 @@ def _analog_steps(layer: LayerWork) -> float:
 def _arithmetic_j(workload: Workload, part: Datasheet, precision: str) -> dict[str, float]:
     add, multiply = (float(part.value(f"{precision}_{name}")) for name in ("add", "multiply"))
     macs = sum(w.uses * _analog_steps(w) for w in workload.layers)
-    acs = sum(w.active_spikes * _mean_fan_out(w) for w in workload.layers)
+    acs = sum(w.met for w in workload.layers)
     return {"multiply-accumulates": macs * (add + multiply), "accumulates": acs * add}
-
-
-def _mean_fan_out(layer: LayerWork) -> float:
-    """Synapses a spike meets, zero weights included: the edge of a map has fewer than its middle."""
-    return layer.dense / layer.steps / layer.inputs if layer.steps and layer.inputs else 0.0
 
 
 def _operations(workload: Workload, part: Datasheet, precision: str) -> Account:
@@ -108,7 +103,7 @@ def _operations(workload: Workload, part: Datasheet, precision: str) -> Account:
 
 def _traffic(workload: Workload, part: Datasheet) -> Account:
     each = float(part.value("traffic")) * WORD_BITS
-    weights = sum(w.uses * _analog_steps(w) + w.active_spikes * _mean_fan_out(w) for w in workload.layers)
+    weights = sum(w.uses * _analog_steps(w) + w.met for w in workload.layers)
     biases = sum(w.outputs * w.steps for w in workload.layers if w.biases)
     state = sum(2.0 * n.neurons * n.steps for n in workload.neurons if n.spiking)
     parts = {
@@ -249,7 +244,7 @@ def _snn_j(workload: Workload, prices: _Prices) -> tuple[float, float]:
     for w in workload.layers:
         weight = prices.word_j(prices.weight_bits, w.weights)
         state = 2 * prices.word_j(WORD_BITS, w.outputs)
-        synops = w.active_spikes * _mean_fan_out(w)
+        synops = w.met
         per_spikes += synops * (prices.add_j + weight + state)
         fixed += w.uses * _analog_steps(w) * (prices.mac_j + weight)
     for n in workload.neurons:

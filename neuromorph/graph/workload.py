@@ -29,9 +29,10 @@ class LayerWork:
     """One weight matrix of one node. Counts are means per sample over all its steps.
 
     inputs, outputs: elements of one step; steps: products of one sample. dense, macs, acs: synaptic operations, the
-    last two effective. active: non-zero input elements; active_spikes: those in steps that count as ACs.
-    spiking_steps: steps that count as ACs. uses: weight uses of one dense step, zeros of the padding included.
-    fan_out: targets of one input element by the full kernel; fan_out_strided: with the stride taken into account.
+    last two effective. active: non-zero input elements; active_spikes: those in steps that count as ACs; met: synapses
+    that these meet, zero weights included. spiking_steps: steps that count as ACs. uses: weight uses of one dense step,
+    zeros of the padding included. fan_out: targets of one input element by the full kernel; fan_out_strided: with the
+    stride taken into account.
     weights, zeros: stored weights and how many of them are 0; biases.
     """
 
@@ -45,6 +46,7 @@ class LayerWork:
     acs: float
     active: float
     active_spikes: float
+    met: float
     spiking_steps: float
     uses: float
     fan_out: float
@@ -245,11 +247,19 @@ class _Counter:
         return Counting(self.node.operator)
 
     def see_linear(self, matrix: str, x: torch.Tensor, weight: torch.Tensor) -> None:
+        import torch
+
         cols, rows = weight.shape
         facts = {"inputs": rows, "outputs": cols, "uses": float(rows * cols), "fan": float(cols),
                  "strided": float(cols), "windowed": False, "groups": 1, "weights": rows * cols,
                  "zeros": int((weight == 0).sum())}  # fmt: skip
-        self._add(matrix, x.reshape(x.shape[0], -1, rows), (weight != 0).sum(0).double(), float(rows * cols), facts)
+        self._add(
+            matrix,
+            x.reshape(x.shape[0], -1, rows),
+            (weight != 0).sum(0).double(),
+            torch.full((rows,), float(cols)).double(),
+            facts,
+        )
 
     def see_rows(self, fan_out: np.ndarray, x: torch.Tensor, outputs: int) -> None:
         import torch
@@ -258,7 +268,7 @@ class _Counter:
         mean = total / max(fan_out.size, 1)
         facts = {"inputs": fan_out.size, "outputs": outputs, "uses": total, "fan": mean, "strided": mean,
                  "windowed": False, "groups": 1, "weights": int(total), "zeros": 0}  # fmt: skip
-        self._add("weight", x.reshape(x.shape[0], -1, fan_out.size), fan, total, facts)
+        self._add("weight", x.reshape(x.shape[0], -1, fan_out.size), fan, fan, facts)
 
     def see_conv(self, matrix: str, x: torch.Tensor, weight: torch.Tensor) -> None:
         import torch
@@ -294,25 +304,25 @@ class _Counter:
             "weights": weight.numel(),
             "zeros": int((weight == 0).sum()),
         }
-        self._add(matrix, x.reshape(x.shape[0], -1, real.numel()), real, float(full.sum()), facts)
+        self._add(matrix, x.reshape(x.shape[0], -1, real.numel()), real, full, facts)
 
     def _add(
-        self, matrix: str, x: torch.Tensor, fan: torch.Tensor, dense: float, facts: Mapping[str, Any]
-    ) -> None:  # fmt: skip
-        """x: (samples, steps, inputs); fan: non-zero weights that meet each input."""
+        self, matrix: str, x: torch.Tensor, fan: torch.Tensor, full: torch.Tensor, facts: Mapping[str, Any]
+    ) -> None:
+        """x: (samples, steps, inputs); fan, full: weights that meet each input, without and with zeros, float64."""
         live = x != 0
         spiking = (~live | (x.abs() == 1)).all(-1)
-        effective = (live.double() @ fan) if live.numel() < 2**27 else (live.float() @ fan.float()).double()
+        effective = live.double() @ fan
         active = live.sum(-1).double()
-        found = self.sums.setdefault(
-            matrix, dict.fromkeys(("steps", "dense", "mac", "ac", "active", "fired", "ac_steps"), 0.0)
-        )
+        names = ("steps", "dense", "mac", "ac", "active", "fired", "met", "ac_steps")
+        found = self.sums.setdefault(matrix, dict.fromkeys(names, 0.0))
         found["steps"] += spiking.numel()
-        found["dense"] += dense * spiking.numel()
+        found["dense"] += float(full.sum()) * spiking.numel()
         found["ac"] += float(effective[spiking].sum())
         found["mac"] += float(effective[~spiking].sum())
         found["active"] += float(active.sum())
         found["fired"] += float(active[spiking].sum())
+        found["met"] += float((live.double() @ full)[spiking].sum())
         found["ac_steps"] += float(spiking.sum())
         self.facts[matrix] = dict(facts)
 
@@ -333,6 +343,7 @@ class _Counter:
                     acs=s["ac"] / samples,
                     active=s["active"] / samples,
                     active_spikes=s["fired"] / samples,
+                    met=s["met"] / samples,
                     spiking_steps=s["ac_steps"] / samples,
                     uses=f["uses"],
                     fan_out=f["fan"],
