@@ -40,6 +40,20 @@ def is_cycle(group: Sequence[Node]) -> bool:
     return len(group) > 1 or group[0].name in group[0].feedback
 
 
+def acting_at_start(group: Sequence[Node]) -> set[str]:
+    """Nodes of a cycle whose biases act, along their feedback, at the first step already.
+
+    The semantics of the node that is fed back into decide, or those of the cycle's first neuron.
+    """
+    members = {node.name for node in group}
+    found: set[str] = set()
+    for node in group:
+        settings = [s for n in (node, *group) if (s := getattr(n.operator, "semantics", None)) is not None]
+        if settings and settings[0].bias_at_start:
+            found |= members & set(node.feedback)
+    return found
+
+
 def _components(graph: Graph) -> dict[str, int]:
     """The strongly connected component of each node: Tarjan's algorithm without recursion (SIAM J. Comput. 1, 1972)."""
     names = {node.name for node in graph.nodes}

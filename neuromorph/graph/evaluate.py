@@ -10,8 +10,9 @@ import torch
 from torch.nn import functional
 
 from neuromorph.errors import InputError
-from neuromorph.graph.cycles import check_steps, is_cycle, stages
+from neuromorph.graph.cycles import acting_at_start, check_steps, is_cycle, stages
 from neuromorph.graph.model import Graph, Host, Node, Operator, Shape, Window
+from neuromorph.graph.operators.neurons import Neuron
 from neuromorph.graph.operators.over_time import OverTime
 from neuromorph.graph.tensors import tensor_of, with_leading
 
@@ -106,13 +107,7 @@ class _Cycle:
         self.names = {node.name for node in nodes}
         self.by_name = {node.name: node for node in nodes}
         self.steps = shapes[nodes[0].name][0]
-        settings = [s for node in nodes if (s := getattr(node.operator, "semantics", None)) is not None]
-        self.starts = {
-            name
-            for node in nodes
-            for name in node.feedback
-            if (s := getattr(node.operator, "semantics", settings[0] if settings else None)) and s.bias_at_start
-        }
+        self.starts = acting_at_start(nodes)
 
     def run(self, values: Mapping[str, torch.Tensor], hosts: Mapping[str, Host]) -> dict[str, torch.Tensor]:
         """The outputs of all nodes over all steps; values: by name, of everything outside."""
@@ -151,7 +146,7 @@ class _Cycle:
     def _start(self, name: str, like: torch.Tensor, hosts: Mapping[str, Host]) -> torch.Tensor:
         """What a node gives before the first step: neurons nothing, layers what their biases make of that."""
         node = self.by_name.get(name)
-        if node is None or isinstance(node.operator, OverTime):
+        if node is None or isinstance(node.operator, Neuron):
             return like.new_zeros((1, *self.shapes[name][1:]))
         given = [self._start(i, like, hosts) for i in node.inputs]
         return node.operator.evaluate(given, _Silent(node, hosts[name]))

@@ -79,6 +79,9 @@ class SparseLinear(OverTime):
             raise InputError(f"{size} targets and {self.weight.size} weights in rows {self.indptr.shape}")
         if self.outputs < 1 or (size and (int(self.index.min()) < 0 or int(self.index.max()) >= self.outputs)):
             raise InputError(f"targets lie outside the {self.outputs} outputs")
+        falls = np.flatnonzero(np.diff(self.index) < 0) + 1
+        if not np.isin(falls, self.indptr).all():
+            raise InputError("the targets of a row do not rise", hint="sort the synapses of each source by target")
         if not np.isfinite(self.weight).all():
             raise InputError("weight holds NaN or Inf")
         object.__setattr__(self, "delay", freeze_delay(self.delay, (size,), "one delay per synapse, or one for all"))

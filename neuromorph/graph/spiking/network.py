@@ -141,7 +141,8 @@ class SpikingNetwork:
     """Populations in an order in which delay-0 projections go forward; neurons are numbered through all of them.
 
     inputs, outputs: indices of populations. dt_s: length of a step. latency: steps that the outputs come late (each
-    hop of hardware that takes a step adds one).
+    hop of hardware that takes a step adds one). stretched: projections of cycles that such hops made longer than they
+    are in the model, which changes what it computes.
     """
 
     name: str
@@ -151,6 +152,7 @@ class SpikingNetwork:
     outputs: tuple[int, ...]
     dt_s: float
     latency: int = 0
+    stretched: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for p in self.projections:
