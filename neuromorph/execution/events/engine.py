@@ -10,6 +10,7 @@ import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.rules import Learning, decays
 from neuromorph.execution.events.run import EventRun, StopRule
 from neuromorph.execution.events.tables import tables
 from neuromorph.graph.events.raster import Raster
@@ -28,6 +29,8 @@ class _Sample:
     events: np.ndarray
     skipped: np.ndarray
     steps: int
+    weights: tuple[np.ndarray, ...]
+    changes: np.ndarray
 
     def raster(self, steps: int, dt_s: float, neurons: int, valued: bool) -> Raster:
         value = self.value if valued else None
@@ -71,7 +74,7 @@ class EventEngine:
         if record not in ("spikes", "none"):
             raise InputError(f"record is {record!r}", hint="spikes or none")
         valued = self.tables.valued or any(r.value is not None for r in rasters)
-        job = _Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop)
+        job = _Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator)
         results = []
         for number, result in enumerate(_in_order(job.sample, samples, workers)):
             if each is not None:
@@ -121,7 +124,14 @@ class EventEngine:
         for result in results:
             skipped += result.skipped
         used = np.array([r.steps for r in results], np.int64)
-        return EventRun(network, spikes, outputs, events, {"skipped": skipped}, {}, used)
+        changes = np.zeros(len(network.projections), np.int64)
+        weights = {}
+        for r, row in enumerate(self.tables.rules.rows):
+            q = int(self.tables.order[row])
+            changes[q] = sum(int(result.changes[r]) for result in results)
+            weights[q] = np.stack([result.weights[r] for result in results])
+        counters = {"skipped": skipped, "plastic_updates": changes}
+        return EventRun(network, spikes, outputs, events, counters, weights, used)
 
 
 def _in_order(function: Callable[[int], _Sample], samples: int, workers: int):  # type: ignore[no-untyped-def]
@@ -138,12 +148,27 @@ def _in_order(function: Callable[[int], _Sample], samples: int, workers: int):  
                 waiting.append(pool.submit(function, len(waiting)))
 
 
+def _modulator(engine: EventEngine, given: np.ndarray | None, rasters: Sequence[Raster], steps: int) -> np.ndarray:
+    """The third factor as (1 or samples, steps) float64; zero where none is given."""
+    if given is None:
+        if any(r.rule == "reward" for r in engine.tables.rules.rules):
+            raise InputError("plastic synapses need a third factor", hint="modulator: an array of one number per step")
+        return np.zeros((1, steps))
+    factor = np.atleast_2d(np.asarray(given, np.float64))
+    samples = rasters[0].samples if rasters else 1
+    if factor.shape not in ((1, steps), (samples, steps)) or not np.isfinite(factor).all():
+        raise InputError(
+            f"modulator has shape {np.shape(given)}", hint=f"finite numbers, ({steps},) or ({samples}, {steps})"
+        )
+    return factor
+
+
 class _Job:
     """What all samples of a run share; `sample` runs one, in any thread."""
 
     def __init__(
         self, engine: EventEngine, rasters: Sequence[Raster], steps: int, record: bool, valued: bool,
-        stop: StopRule | None,
+        stop: StopRule | None, modulator: np.ndarray | None,
     ) -> None:  # fmt: skip
         self.engine, self.steps, self.record, self.valued = engine, steps, record, valued
         self.rule = np.zeros(4)
@@ -164,6 +189,12 @@ class _Job:
                 self.kept.append(value)
                 self.pop[i, c.EXT_VALUE] = value.ctypes.data
 
+        self.modulator = _modulator(engine, modulator, rasters, steps)
+        rules = engine.tables.rules
+        self.decays = decays(rules.rules, steps, engine.network.dt_s)
+        plastic = [engine.network.projections[engine.tables.order[row]].weight for row in rules.rows]
+        self.weights = np.concatenate([np.zeros(0), *plastic])
+
     def sample(self, number: int) -> _Sample:
         from neuromorph.execution.events.loop import run
 
@@ -177,21 +208,42 @@ class _Job:
         events, skipped = np.zeros(len(tables.proj), np.int64), np.zeros(len(self.pop), np.int64)
         deciding = self.engine.network.populations[self.engine.network.outputs[0]].size if self.rule[3] else 0
         stop = (np.zeros(deciding), self.rule)
+        factor = self.modulator[min(number, len(self.modulator) - 1)]
+        learning = Learning.begin(tables.rules, self.weights, self.decays, factor, steps, self.engine.network.neurons)
         while True:
             t, ended = run(
                 t, steps, number, self.pop, tables.number, tables.par, tables.proj, tables.outgoing, work,
-                (index, value, ends), out, (events, skipped), stop,
+                (index, value, ends), out, (events, skipped), stop, tables.rules.into,
+                learning.arrays,
             )  # fmt: skip
             if ended or t >= steps:
                 break
-            index = np.concatenate([index, np.empty_like(index)])
-            value = np.concatenate([value, np.empty_like(value)])
+            if self.record and ends[t] + self.engine.network.neurons > index.size:
+                index = np.concatenate([index, np.empty_like(index)])
+                value = np.concatenate([value, np.empty_like(value)])
+            learning.grow(self.engine.network.neurons)
         if self.record:
             ends[t:] = ends[t]
         else:
             ends = np.zeros(steps + 1, np.int64)
         fired = int(ends[-1])
-        return _Sample(ends, index[:fired].copy(), value[:fired].copy(), out, events, skipped, t)
+        return _Sample(
+            ends,
+            index[:fired].copy(),
+            value[:fired].copy(),
+            out,
+            events,
+            skipped,
+            t,
+            self._learned(learning),
+            learning.changes,
+        )
+
+    def _learned(self, learning: Learning) -> tuple[np.ndarray, ...]:
+        rules, proj = self.engine.tables.rules, self.engine.tables.proj
+        first = [int(proj[row, c.LEARN_SYNAPSES]) for row in rules.rows]
+        sizes = [int(proj[row, c.SYNAPSES]) for row in rules.rows]
+        return tuple(learning.weights[a : a + n].astype(np.float32) for a, n in zip(first, sizes, strict=True))
 
     def _work(self) -> tuple[np.ndarray, ...]:
         """Fresh state: (state, inputs, lines, values, fired, masks, scratch)."""

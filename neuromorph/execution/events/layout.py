@@ -30,9 +30,8 @@ from __future__ import annotations
     EXT_ROWS,
     RECORDED,
     KEEPS_INPUT,  # 0: a delayed reset to a value loses the input of its step
-    TRACED,  # 1: keeps the history of its spikes for plastic synapses
     POPULATION_COLUMNS,
-) = range(28)
+) = range(27)
 
 # models
 INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT, SPINNAKER, LOIHI = range(8)
@@ -64,8 +63,11 @@ V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
     HIGH,
     SOURCE,
     SOURCE_SIZE,
+    LEARN_SYNAPSES,  # where its part of the learning's arrays begins
+    LEARN_SOURCES,
+    LEARN_TARGETS,
     PROJECTION_COLUMNS,
-) = range(13)
+) = range(16)
 
 # kinds of rows
 UNIFORM, RUNS, DELAYS8, DELAYS16, SATURATING, PACKED, PLASTIC_ROWS, DENSE = range(8)

@@ -8,6 +8,7 @@ import numba
 
 from neuromorph.execution.events import kernels as k
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.plasticity import full, remember, scatter_plastic
 from neuromorph.execution.events.pointers import float32_at, int32_at, int64_at, uint8_at, uint16_at
 
 _jit = numba.njit(cache=True, error_model="numpy", nogil=True)
@@ -143,7 +144,7 @@ def _update(row, number, par, state, x, masks, count, scratch):  # type: ignore[
 
 
 @_jit
-def _send(row, to, t, acc, fired, value, count):  # type: ignore[no-untyped-def]
+def _send(row, to, t, acc, learn, fired, value, count):  # type: ignore[no-untyped-def]
     """Adds the rows of the neurons in fired[:count] to the inputs of a population; returns the number of synapses.
 
     row: of the projection; to: of its target.
@@ -152,6 +153,9 @@ def _send(row, to, t, acc, fired, value, count):  # type: ignore[no-untyped-def]
     indptr = int64_at(row[c.INDPTR], row[c.SOURCE_SIZE] + 1)
     index = int32_at(row[c.INDEX], synapses)
     weight = float32_at(row[c.WEIGHT], synapses)
+    if row[c.KIND] == c.PLASTIC_ROWS:
+        late = uint16_at(row[c.DELAY], synapses)
+        return scatter_plastic(row, to, t, acc, learn, indptr, index, late, fired, value, count)
     if row[c.KIND] == c.DELAYS8:
         d8 = uint8_at(row[c.DELAY], synapses)
         return k.scatter_delays(acc, to[c.ACC], size, depth, t % depth, indptr, index, weight, d8, fired, value, count)
@@ -185,20 +189,21 @@ def _confident(total, rule):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, counters, stop):  # type: ignore[no-untyped-def]
+def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, counters, stop, into, learn):  # type: ignore[no-untyped-def]
     """Runs one sample from step t until `steps`, until the record is full, or until the stop rule ends it.
 
     sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, masks, scratch);
     record: (index, value, ends of steps); counters: (synaptic events per projection, skipped updates per population).
     stop: (sums of the outputs that decide, (temperature, threshold, first step, 1 where there is a rule)). Returns the
-    next step and whether the rule ended the sample.
+    next step and whether the rule ended the sample. into: (first of each population, plastic projections into them);
+    learn: see plasticity.Learning.
     """
     state, acc, lines, value, fired, masks, scratch = work
     index, values, ends = record
     events, skipped = counters
     total, rule = stop
     while t < steps:
-        if ends.size and ends[t] + value.size > index.size:
+        if (ends.size and ends[t] + value.size > index.size) or full(learn, fired.size):
             return t, False
         position = ends[t] if ends.size else 0
         for p in range(pop.shape[0]):
@@ -218,6 +223,8 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                 if row[c.SHIFT]:
                     _delay_line(lines[row[c.LINE] :], t, row[c.SHIFT], n, count)
                 m = k.collect(mine, count) if row[c.RECORDED] or outgoing[p + 1] > outgoing[p] else 0
+            for q in range(into[0][p], into[0][p + 1]):
+                remember(proj[into[1][q]], t, learn, mine, m)
             if row[c.OUT] >= 0:
                 o = row[c.OUT]
                 for j in range(n):
@@ -230,7 +237,7 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                         values[position + j] = count[mine[j]]
                 position += m
             for q in range(outgoing[p], outgoing[p + 1]):
-                events[q] += _send(proj[q], pop[proj[q, c.TARGET]], t, acc, mine, count, m)
+                events[q] += _send(proj[q], pop[proj[q, c.TARGET]], t, acc, learn, mine, count, m)
             if row[c.MODEL] == c.INPUT:
                 for j in range(m):
                     count[mine[j]] = 0

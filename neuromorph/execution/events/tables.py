@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.rules import Rules, rules_of
 from neuromorph.graph.semantics import RESETS
 from neuromorph.graph.spiking.arithmetic import Arithmetic
 from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
@@ -43,6 +44,7 @@ class Tables:
     lines: int
     outputs: int
     valued: bool
+    rules: Rules
 
 
 def tables(network: SpikingNetwork, arithmetic: Arithmetic) -> Tables:
@@ -69,8 +71,9 @@ def tables(network: SpikingNetwork, arithmetic: Arithmetic) -> Tables:
         pop[o, c.OUT] = outputs
         outputs += network.populations[o].size
     proj, outgoing, order, kept = _projections(network)
+    rules = rules_of(network, proj, order)
     valued = bool(((pop[:, c.LIMIT] != 1) | (pop[:, c.VALUED] != 0))[pop[:, c.RECORDED] != 0].any())
-    return Tables(pop, number, par, proj, outgoing, order, kept, inputs, lines, outputs, valued)
+    return Tables(pop, number, par, proj, outgoing, order, kept, inputs, lines, outputs, valued, rules)
 
 
 def _depths(network: SpikingNetwork) -> list[int]:
@@ -140,6 +143,10 @@ def _projection(projection: Projection, sources: int, row: np.ndarray) -> list[n
     row[c.SYNAPSES] = index.size
     row[c.INDPTR], row[c.INDEX], row[c.WEIGHT] = (a.ctypes.data for a in kept)
     row[c.PLASTIC] = -1
+    if projection.plasticity is not None:
+        delay = np.broadcast_to(delay, index.shape).astype(np.uint16)
+        row[c.KIND], row[c.DELAY] = c.PLASTIC_ROWS, delay.ctypes.data
+        return [*kept, delay]
     if uniform:
         row[c.KIND] = c.RUNS if in_runs(indptr, index) else c.UNIFORM
         row[c.DELAY] = int(delay[0]) if delay.size else 0
