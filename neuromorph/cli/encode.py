@@ -1,0 +1,96 @@
+"""Command: encode values as events, or bring events into another file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neuromorph.graph.events.raster import Raster
+
+ENCODERS = ("poisson", "latency", "delta", "stal", "direct", "events")
+
+
+def encode(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Values (.npz with x and y), or events in any format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Events, an .npz or .h5 file.")],
+    encoder: Annotated[
+        str,
+        typer.Option("--encoder", "-e", help=f"One of {', '.join(ENCODERS)}; events: sort what DATA holds into steps."),
+    ] = "poisson",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Time steps per sample.")] = None,
+    dt: Annotated[str, typer.Option("--dt", help="Length of a step, e.g. '1 ms'.")] = "1 ms",
+    max_rate: Annotated[
+        str | None, typer.Option("--max-rate", help="poisson: rate of a value of 1, e.g. '200 Hz'.")
+    ] = None,
+    law: Annotated[str, typer.Option("--law", help="latency: linear or log.")] = "linear",
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="latency: smallest value that fires (0.01); delta: a step's height (0.1)."),
+    ] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="delta, events: several events in a step are counted.")
+    ] = False,
+    fit: Annotated[Path | None, typer.Option("--fit", help="stal: values it learns from; default: DATA.")] = None,
+    downsample: Annotated[
+        int, typer.Option("--downsample", min=1, help="events: camera pixels joined along an axis.")
+    ] = 1,
+    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first so many samples.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")] = 0,
+) -> None:
+    """Encode values as spikes, or sort recorded events into time steps, and write them as a file of events."""
+    from neuromorph.errors import InputError, Place
+    from neuromorph.graph.events import read_events, write_events
+    from neuromorph.units import parse
+
+    if encoder not in ENCODERS:
+        raise InputError(f"no encoder {encoder!r}", Place(key="--encoder"), f"legal: {', '.join(ENCODERS)}")
+    dt_s = parse(dt, "s")
+    if output.resolve() == data.resolve():
+        raise InputError("the output would replace the data that are read", Place(str(output)), "choose another name")
+    if encoder == "events":
+        raster, labels = read_events(data, dt=dt_s, steps=steps, limit=samples, count=count, downsample=downsample)
+    else:
+        from neuromorph.graph.data import read_data
+
+        x, labels = read_data(data, limit=samples)
+        rate = None if max_rate is None else parse(max_rate, "Hz")
+        learn = x if fit is None or encoder != "stal" else read_data(fit)[0]
+        raster = _encoded(x, learn, encoder, steps, dt_s, rate, law, threshold, count, seed)
+    written = write_events(output, raster, labels)
+    per_sample = raster.events / raster.samples
+    typer.echo(
+        f"{raster.samples} samples of {raster.steps} steps of {dt}, elements {raster.shape}: "
+        f"{per_sample:.4g} events a sample, density {per_sample / (raster.steps * raster.size):.4g}"
+    )
+    typer.echo(f"written: {written}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("encode")(encode)
+
+
+def _encoded(
+    x: np.ndarray, learn: np.ndarray, encoder: str, steps: int | None, dt_s: float, rate_hz: float | None, law: str,
+    threshold: float | None, count: bool, seed: int,
+) -> Raster:  # fmt: skip
+    from neuromorph.errors import InputError, Place
+    from neuromorph.graph.events import encoders
+
+    if encoder == "delta":
+        return encoders.delta(x, dt_s, threshold=0.1 if threshold is None else threshold, count=count)
+    if encoder == "stal":
+        from neuromorph.graph.events.adaptive import fit_adaptive
+
+        return fit_adaptive(learn, steps, seed=seed).encode(x, dt_s, steps)
+    if steps is None:
+        raise InputError(f"the encoder {encoder} needs the number of steps", Place(key="--steps"), "e.g. --steps 25")
+    if encoder == "poisson":
+        return encoders.poisson(x, steps, dt_s, max_rate_hz=rate_hz, seed=seed)
+    if encoder == "latency":
+        return encoders.latency(x, steps, dt_s, law=law, threshold=0.01 if threshold is None else threshold)
+    return encoders.direct(x, steps, dt_s)
