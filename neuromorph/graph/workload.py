@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.graph.model import Graph, Node
+from neuromorph.graph.decode import over_time
+from neuromorph.graph.model import Graph, Node, Shape
 
 if TYPE_CHECKING:
     import torch
@@ -153,10 +154,10 @@ def count_work(graph: Graph, inputs: Any, *, batch: int = 64, progress: Callable
                     outputs[name].see(value)
 
             evaluator(torch.as_tensor(x), hosts=hosts, record=record)
-    shapes = graph.shapes
-    for name, shape in shapes.items():
+    timed = over_time(graph)
+    for name, shape in graph.shapes.items():
         if name in outputs:
-            outputs[name].elements = int(np.prod(shape, dtype=np.int64))
+            outputs[name].shape = shape if timed else (1, *shape)
     parameters = sum(_parameters(n) for n in graph.nodes)
     return Workload(
         samples,
@@ -198,24 +199,19 @@ def _spiking(node: Node) -> bool:
 
 
 class _Outputs:
-    """Non-zero outputs of one node, added up over batches."""
+    """Non-zero outputs of one node, added up over batches. shape: (steps, *elements of one)."""
 
     def __init__(self, node: Node) -> None:
-        self.node, self.elements, self.active, self.shape = node, 0, 0.0, ()
+        self.node, self.active = node, 0.0
+        self.shape: Shape = (1,)
 
     def see(self, value: torch.Tensor) -> None:
         self.active += float((value != 0).sum())
 
     def work(self, samples: int) -> NeuronWork:
-        operator = self.node.operator
-        rank = next((v.ndim for v in operator.arrays().values()), 0) if _spiking(self.node) else 0
-        spiking, steps = _spiking(self.node), 1
-        neurons = self.elements
-        if spiking and rank:
-            size = int(np.prod(np.broadcast_shapes(*(v.shape for v in operator.arrays().values())), dtype=np.int64))
-            neurons, steps = (size, self.elements // size) if size and self.elements % size == 0 else (neurons, 1)
-        leaky = any(hasattr(operator, name) for name in ("tau", "tau_mem"))
-        return NeuronWork(self.node.name, neurons, steps, self.active / samples, spiking, leaky)
+        leaky = any(hasattr(self.node.operator, name) for name in ("tau", "tau_mem"))
+        neurons = int(np.prod(self.shape[1:], dtype=np.int64))
+        return NeuronWork(self.node.name, neurons, self.shape[0], self.active / samples, _spiking(self.node), leaky)
 
 
 class _Counter:

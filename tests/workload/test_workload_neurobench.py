@@ -155,3 +155,8 @@ def test_the_harness_counts_the_same(data: Any) -> None:
     assert ours.dense == pytest.approx(operations["Dense"])
     assert ours.effective_macs == pytest.approx(operations["Effective_MACs"])
     assert ours.effective_acs == pytest.approx(operations["Effective_ACs"])
+
+
+def test_neurons_and_steps_are_those_of_the_network() -> None:
+    found = {n.node: (n.neurons, n.steps) for n in count_work(network(), inputs()).neurons}
+    assert found == {"n1": (27, STEPS), "n2": (12, STEPS), "n3": (4, STEPS)}
