@@ -187,7 +187,7 @@ class _Counter:
         every = np.bincount(population, weights=packets[real], minlength=len(self.names))
         steep = packets[real] * link_upright[links[real]]
         part = np.bincount(population, weights=steep, minlength=len(self.names))
-        return np.divide(part, every, out=np.zeros_like(part), where=every > 0)
+        return np.divide(part, every, out=np.zeros(len(self.names)), where=every > 0)
 
     def _memory(self) -> Iterator[ActivityRow]:
         """Rows that lie in the tile's memory are read for each packet that finds one, and plastic ones written back."""
