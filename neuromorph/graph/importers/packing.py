@@ -11,8 +11,11 @@ from neuromorph.graph.model import NumberFormat
 
 FLOATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 CODES = ("packed1", "packed2", "packed4", "int8", "uint8", "int16", "uint16", "int32", "uint32")
-ENCODINGS = (*FLOATS, *CODES, "bits")
-"""How an array's tensor is stored: float values, integer codes of the array's number format, or a mask's bits."""
+WHOLE = {f"whole_{n}": np.dtype(n) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")}
+"""Arrays of whole numbers that are no codes: indices, delays."""
+ENCODINGS = (*FLOATS, *CODES, *WHOLE, "bits")
+"""How an array's tensor is stored: float values, integer codes of the array's number format, whole numbers as they are,
+or a mask's bits."""
 
 GRID_TOLERANCE = 1e-5
 """How far, in steps of the grid, a value may lie off it (by rounding) and still be stored as a code."""
@@ -32,11 +35,13 @@ def pack(
     """
     if array.dtype == np.bool_:
         return "bits", np.packbits(array.reshape(-1))
+    if f"whole_{array.dtype}" in WHOLE and mask is None:
+        return f"whole_{array.dtype}", array.reshape(-1)
     codes = to_codes(array, number_format, mask)
     if codes is not None and number_format is not None:
         return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
     values = (array if mask is None else array[mask]).reshape(-1)
-    if dtype is None or array.dtype.kind != "f":  # indices and delays stay exact
+    if dtype is None:
         dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
     return dtype, values.astype(FLOATS[dtype])
 
@@ -54,6 +59,8 @@ def unpack(
         raise PackingError(f"stored tensor has shape {stored.shape}, expected one axis")
     if encoding == "bits":
         return _unpack_bits(stored, count).astype(np.bool_).reshape(shape)
+    if encoding in WHOLE:
+        return _typed(stored, WHOLE[encoding], count).reshape(shape)
     if encoding in FLOATS:
         values = _typed(stored, FLOATS[encoding], count).astype(np.float64)
         return values.reshape(shape) if mask is None else _scattered(values, mask)
@@ -86,6 +93,15 @@ def from_codes(codes: np.ndarray, number_format: NumberFormat) -> np.ndarray:
     """value = scale * (code - zero_point)."""
     scale, zero = _grid(number_format, codes.ndim)
     return np.asarray((codes - zero) * scale, dtype=np.float64)
+
+
+INFINITE = ("v_threshold", "threshold")
+"""Fields that may be infinite: the thresholds of neurons that never fire."""
+
+
+def unusable(array: np.ndarray, name: str) -> np.ndarray:
+    """Where a field's array holds what a file does not store: NaN, and Inf but in thresholds."""
+    return np.isnan(array) if name in INFINITE else ~np.isfinite(array)
 
 
 def _grid(number_format: NumberFormat, dim: int) -> tuple[np.ndarray, np.ndarray]:

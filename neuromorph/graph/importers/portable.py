@@ -94,7 +94,7 @@ def _fields(operator: Operator, name: str, tensors: dict[str, np.ndarray], dtype
     for f in dataclasses.fields(operator):
         value = getattr(operator, f.name)
         if isinstance(value, np.ndarray):
-            if not np.all(np.isfinite(value)):
+            if np.any(packing.unusable(value, f.name)):
                 raise InputError(f"{f.name} holds NaN or Inf", Place(key=name), hint="nothing was written")
             slot = slots.get(f.name)
             mask = getattr(operator, slot.mask) if slot else None

@@ -250,7 +250,7 @@ class _Reader:
             array = packing.unpack(self.tensors[name], encoding, shape, number_format, mask)
         except (packing.PackingError, ValueError) as error:
             raise Fault(f"{key}.array", f"{name}: {error}") from None
-        bad = int(np.count_nonzero(~np.isfinite(array)))
+        bad = int(np.count_nonzero(packing.unusable(array, key.rpartition(".")[2])))
         if bad:
             raise Fault(f"{key}.array", f"{name}: {bad} of {array.size} values are NaN or Inf")
         return array
