@@ -59,9 +59,9 @@ def place_network(
     """Place a spiking network on the cores of a many-core chip.
 
     rates: expected spikes per neuron and sample, (neurons,), by default one of each neuron: packets are then in units
-    of that. effort: none, quick, normal or thorough. Delays shorter than the machine's are raised for all projections
-    alike (see `with_min_delay`). progress: called with the fraction of
-    the work that is done and what comes next. The result depends on the arguments alone, not on time or the number of processors.
+    of that. effort: none, quick, normal or thorough. progress: called with the fraction of the work that is done and
+    what comes next. Delays shorter than the machine's are raised for all projections alike (see `with_min_delay`). The
+    result depends on the arguments alone, not on time or the number of processors.
 
     Raises FitError with every limit the network exceeds, by how much and what would fit; InputError for rates of
     another shape, negative or not finite, and an unknown effort.

@@ -21,7 +21,7 @@ from neuromorph.mapping.manycore.routes import Routes, tree_sizes
 from neuromorph.mapping.mesh import lower_bound, neighbours
 from neuromorph.mapping.topology import Topology
 
-EFFORT = {"none": 0, "quick": 10, "normal": 60, "thorough": 600}
+EFFORT = {"none": 0, "quick": 20, "normal": 200, "thorough": 1500}
 """Attempted moves per core, in each of the two refinements."""
 
 STEPS = {"none": 0.0, "quick": 2e8, "normal": 1.5e9, "thorough": 2e10}
@@ -230,7 +230,7 @@ def _improve(problem: Problem, grid: Grid, routes: Routes, slot: np.ndarray, see
     by_sender = senders[np.argsort(problem.sender[senders], kind="stable")]
     before = cost(problem, grid, routes, slot)
     moves = max(LEAST_MOVES, EFFORT[effort] * problem.groups)
-    hot = 0.02 * before / problem.groups * np.sqrt(EFFORT[effort] / 10)
+    hot = 0.05 * before / problem.groups * np.sqrt(EFFORT[effort] / 10)
     found = slot.astype(np.int64)
     to, flows = problem.targets, problem.packets
     _anneal(
