@@ -36,6 +36,9 @@ LABELS = {
     "arrays_used": "Arrays used",
     "utilisation": "Utilisation",
     "binding_limit": "Tightest limit",
+    "spikes": "Spikes per inference",
+    "synaptic_events": "Synaptic events",
+    "energy_per_event": "Energy per synaptic event",
 }
 _FRACTIONS = {"accuracy", "float_accuracy", "output_error", "utilisation", "binding_limit"}
 _ACCURACIES = {"accuracy", "float_accuracy"}

@@ -132,14 +132,28 @@ def cards(report: Report) -> list[Card]:
     found = [
         Card(accuracy, tuple(lines)),
         Card(energy, (f"range {energy.span}" if energy.span else "range not known", f"static share: {part}")),
-        Card(figure(report, "latency"), ("one inference, idle chip",)),
+        Card(figure(report, "latency"), (_latency(report),)),
         Card(figure(report, "throughput"), (_interval(report), "full pipeline")),
         Card(figure(report, "power"), ("full pipeline",)),
         Card(figure(report, "area"), (_chip_use(report),)),
-        Card(figure(report, "efficiency"), ("1 MAC = 2 operations", "full pipeline")),
-        Card(figure(report, "macs"), (f"{shown('', 2 * (value_of(report, 'macs') or 0), '1')} operations",)),
     ]
+    if value_of(report, "synaptic_events") is not None:
+        spikes = figure(report, "spikes")
+        found += [
+            Card(figure(report, "energy_per_event"), ("all energy, static included",)),
+            Card(figure(report, "synaptic_events"), (f"{spikes.text} spikes", "per inference")),
+        ]
+    else:
+        found += [
+            Card(figure(report, "efficiency"), ("1 MAC = 2 operations", "full pipeline")),
+            Card(figure(report, "macs"), (f"{shown('', 2 * (value_of(report, 'macs') or 0), '1')} operations",)),
+        ]
     return found
+
+
+def _latency(report: Report) -> str:
+    metric = figure(report, "latency")
+    return f"{metric.span} (fastest sample, 95th percentile)" if metric.span else "one inference, idle chip"
 
 
 def _interval(report: Report) -> str:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from neuromorph.report.model import Report
 
 HEADLINE = ("accuracy", "float_accuracy", "output_error", "energy", "static_energy", "latency", "throughput", "power",
-            "area", "efficiency", "macs", "utilisation", "binding_limit")  # fmt: skip
+            "area", "efficiency", "macs", "spikes", "synaptic_events", "energy_per_event", "cores_used", "utilisation",
+            "binding_limit")  # fmt: skip
 CONTRIBUTORS = 6
 MOST_LAYERS = 40
 
