@@ -1,0 +1,24 @@
+"""Compilation of the engine: many small functions over many arrays that must cost nothing to call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def part(function: F) -> F:
+    """A function that is always inlined. It makes no arrays: references to its arguments are not counted."""
+    return cast(F, numba.njit(forceinline=True, _nrt=False, error_model="numpy")(function))
+
+
+def whole(function: F) -> F:
+    """What is called from Python, with everything it calls inlined; kept on disk where a place for it is writable."""
+    options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+    try:
+        return cast(F, numba.njit(cache=True, **options)(function))
+    except RuntimeError:  # numba finds no writable cache folder: compile in every process
+        return cast(F, numba.njit(**options)(function))
