@@ -85,8 +85,9 @@ def test_loihi_and_truenorth_have_the_published_limits() -> None:
     assert chip_area(shipped("loihi-like")).leakage_w == pytest.approx(0.104)
     m = read_machine(shipped("truenorth-like"))
     assert (m.tiles * m.cores_per_tile * m.neurons, m.fan_in) == (2**20, 256)
-    # 256 axons of 256 bits and 256 neurons fill the memory of a core
-    assert 256 * m.row_bits + 256 * m.state_bits == m.core_memory
+    # the crossbar and 256 neurons fill the memory of a core
+    assert 256 * 256 + 256 * m.state_bits == m.core_memory
+    assert m.core_reserved == 256 * 256
 
 
 def test_static_power_grows_with_the_machine() -> None:
