@@ -34,7 +34,9 @@ def exact(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarr
     return np.rint(rng.normal(size=shape) * scale * 64) / 64
 
 
-def neuron(rng: np.random.Generator, features: tuple[int, ...], semantics: Semantics) -> Operator:
+def neuron(
+    rng: np.random.Generator, features: tuple[int, ...], semantics: Semantics, memoryless: bool = True
+) -> Operator:
     """A neuron of a random kind with parameters of its own for each element."""
 
     def near(value: float) -> np.ndarray:
@@ -46,6 +48,8 @@ def neuron(rng: np.random.Generator, features: tuple[int, ...], semantics: Seman
               "sign": sign, "v_init": v_init}  # fmt: skip
     leaky = {"r": near(2.0), "v_leak": 0.1 * rng.normal(size=features)}
     kind = rng.integers(0, 8)
+    if kind == 3 and not memoryless:
+        kind = 7
     if kind == 0:
         return neurons.IF(r=near(900), **common)
     if kind == 1:
@@ -128,7 +132,7 @@ def random_graph(rng: np.random.Generator, semantics: Semantics, cycles: bool = 
         name = f"n{layer}"
         if cycles and rng.random() < 0.6:
             feeds, back = _feedback(rng, name, shape)
-        nodes.append(Node(name, neuron(rng, shape, semantics), (chain[-1].name,), feedback=feeds))
+        nodes.append(Node(name, neuron(rng, shape, semantics, layer > 0), (chain[-1].name,), feedback=feeds))
         nodes += back
         if rng.random() < 0.3:
             skipped = (chain[-1].name, name)

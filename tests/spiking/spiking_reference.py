@@ -29,7 +29,9 @@ class Cells:
             return x
         par = self.p.parameters
         if self.p.model == "threshold":
-            return np.array([float(s * (a - th) > 0) for a, th, s in zip(x, par["threshold"], par["sign"], strict=True)])
+            return np.array(
+                [float(s * (a - th) > 0) for a, th, s in zip(x, par["threshold"], par["sign"], strict=True)]
+            )
         out = np.array([self._izhikevich(k, x[k]) if self.p.model == "izhikevich" else self._linear(k, x[k])
                         for k in range(self.p.size)])  # fmt: skip
         assert self.s is not None

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spiking_networks import random_graph, semantics_cases
 from spiking_reference import simulate
 
-from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.model import Graph, Node, NumberFormat, Window
-from neuromorph.graph.operators import activation, arithmetic, convolution, dense, neurons, pooling, synapses, wiring
+from neuromorph.graph.model import Graph
 from neuromorph.graph.semantics import Semantics
 from neuromorph.graph.spiking.lower import lower, with_min_delay
-from neuromorph.graph.spiking.network import Plasticity
 
 STEP = Semantics(1e-3)
 

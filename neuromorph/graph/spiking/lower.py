@@ -82,9 +82,14 @@ class _Lowering:
             problems.append(
                 Problem(f"{self.graph.name} has no neurons", hint="spiking networks have operators with state")
             )
+        if self.neurons and not self.dt_s and not problems:
+            hint = "a neuron with semantics, or a delay"
+            problems.append(Problem(f"{self.graph.name} says nowhere how long a step is", hint=hint))
         if len(self.dt_s) > 1:
             steps = ", ".join(f"{dt:g} s" for dt in sorted(self.dt_s))
-            problems.append(Problem(f"neurons have different time steps: {steps}", hint="one dt for the whole network"))
+            problems.append(
+                Problem(f"neurons and delays have different time steps: {steps}", hint="one dt for the whole network")
+            )
         if problems:
             raise InputError(problems)
         return self._joined()
@@ -95,6 +100,8 @@ class _Lowering:
         if node.feedback:
             given[0] = [*given[0], *(_Term(_FEEDBACK + f, IDENTITY) for f in node.feedback)]
         operator, features = node.operator, self.shapes[node.name][1:]
+        if isinstance(operator, Delay):
+            self.dt_s.add(operator.dt_s)
         if isinstance(operator, Neuron | Threshold):
             self.neurons[node.name] = population_of(node.name, operator, features)
             if isinstance(operator, Neuron):
@@ -117,7 +124,7 @@ class _Lowering:
         arriving = {name: self._resolved(value, ()) for name, value in self.arriving.items()}
         needs_constant = any(t.source == CONSTANT and t.delay for v in arriving.values() for t in v)
         made = {n: Population(n, s[1:], "input") for n, s in self.graph.input_shapes.items()}
-        dt_s = next(iter(self.dt_s), 0.0) or _dt_of_delays(self.graph)
+        (dt_s,) = self.dt_s
         constant = _free_name(CONSTANT, {*made, *self.values})
         if needs_constant:
             made[constant] = _always(constant)
@@ -184,14 +191,6 @@ def _always(name: str) -> Population:
     values = {"a_syn": 0, "b_syn": 1, "a_mem": 0, "b_mem": 1, "c_mem": 1, "threshold": 0.5, "v_reset": 0, "sign": 1}
     parameters = {k: np.full(1, float(v)) for k, v in {**values, "v_init": 0}.items()}
     return Population(name, (1,), "linear", parameters, Semantics(1.0))
-
-
-def _dt_of_delays(graph: Graph) -> float:
-    """The step of a network of threshold units alone."""
-    steps = {n.operator.dt_s for n in graph.nodes if isinstance(n.operator, Delay)}
-    if len(steps) == 1:
-        return float(steps.pop())
-    raise InputError(f"{graph.name} says nowhere how long a step is", hint="a neuron with semantics, or a delay")
 
 
 def _free_name(name: str, taken: set[str]) -> str:
