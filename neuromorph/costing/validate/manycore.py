@@ -9,6 +9,7 @@ from neuromorph.activity import Activity, ActivityRow
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.costing.validate.measures import declare, load
+from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.network import barrier_s
 from neuromorph.errors import InputError
 from neuromorph.hardware import paths
@@ -44,6 +45,27 @@ def energy_per_action(
 ) -> float:
     """Power at these rates over the rate of what is counted."""
     return _one_second(_altered(architecture, changes), rates) / per
+
+
+@declare("W", architecture=None, updates="Hz", events="Hz", changes=None)
+def tile_power(architecture: str, updates: float, events: float, changes: Mapping[str, Any] | None = None) -> float:
+    """Mean power of a tile while all together update so many neurons and do so many synaptic events per second."""
+    found = _altered(architecture, changes)
+    machine = read_machine(found)
+    busy = updates * machine.times.neuron_s + events * machine.times.synapse_s
+    return _one_second(found, {f"{found.chip['tile']['core'].path}.busy": busy}) / machine.tiles
+
+
+@declare("1", architecture=None, action=None, part=None, levels=None)
+def level_ratio(architecture: str, action: str, part: str, levels: list[int]) -> float:
+    """Energy of an action of a core at the first of two performance levels of a part, relative to the second."""
+    low, high = (
+        core.kind.costs(core)[action].energy_j
+        for n in levels
+        for core in [_altered(architecture, {"core.part": part, "core.level": n}).chip["tile"]["core"]]
+        if core.kind.costs
+    )
+    return low / high
 
 
 @declare("J", architecture=None, path=None, action=None, times=None)
