@@ -30,15 +30,17 @@ def gather_network(
     placement: CorePlacement,
     traffic: Traffic,
     seconds: float | None = None,
-    skipped: Mapping[str, float] | None = None,
+    skipped: np.ndarray | None = None,
+    steps_used: np.ndarray | None = None,
 ) -> Activity:
     """Activity per sample of a placed network: means and standard deviations over the samples of the traffic.
 
     seconds: how long a sample takes; needed where cores draw active power all the time (core.active is "always") and
-    steps have no length of their own. skipped: neuron updates that were not done, per sample, by population; they count
-    as updates without input. Raises InputError where seconds are needed and not given.
+    steps have no length of their own. skipped: (populations,) neuron updates per sample that were not done; they count
+    as updates without input. steps_used: (samples,) steps of samples that ended early. Raises InputError where seconds
+    are needed and not given.
     """
-    counter = _Counter(placement, traffic, dict(skipped or {}))
+    counter = _Counter(placement, traffic, skipped, steps_used)
     rows = [row for row in counter.rows(seconds) if row.mean > 0]
     return Activity(tuple(rows), "assumed" if traffic.assumed else "executed", {})
 
@@ -46,9 +48,13 @@ def gather_network(
 class _Counter:
     """What every count needs: the architecture, its prices, and the traffic by population."""
 
-    def __init__(self, placement: CorePlacement, traffic: Traffic, skipped: dict[str, float]) -> None:
-        self.placement, self.traffic, self.skipped = placement, traffic, skipped
-        self.network = placement.network
+    def __init__(
+        self, placement: CorePlacement, traffic: Traffic, skipped: np.ndarray | None, steps_used: np.ndarray | None
+    ) -> None:
+        self.placement, self.traffic, self.network = placement, traffic, placement.network
+        self.skipped = np.zeros(len(self.network.populations)) if skipped is None else skipped
+        self.steps = np.full(traffic.samples, traffic.steps) if steps_used is None else steps_used
+        self.updates = traffic.updates if steps_used is None else self._updates(steps_used)
         self.names = [p.name for p in self.network.populations]
         self.chip = placement.architecture.chip
         self.tile = self.chip["tile"]
@@ -61,6 +67,13 @@ class _Counter:
         for k, p in enumerate(self.network.projections):
             self.events[:, p.target] += traffic.projection_events[:, k]
 
+    def _updates(self, steps: np.ndarray) -> np.ndarray:
+        """Neuron updates of samples of so many steps: (samples, populations)."""
+        size = np.array([p.size * (p.model != "input") for p in self.network.populations], np.float64)
+        starts = np.array([p.start for p in self.network.populations])
+        found: np.ndarray = size * np.maximum(steps[:, None] - starts, 0)
+        return found
+
     def rows(self, seconds: float | None) -> Iterator[ActivityRow]:
         yield from self._core()
         yield from self._busy(seconds)
@@ -69,7 +82,7 @@ class _Counter:
         yield from self._interface()
         barrier = self.chip.get("barrier")
         if barrier is not None and self.machine.step_s is None:
-            yield ActivityRow(CHIP, barrier.path, "barrier", float(self.traffic.steps))
+            yield ActivityRow(CHIP, barrier.path, "barrier", float(self.steps.mean()), float(self.steps.std()))
 
     def _each(self, path: str, action: str, counts: np.ndarray) -> Iterator[ActivityRow]:
         """One row per population; counts: (samples, populations)."""
@@ -82,7 +95,7 @@ class _Counter:
         active = self._active_updates()
         inside = t.spikes * ~self.outside
         yield from self._each(path, "update", active)
-        yield from self._each(path, "idle_update", t.updates - active)
+        yield from self._each(path, "idle_update", self.updates - active)
         yield from self._each(path, "synapse", self.events)
         yield from self._each(path, "spike", inside)
         yield from self._each(path, "receive", t.deliveries)
@@ -93,9 +106,8 @@ class _Counter:
     def _active_updates(self) -> np.ndarray:
         """Updates of neurons that get input, (samples, populations): events fall on neurons and steps at random, so
         that of n updates with e events n (1 - exp(-e / n)) have any. All of them, where idle ones cost the same."""
-        updates = self.traffic.updates
-        waiting = np.array([self.skipped.get(name, 0.0) for name in self.names])
-        done = np.maximum(updates - waiting, 0.0)
+        updates = self.updates
+        done = np.maximum(updates - self.skipped, 0.0)
         if self.core.part is None or self.core.part.get("idle_update_energy") is None:
             return done
         per_update = np.divide(self.events, updates, out=np.zeros_like(self.events), where=updates > 0)
@@ -110,14 +122,14 @@ class _Counter:
             return
         t, times = self.traffic, self.machine.times
         parts = {
-            "update": (times.neuron_s, t.updates),
+            "update": (times.neuron_s, self.updates),
             "synapse": (times.synapse_s, self.events),
             "spike": (times.spike_s, t.spikes * ~self.outside),
             "receive": (times.packet_s, t.deliveries),
             "learn": (times.plastic_s, t.plastic_events),
-            "step": (times.step_s, np.tile(self._cores() * t.steps, (t.samples, 1))),
+            "step": (times.step_s, np.outer(self.steps, self._cores())),
         }
-        busy = sum((each * n for each, n in parts.values() if not math.isnan(each)), np.zeros_like(t.updates))
+        busy = sum((each * n for each, n in parts.values() if not math.isnan(each)), np.zeros_like(self.updates))
         yield from self._each(self.core.path, "busy", busy)
         for name, (each, n) in parts.items():
             if math.isnan(each):
@@ -125,13 +137,13 @@ class _Counter:
 
     def _always(self, seconds: float | None) -> np.ndarray:
         step = self.machine.step_s
-        whole = seconds if seconds is not None else None if step is None else step * self.traffic.steps
-        if whole is None:
+        if seconds is None and step is None:
             raise InputError(
                 f"{self.core.path}.active is always, but nobody says how long a sample takes",
                 hint="give the seconds of a sample, or a real time of a step (chip.step)",
             )
-        return np.tile(self._cores() * whole, (self.traffic.samples, 1))
+        each = self.steps * (step or 0.0) if seconds is None else np.full(self.traffic.samples, seconds)
+        return np.outer(each, self._cores())
 
     def _cores(self) -> np.ndarray:
         """Cores that hold each population; one that holds several counts in equal parts: (populations,)."""

@@ -149,10 +149,23 @@ def test_the_two_sets_of_loihi_constants_price_the_same_counts() -> None:
 def test_skipped_updates_cost_what_an_update_without_input_costs() -> None:
     placement, traffic = example(shipped("loihi-sanafe"))
     before = counts(placement, traffic)
-    after = counts(placement, traffic, skipped={"hidden": 25.0})
+    after = counts(placement, traffic, skipped=np.array([0.0, 25.0, 0.0]))
     assert after["hidden", CORE, "update"] == pytest.approx(5.0)
     assert after["hidden", CORE, "idle_update"] == pytest.approx(25.0)
     assert after["out", CORE, "update"] == before["out", CORE, "update"]
+
+
+def test_samples_that_end_early_update_fewer_neurons() -> None:
+    """Two samples of 2 and 4 steps: 3 on average, where all have 5."""
+    used = np.array([2, 4])
+    placement, traffic = example(shipped("loihi-like"))
+    found = counts(placement, traffic, steps_used=used)
+    assert found["hidden", CORE, "update"] + found["hidden", CORE, "idle_update"] == pytest.approx(6 * 3)
+    assert found["(chip)", "chip.barrier", "barrier"] == 3
+    spinnaker = altered("spinnaker1", {"core.active": "always"})
+    assert counts(*example(spinnaker), steps_used=used)["hidden", CORE, "busy"] == pytest.approx(2 * 3e-3)
+    busy = counts(*example(shipped("spinnaker1")), steps_used=used)["hidden", CORE, "busy"]
+    assert busy == pytest.approx(18 * 0.32e-6 + 36 * 0.2e-6)
 
 
 def test_plastic_rows_are_updated_and_written_back() -> None:
