@@ -1,10 +1,12 @@
-"""Maps trained MNIST networks onto five architectures, runs them on ten chips each and writes the reports.
+"""Maps trained networks onto architectures, runs them there and writes the reports.
 
     python examples/demo.py --output demo-output
 
-Eight networks (an MLP and LeNet-5, each in float, 8 bit, 4 bit and 90 % pruned) times five architectures; the
-networks, the 5,000 test images and 512 calibration images are in examples/mnist. Results do not depend on the number
-of workers. Interrupted, the same command goes on with what is missing.
+Eight MNIST networks (an MLP and LeNet-5, each in float, 8 bit, 4 bit and 90 % pruned) times five architectures, ten
+chips each. Then three spiking networks (LeNet-5 converted to eight time steps, event-camera digits, spoken digits with
+a delay per synapse) on many-core chips and, where they have what it takes, on a crossbar and a digital chip. Networks
+and data are in examples/. Results do not depend on the number of workers. Interrupted, the same command goes on with
+what is missing.
 """
 
 from __future__ import annotations
@@ -25,6 +27,15 @@ SAMPLES = {"isaac-like": 200, "hermes-like": 1000, "neurram-like": 1000, "sonos-
 CHANGES = {"isaac-like": {"core.input_bits": 8, "core.weight_bits": 8}}
 CALIBRATION_IMAGES = 128
 SEED = 2026
+EXAMPLES = Path(__file__).parent
+SPIKING = {
+    "lenet-snn": ("mnist_snn/lenet-snn.nmg.json", "mnist/mnist5k.npz"),
+    "nmnist-conv": ("nmnist/nmnist-conv.nmg.json", "nmnist/nmnist-test.npz"),
+    "digits-delays": ("spoken_digits/digits-delays.nmg.json", "spoken_digits/digits-test.npz"),
+}
+# Samples per architecture, and chips drawn where chips differ.
+MANYCORE = {"spinnaker1": (100, 1), "spinnaker2": (100, 1), "loihi-like": (100, 1)}
+LAYERED = {"digital-int8": (100, 1), "hermes-like": (50, 4)}
 
 
 def run_one(network: str, architecture: str, folder: str, chips: int, samples: int) -> str:
@@ -61,6 +72,39 @@ def run_one(network: str, architecture: str, folder: str, chips: int, samples: i
     )
 
 
+def run_spiking(network: str, architecture: str, folder: str, samples: int) -> str:
+    """Runs one spiking network on one architecture and writes its report; returns a line of text."""
+    import torch
+
+    import neuromorph as nm
+    from neuromorph.graph.events.inputs import read_inputs
+    from neuromorph.graph.spiking.steps import with_steps
+
+    torch.set_num_threads(1)
+    model, data = (EXAMPLES / name for name in SPIKING[network])
+    graph = nm.read_graph(model)
+    inputs, labels = read_inputs(data, graph, limit=samples)
+    graph = with_steps(graph, inputs.steps)
+    chips = {**MANYCORE, **LAYERED}[architecture][1]
+    provenance = {"model_file": model.name, "data_file": data.name}
+    report = nm.run(graph, nm.load_architecture(architecture), inputs, labels, trials=chips, seed=SEED, batch=25,
+                    provenance=provenance)  # fmt: skip
+    nm.write_report(report, folder)
+    accuracy, energy, latency = report["accuracy"], report["energy"], report["latency"]
+    return (
+        f"{network:15} on {architecture:13} accuracy {accuracy.value:7.2%}  "
+        f"energy {energy.value * 1e9:10.4g} nJ  latency {latency.value * 1e6:9.4g} us"
+    )
+
+
+def spiking_jobs(samples: int | None) -> list[tuple[str, str, int]]:
+    """(network, architecture, samples) of the second part; per-synapse delays run on many-core chips only."""
+    both = {**MANYCORE, **LAYERED}
+    return [
+        (n, a, samples or s) for a, (s, _) in both.items() for n in SPIKING if n != "digits-delays" or a in MANYCORE
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", default="demo-output", type=Path, help="folder for the reports")
@@ -70,17 +114,27 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     jobs = [(n, a, options.samples or SAMPLES[a]) for a in SAMPLES for n in NETWORKS]
+    spiking = spiking_jobs(options.samples)
     folders = {(n, a): options.output / a / n for n, a, _ in jobs}
-    missing = [job for job in jobs if not (folders[job[:2]] / "report.json").exists()]
-    if len(missing) < len(jobs):
-        print(f"{len(jobs) - len(missing)} of {len(jobs)} reports exist in {options.output} and are kept")
+    folders |= {(n, a): options.output / "spiking" / a / n for n, a, _ in spiking}
+    missing = [job for job in [*jobs, *spiking] if not (folders[job[:2]] / "report.json").exists()]
+    if len(missing) < len(jobs) + len(spiking):
+        print(f"{len(folders) - len(missing)} of {len(folders)} reports exist in {options.output} and are kept")
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run_one, n, a, str(folders[n, a]), options.chips, samples) for n, a, samples in missing]
+        futures = [
+            pool.submit(run_spiking, n, a, str(folders[n, a]), samples)
+            if n in SPIKING
+            else pool.submit(run_one, n, a, str(folders[n, a]), options.chips, samples)
+            for n, a, samples in missing
+        ]
         for done, future in enumerate(as_completed(futures), 1):
             print(f"[{done}/{len(missing)} {time.perf_counter() - started:5.0f} s] {future.result()}", flush=True)
     compare_all(options.output, [folders[n, a] for n, a, _ in jobs])
-    print(f"done in {time.perf_counter() - started:.0f} s: open {options.output / 'compare.html'} or a report, e.g.")
+    compare_all(options.output / "spiking", [folders[n, a] for n, a, _ in spiking])
+    print(f"done in {time.perf_counter() - started:.0f} s: open {options.output / 'compare.html'},")
+    print(f"  {options.output / 'spiking' / 'compare.html'} or a report, e.g.")
     print(f"  {options.output / 'hermes-like' / 'lenet' / 'report.html'}")
+    print(f"  {options.output / 'spiking' / 'spinnaker2' / 'nmnist-conv' / 'report.html'}")
     return 0
 
 
