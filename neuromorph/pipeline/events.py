@@ -78,7 +78,7 @@ def run_events(
         traffic, schedule = counted(placement, execution.spikes, execution.steps_used)
         if effects and labels is not None:
             costs = _effects(placement, raster, labels, execution, seed, dropped, workers)
-    activity = gather_network(placement, traffic)
+    activity = gather_network(placement, traffic, schedule.latency_s, *_unlike_spikes(execution))
     ledger = price(activity, architecture, schedule.latency_s)
     sections: list[Any] = []
     if workload and raster is not None:
@@ -89,6 +89,13 @@ def run_events(
         placement, traffic, ledger, price(activity, architecture, schedule.interval_s), chip_area(architecture),
         schedule, execution, facts, costs, tuple(sections),
     )  # fmt: skip
+
+
+def _unlike_spikes(execution: SpikingExecution | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Updates skipped per population and sample, and steps of every sample: what spikes alone do not tell."""
+    if execution is None or execution.counters is None:
+        return None, None
+    return execution.counters["skipped"] / max(execution.samples, 1), execution.steps_used
 
 
 def _part(say: Callable[[float, str], None], start: float, share: float) -> Callable[[float, str], None]:

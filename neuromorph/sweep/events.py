@@ -27,11 +27,14 @@ FORMAT = 1
 class EventState:
     """What an execution leaves behind: all spikes (None where activity was assumed) and how good the answers were.
 
-    metrics: accuracy with its interval, float accuracy, output error.
+    metrics: accuracy with its interval, float accuracy, output error. skipped: updates per population and sample that
+    were not done; steps_used: of every sample.
     """
 
     spikes: Raster | None
     metrics: dict[str, float | None]
+    skipped: np.ndarray | None = None
+    steps_used: np.ndarray | None = None
 
     def pack(self) -> bytes:
         """An .npz archive with a JSON header."""
@@ -42,6 +45,7 @@ class EventState:
             arrays |= {"indptr": r.indptr, "index": r.index}
             if r.value is not None:
                 arrays["value"] = r.value
+        arrays |= {n: a for n in ("skipped", "steps_used") if (a := getattr(self, n)) is not None}
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
         out = io.BytesIO()
         np.savez(out, **arrays)  # type: ignore[arg-type]
@@ -60,7 +64,7 @@ class EventState:
                 s["samples"], s["steps"], tuple(s["shape"]), arrays["indptr"], arrays["index"], arrays.get("value"),
                 s["dt_s"],
             )  # fmt: skip
-        return EventState(spikes, header["metrics"])
+        return EventState(spikes, header["metrics"], arrays.get("skipped"), arrays.get("steps_used"))
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class EventEvaluator(HardwareEvaluator):
         if (within := found.interval) is not None:
             metrics |= {"accuracy": within.mean, "accuracy_low": within.low, "accuracy_high": within.high}
             metrics["float_accuracy"] = found.float_accuracy
-        return EventState(found.spikes, metrics)
+        skipped = None if found.counters is None else found.counters["skipped"] / max(found.samples, 1)
+        return EventState(found.spikes, metrics, skipped, found.steps_used)
 
     def price(self, point: Point, state: EventState) -> dict[str, float | None]:  # type: ignore[override]
         """Energy, latency, power and area of a point from the spikes."""
@@ -94,7 +99,7 @@ class EventEvaluator(HardwareEvaluator):
         placement = self._cores(s)
         traffic, schedule = self._timed(s, placement, state)  # type: ignore[arg-type, assignment]
         architecture = placement.architecture
-        activity = gather_network(placement, traffic)
+        activity = gather_network(placement, traffic, schedule.latency_s, state.skipped, state.steps_used)
         single = price(activity, architecture, schedule.latency_s)
         steady = price(activity, architecture, schedule.interval_s)
         area = chip_area(architecture)
@@ -119,7 +124,7 @@ class EventEvaluator(HardwareEvaluator):
 
         if state.spikes is None:
             return assumed(placement, None)
-        return counted(placement, state.spikes, None)
+        return counted(placement, state.spikes, state.steps_used)
 
     def unpack(self, data: bytes) -> EventState:  # type: ignore[override]
         return EventState.unpack(data)
