@@ -11,7 +11,9 @@ import numpy as np
 
 from neuromorph.costing.timeline import Edge, Pipeline, Stage, Timeline, all_at_once, one_to_one, simulate, window_need
 from neuromorph.devices.kind import device_kind
-from neuromorph.graph.model import Node, Shape
+from neuromorph.graph.cycles import cycles
+from neuromorph.graph.decode import over_time
+from neuromorph.graph.model import Graph, Node, Shape
 from neuromorph.mapping.views import cores_of, routes, tiles_of
 
 if TYPE_CHECKING:
@@ -65,24 +67,40 @@ def tokens_of(shape: Shape) -> int:
     return shape[1] if len(shape) == 3 else 1
 
 
+def _tokens(graph: Graph) -> dict[str, int]:
+    """How many pieces each value travels in: time steps where samples are over time, else rows of maps.
+
+    The nodes of a cycle take turns at every step, which takes as long as all steps of one after those of another: their
+    values count as one piece.
+    """
+    if not over_time(graph):
+        return {name: tokens_of(shape) for name, shape in graph.shapes.items()}
+    stepwise = {node.name for group in cycles(graph) for node in group}
+    return {name: 1 if name in stepwise else max(shape[0], 1) for name, shape in graph.shapes.items()}
+
+
 def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, list[str]]:
     """Stages and edges of a placement, and the stages whose duration is not known."""
     graph, shapes = placement.graph, placement.graph.shapes
     services, unmodelled = _services(placement, activity)
     servers = _servers(placement)
-    stages = [Stage(name, 0.0, tokens_of(shape)) for name, shape in graph.input_shapes.items()]
+    count = _tokens(graph)
+    stages = [Stage(name, 0.0, count[name]) for name in graph.input_shapes]
     edges: list[Edge] = []
     orders: dict[str, list[str]] = {}
     delays = _delays(placement)
     for node in graph.nodes:
-        tokens = tokens_of(shapes[node.name])
+        tokens = count[node.name]
         service, depth = services.get(node.name, (0.0, 0.0))
         server = servers.get(node.name, "")
         stages.append(Stage(node.name, service / tokens, tokens, depth_s=depth, server=server))
         if server:
             orders.setdefault(server, []).append(node.name)
         for source in node.inputs:
-            need, keep = _need(node, shapes[source], shapes[node.name])
+            if over_time(graph):
+                need, keep = one_to_one(tokens) if count[source] == tokens else all_at_once(tokens, count[source])
+            else:
+                need, keep = _need(node, shapes[source], shapes[node.name])
             edges.append(Edge(source, node.name, need, keep, delay_s=delays.get(node.name, 0.0)))
     return Pipeline(stages, edges, orders), unmodelled
 
@@ -191,10 +209,10 @@ def _delays(placement: Placement) -> dict[str, float]:
     latency = sum(t.get("latency", 0.0) for t in times)
     bus, interface = (_latency(c) for c in (tile.get("bus"), chip.get("io")))
     per_bit = max((t.get("transfer_bit", 0.0) for t in times), default=0.0)
-    shapes, found = placement.graph.shapes, {}
+    count, found = _tokens(placement.graph), {}
     for route in routes(placement):
         node = placement.graph[route.node]
-        tokens = max(tokens_of(shapes[i]) for i in node.inputs)
+        tokens = max(count[i] for i in node.inputs)
         once = bus + (interface if route.outside_bits else 0.0)
         found[route.node] = latency * (route.hops + 1) + once + per_bit * route.bits / tokens
     return found

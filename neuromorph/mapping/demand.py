@@ -11,6 +11,7 @@ import numpy as np
 from neuromorph.devices.kind import DeviceKind, Resources, Tiling, device_kind
 from neuromorph.devices.parts.structure import grid
 from neuromorph.errors import FitError, InputError, Place, Problem
+from neuromorph.graph.cycles import cycles
 from neuromorph.graph.model import Graph, Node, Shape
 from neuromorph.hardware.component import Architecture, Component
 
@@ -89,6 +90,7 @@ def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
     shapes = graph.shapes
     problems: list[Problem] = []
     demands: list[Demand] = []
+    stepwise = {node.name for group in cycles(graph) for node in group}
     for index, node in enumerate(graph.nodes):
         if node.operator.role not in HOSTED:
             continue
@@ -98,7 +100,7 @@ def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
             what = f"{type(node.operator).__name__} does not fit a {chip.unit.kind.name} core: {misfit.reason}"
             problems.append(Problem(what, Place(key=node.label), f"legal: {misfit.legal}" if misfit.legal else ""))
             continue
-        demands.append(_demand(index, node, given, chip))
+        demands.append(_demand(index, node, given, chip, node.name in stepwise))
     if problems:
         raise FitError(problems)
     if not demands:
@@ -106,13 +108,16 @@ def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
     return demands
 
 
-def _demand(index: int, node: Node, shapes: tuple[Shape, ...], chip: Chip) -> Demand:
+def _demand(index: int, node: Node, shapes: tuple[Shape, ...], chip: Chip, stepwise: bool) -> Demand:
     cut = chip.kind.cut(node, shapes, chip.unit)
     kept = tuple(keep(t) for t in cut) if chip.resources.skips_zero_tiles else cut
     matrices = node.operator.matrices(shapes)
     products = max((m.products for m in matrices), default=1)
-    # Time steps of a recurrent cell follow each other; only window positions and independent vectors can be dealt out.
+    # Time steps of a recurrent cell or a cycle follow each other; only window positions and independent vectors can be
+    # dealt out.
     most = products if len(matrices) == 1 and not is_recurrent(node, shapes) else 1
+    if stepwise:
+        most = max(1, most // shapes[0][0])
     skipped = sum(len(t) for t in cut) - sum(len(t) for t in kept)
     return Demand(index, node, shapes, kept, products, most, skipped)
 
@@ -120,7 +125,9 @@ def _demand(index: int, node: Node, shapes: tuple[Shape, ...], chip: Chip) -> De
 def is_recurrent(node: Node, shapes: Sequence[Shape]) -> bool:
     """Whether a matrix of the node reads something else than the node's input: its own output."""
     matrices = node.operator.matrices(tuple(shapes))
-    return bool(shapes) and any(m.window is None and tuple(m.input_shape) != tuple(shapes[0]) for m in matrices)
+    return bool(shapes) and any(
+        m.window is None and m.taps == 1 and tuple(m.input_shape) != tuple(shapes[0]) for m in matrices
+    )
 
 
 def keep(tiling: Tiling) -> Tiling:

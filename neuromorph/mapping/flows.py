@@ -175,6 +175,11 @@ def trace(
                 if name != home and where[name] is not where[home]:
                     out.send(index, where[name], where[home], math.prod(shapes[name]) * signal_bits)
             where[node.name], made[node.name] = where[home], made[home]
+    for index, node in enumerate(graph.nodes):
+        for name in dict.fromkeys(node.feedback):  # added where the node's first input is, or the node itself
+            into = where[node.inputs[0]] if made[node.inputs[0]] >= 0 else where[node.name]
+            if where[name] is not into:
+                out.send(index, where[name], into, math.prod(shapes[name]) * signal_bits)
     for name in dict.fromkeys(graph.outputs):
         out.send(len(graph.nodes), where[name], Pieces.outside(), math.prod(shapes[name]) * signal_bits)
     return out.flows()
@@ -274,6 +279,12 @@ def _inputs(
             tile[some], (a[some] - low) / span, (b[some] - low) / span, copy[some] / copies, (copy[some] + 1) / copies
         )
 
+    if matrix.taps > 1:  # every delayed copy of the input travels from where it is kept, beside its source
+        each = features // matrix.taps
+        for tap in range(matrix.taps):
+            amount = math.prod(demand.shapes[0]) * bits
+            out.send(demand.index, where[demand.node.inputs[0]], needs(tap * each, (tap + 1) * each), amount)
+        return
     if from_input:
         amount = math.prod(demand.shapes[0]) * bits
         out.send(demand.index, where[demand.node.inputs[0]], needs(0, from_input), amount)

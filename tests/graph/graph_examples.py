@@ -13,6 +13,7 @@ from neuromorph.graph.operators import (
     neurons,
     pooling,
     recurrent,
+    stepped,
     synapses,
     wiring,
 )
@@ -127,6 +128,8 @@ EXAMPLES: list[tuple[Operator, list[Shape]]] = [
     (synapses.DelayedLinear(w(4, 3), rng.integers(0, 4, (4, 3)), w(4), rng.random((4, 3)) < 0.6), [(6, 3)]),
     (synapses.Delay(np.array([0, 1e-3, 3e-3]), 1e-3), [(6, 3)]),
     (synapses.Scale(w(2, 1)), [(6, 2, 3)]),
+    (stepped.ClipFloor(at(1.0, 2), 4), [(2, 3, 4)]),
+    (stepped.HoyerStep(at(1.0, 2), np.array([0.4])), [(2, 3, 4)]),
     (synapses.SumPool2d(Window((2, 2), (2, 2), (1, 1, 0, 0))), [(2, 4, 4)]),
 ]
 

@@ -114,15 +114,17 @@ class MatrixHost:
         return out.reshape(self.trials, x.shape[1], *middle, matrix.cols)
 
     def conv(self, x: torch.Tensor) -> torch.Tensor:
-        """x (trials or 1, batch, channels, height, width) -> (trials, batch, groups*cols, out height, out width)."""
-        matrix = self.effective.matrix
+        """x (trials or 1, batch, ..., channels, height, width) -> (trials, batch, ..., groups*cols, rows, columns)."""
+        matrix, batch, middle = self.effective.matrix, x.shape[1], x.shape[2:-3]
         window = matrix.window
         assert window is not None
         height, width = window.output(x.shape[-2], x.shape[-1])
+        x = x.reshape(x.shape[0], -1, *x.shape[-3:])  # steps of a sample are rows of their own
         out = torch.zeros(self.trials, x.shape[1], matrix.groups, matrix.cols, height * width, device=x.device)
         chips = self.trials if x.shape[0] == 1 else 1
+        first = self.first_sample * (x.shape[1] // batch)
         for shared in range(x.shape[0]):
-            drives = self._drives(x[shared], 3, x.shape[1], chips)
+            drives = self._drives(x[shared], 3, batch, chips)
             v, squared = drives.v, drives.squared
             for piece in self._pieces(x.shape[1], height * width):
                 for index, block in enumerate(self.effective.blocks):
@@ -135,8 +137,8 @@ class MatrixHost:
                         if block.variance is not None and powers is not None:
                             var = self._windows(powers, block, block.variance[trial]).view(shape)
                             var.clamp_(min=0.0)  # fast convolution algorithms may round a zero sum below zero
-                        self._convert(trial, index, block, z, var, out[trial, piece], self.first_sample + piece.start)
-        return out.reshape(self.trials, x.shape[1], matrix.groups * matrix.cols, height, width)
+                        self._convert(trial, index, block, z, var, out[trial, piece], first + piece.start)
+        return out.reshape(self.trials, batch, *middle, matrix.groups * matrix.cols, height, width)
 
     def _convert(
         self,
