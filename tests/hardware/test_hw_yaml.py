@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -85,7 +86,9 @@ def test_byte_order_mark_and_line_ends(tmp_path) -> None:
 WORD = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=12),
+    | st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=12).filter(
+        lambda text: not re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", text)  # PyYAML leaves "0E0" bare: a number here
+    ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORD, inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
