@@ -140,9 +140,9 @@ def fit_adaptive(
 def _initial(signals: np.ndarray, split: bool) -> AdaptiveThreshold:
     """Thresholds of three times the mean value: about a spike every three steps."""
     mean = np.abs(signals).mean((0, 1))
-    threshold = 3 * np.maximum(mean, 1e-3 * max(float(mean.max()), 1e-12))
+    threshold = 3 * np.where(mean > 0, mean, max(float(mean.max()), 1e-12))
     one = np.ones_like(threshold)
-    return AdaptiveThreshold(threshold, 0.1 * threshold, 5.0 * one, 20.0 * one, split)
+    return AdaptiveThreshold(threshold, 0.1 * threshold, 5.0 * one, 5.0 * one, split)
 
 
 def trainable(encoder: AdaptiveThreshold) -> Any:
