@@ -10,6 +10,7 @@ import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.fixed import Quantisation, formats, integers, rounded
 from neuromorph.execution.events.rules import Learning, decays
 from neuromorph.execution.events.run import EventRun, StopRule
 from neuromorph.execution.events.tables import tables
@@ -28,6 +29,7 @@ class _Sample:
     out: np.ndarray
     events: np.ndarray
     skipped: np.ndarray
+    saturated: np.ndarray
     steps: int
     weights: tuple[np.ndarray, ...]
     changes: np.ndarray
@@ -38,12 +40,27 @@ class _Sample:
 
 
 class EventEngine:
-    """A network prepared for running; arrays of synapses are shared with it, and between threads."""
+    """A network prepared for running; arrays of synapses are shared with it, and between threads.
+
+    network: what runs (in fixed point with the weights that it can hold); quantisation: what was lost by that.
+    Raises InputError for what the arithmetic cannot express, and for plastic rules that make no sense.
+    """
 
     def __init__(self, network: SpikingNetwork, arithmetic: Arithmetic | None = None) -> None:
-        self.network = network
         self.arithmetic = arithmetic or Arithmetic()
-        self.tables = tables(network, self.arithmetic)
+        if self.arithmetic.kind.startswith("float"):
+            self.network, self.quantisation = network, Quantisation((), ())
+            self.tables = tables(network, self.arithmetic)
+        else:
+            chosen = formats(network, self.arithmetic)
+            whole = integers(network, chosen)
+            self.network, self.quantisation = rounded(network, chosen, whole)
+            self.tables = tables(self.network, self.arithmetic, chosen, whole)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether states are whole numbers."""
+        return not self.arithmetic.kind.startswith("float")
 
     def run(
         self,
@@ -73,6 +90,11 @@ class EventEngine:
         steps = longest + self.network.latency if steps is None else steps
         if record not in ("spikes", "none"):
             raise InputError(f"record is {record!r}", hint="spikes or none")
+        if self.fixed and any(r.value is not None and np.any(r.value % 1) for r in rasters):
+            raise InputError(
+                f"inputs have values that are not whole, {self.arithmetic.kind} arithmetic takes spikes only",
+                hint="encode the data as spikes",
+            )
         valued = self.tables.valued or any(r.value is not None for r in rasters)
         job = _Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator)
         results = []
@@ -120,9 +142,10 @@ class EventEngine:
         events = np.zeros(len(network.projections), np.int64)
         for result in results:
             events[self.tables.order] += result.events
-        skipped = np.zeros(len(network.populations), np.int64)
+        skipped, saturated = np.zeros((2, len(network.populations)), np.int64)
         for result in results:
             skipped += result.skipped
+            saturated += result.saturated
         used = np.array([r.steps for r in results], np.int64)
         changes = np.zeros(len(network.projections), np.int64)
         weights = {}
@@ -130,7 +153,7 @@ class EventEngine:
             q = int(self.tables.order[row])
             changes[q] = sum(int(result.changes[r]) for result in results)
             weights[q] = np.stack([result.weights[r] for result in results])
-        counters = {"skipped": skipped, "plastic_updates": changes}
+        counters = {"skipped": skipped, "saturated": saturated, "plastic_updates": changes}
         return EventRun(network, spikes, outputs, events, counters, weights, used)
 
 
@@ -193,7 +216,9 @@ class _Job:
         rules = engine.tables.rules
         self.decays = decays(rules.rules, steps, engine.network.dt_s)
         plastic = [engine.network.projections[engine.tables.order[row]].weight for row in rules.rows]
-        self.weights = np.concatenate([np.zeros(0), *plastic])
+        self.weights = np.concatenate([np.zeros(0), *(w * u for w, u in zip(plastic, rules.units, strict=True))])
+        if engine.fixed:
+            self.weights = np.rint(self.weights)
 
     def sample(self, number: int) -> _Sample:
         from neuromorph.execution.events.loop import run
@@ -205,7 +230,8 @@ class _Job:
         value = np.empty(capacity if self.valued else 0, np.float32)
         ends = np.zeros(steps + 1 if self.record else 0, np.int64)
         out = np.zeros((steps, tables.outputs), np.float32)
-        events, skipped = np.zeros(len(tables.proj), np.int64), np.zeros(len(self.pop), np.int64)
+        events = np.zeros(len(tables.proj), np.int64)
+        skipped, saturated = np.zeros((2, len(self.pop)), np.int64)
         deciding = self.engine.network.populations[self.engine.network.outputs[0]].size if self.rule[3] else 0
         stop = (np.zeros(deciding), self.rule)
         factor = self.modulator[min(number, len(self.modulator) - 1)]
@@ -213,7 +239,7 @@ class _Job:
         while True:
             t, ended = run(
                 t, steps, number, self.pop, tables.number, tables.par, tables.proj, tables.outgoing, work,
-                (index, value, ends), out, (events, skipped), stop, tables.rules.into,
+                (index, value, ends), out, (events, skipped, saturated), stop, tables.rules.into,
                 learning.arrays,
             )  # fmt: skip
             if ended or t >= steps:
@@ -234,6 +260,7 @@ class _Job:
             out,
             events,
             skipped,
+            saturated,
             t,
             self._learned(learning),
             learning.changes,
@@ -243,7 +270,8 @@ class _Job:
         rules, proj = self.engine.tables.rules, self.engine.tables.proj
         first = [int(proj[row, c.LEARN_SYNAPSES]) for row in rules.rows]
         sizes = [int(proj[row, c.SYNAPSES]) for row in rules.rows]
-        return tuple(learning.weights[a : a + n].astype(np.float32) for a, n in zip(first, sizes, strict=True))
+        parts = zip(first, sizes, rules.units, strict=True)
+        return tuple((learning.weights[a : a + n] / unit).astype(np.float32) for a, n, unit in parts)
 
     def _work(self) -> tuple[np.ndarray, ...]:
         """Fresh state: (state, inputs, lines, values, fired, masks, scratch)."""

@@ -29,12 +29,16 @@ from __future__ import annotations
     EXT_VALUE,
     EXT_ROWS,
     RECORDED,
+    FORMAT,
     KEEPS_INPUT,  # 0: a delayed reset to a value loses the input of its step
     POPULATION_COLUMNS,
-) = range(27)
+) = range(28)
 
 # models
-INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT, SPINNAKER, LOIHI = range(8)
+INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT = range(6)
+
+# number formats
+FLOATING, SPINNAKER, LOIHI = range(3)
 
 # resets
 TO_VALUE, SUBTRACT, SUBTRACT_GUARDED, NO_RESET = range(4)
@@ -44,7 +48,7 @@ A_SYN, B_SYN, A_MEM, B_MEM, C_MEM, THRESHOLD, V_RESET, SIGN, V_INIT, A_ADAPT, B_
 IZ_A, IZ_B, IZ_C, IZ_D, IZ_PEAK, IZ_V, IZ_U = range(7)
 
 # numbers of a population, float
-V_MIN, SKIP, GRID, DT_MS, STATE_MIN, STATE_MAX, SCALARS = range(7)
+V_MIN, SKIP, GRID, DT_MS, STATE_MIN, STATE_MAX, RING_UNIT, OUT_UNIT, SCALARS = range(9)
 
 # state of neurons, float
 V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
@@ -57,10 +61,10 @@ V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
     INDEX,
     WEIGHT,
     DELAY,
+    DELAYS,  # how many there are
     SYNAPSES,
     PLASTIC,  # number among plastic projections, -1: none
-    LOW,  # saturation of the ring of inputs
-    HIGH,
+    HIGH,  # saturation of the rings of inputs
     SOURCE,
     SOURCE_SIZE,
     LEARN_SYNAPSES,  # where its part of the learning's arrays begins
@@ -70,4 +74,4 @@ V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
 ) = range(16)
 
 # kinds of rows
-UNIFORM, RUNS, DELAYS8, DELAYS16, SATURATING, PACKED, PLASTIC_ROWS, DENSE = range(8)
+UNIFORM, RUNS, DELAYS8, DELAYS16, SATURATING, PLASTIC_ROWS = range(6)

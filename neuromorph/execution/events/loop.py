@@ -6,6 +6,7 @@ import math
 
 import numba
 
+from neuromorph.execution.events import fixed_kernels as fk
 from neuromorph.execution.events import kernels as k
 from neuromorph.execution.events import layout as c
 from neuromorph.execution.events.plasticity import full, remember, scatter_plastic
@@ -37,36 +38,54 @@ def _external(row, t, sample, fired, value):  # type: ignore[no-untyped-def]
 def _filter(row, number, par, state, x, due):  # type: ignore[no-untyped-def]
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
     i, a, b = state[c.I, f:e], par[c.A_SYN, f:e], par[c.B_SYN, f:e]
-    if number[c.SKIP] > 0:
+    skips, low, high = number[c.SKIP] > 0, number[c.STATE_MIN], number[c.STATE_MAX]
+    if row[c.FORMAT] == c.SPINNAKER:
+        return fk.filter_spinnaker(i, x, a, b, due, skips, low, high)
+    if row[c.FORMAT] == c.LOIHI:
+        return fk.filter_loihi(i, x, a, due, skips, low, high)
+    if skips:
         k.filter_where(i, x, a, b, due)
     else:
         k.filter_input(i, x, a, b)
+    return 0
 
 
 @_jit
-def _integrate(row, number, par, state, x, due, go, masked):  # type: ignore[no-untyped-def]
-    """Items 2 to 4 of the step (see Semantics): current, membrane, delayed reset."""
+def _leak(row, number, par, v, source, go, masked):  # type: ignore[no-untyped-def]
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
-    v, last = state[c.V, f:e], state[c.LAST, f:e]
-    late = row[c.DELAYED] != 0
-    if row[c.CURRENT] and not row[c.MEMBRANE_FIRST]:
-        _filter(row, number, par, state, x, due)
-    if late and row[c.RESET] == c.TO_VALUE and row[c.KEEPS_INPUT]:
-        k.reset_to_value(v, last, par[c.V_RESET, f:e])
-    source = state[c.I, f:e] if row[c.CURRENT] else x
     a, b, d = par[c.A_MEM, f:e], par[c.B_MEM, f:e], par[c.C_MEM, f:e]
+    low, high = number[c.STATE_MIN], number[c.STATE_MAX]
+    if row[c.FORMAT] == c.SPINNAKER:
+        return fk.leak_spinnaker(v, source, a, b, d, go, masked, low, high)
+    if row[c.FORMAT] == c.LOIHI:
+        return fk.leak_loihi(v, source, a, d, go, masked, low, high)
     if number[c.GRID] > 0:
         k.leak_on_grid(v, source, a, b, d, number[c.GRID], go, masked)
     elif masked:
         k.leak_where(v, source, a, b, d, go)
     else:
         k.leak(v, source, a, b, d)
+    return 0
+
+
+@_jit
+def _integrate(row, number, par, state, x, due, go, masked):  # type: ignore[no-untyped-def]
+    """Items 2 to 4 of the step (see Semantics): current, membrane, delayed reset. Returns saturated states."""
+    f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
+    v, last = state[c.V, f:e], state[c.LAST, f:e]
+    late, met = row[c.DELAYED] != 0, 0
+    if row[c.CURRENT] and not row[c.MEMBRANE_FIRST]:
+        met += _filter(row, number, par, state, x, due)
+    if late and row[c.RESET] == c.TO_VALUE and row[c.KEEPS_INPUT]:
+        k.reset_to_value(v, last, par[c.V_RESET, f:e])
+    met += _leak(row, number, par, v, state[c.I, f:e] if row[c.CURRENT] else x, go, masked)
     if late and row[c.RESET] in (c.SUBTRACT, c.SUBTRACT_GUARDED):
         k.reset_by_subtraction(v, last, par[c.THRESHOLD, f:e])
     if late and row[c.RESET] == c.TO_VALUE and not row[c.KEEPS_INPUT]:
         k.reset_to_value(v, last, par[c.V_RESET, f:e])
     if row[c.CURRENT] and row[c.MEMBRANE_FIRST]:
-        _filter(row, number, par, state, x, due)
+        met += _filter(row, number, par, state, x, due)
+    return met
 
 
 @_jit
@@ -76,7 +95,10 @@ def _fire(row, par, state, go, masked, count, scratch):  # type: ignore[no-untyp
     v, threshold, last = state[c.V, f:e], par[c.THRESHOLD, f:e], state[c.LAST, f:e]
     raised = threshold
     if row[c.MODEL] == c.ADAPTIVE:
-        k.raise_threshold(scratch, threshold, par[c.B_ADAPT, f:e], state[c.H, f:e])
+        if row[c.FORMAT] == c.FLOATING:
+            k.raise_threshold(scratch, threshold, par[c.B_ADAPT, f:e], state[c.H, f:e])
+        else:
+            fk.raise_threshold(scratch, threshold, par[c.B_ADAPT, f:e], state[c.H, f:e])
         raised = scratch
     _compare(row, par, count, v, raised)
     if row[c.LIMIT] != 1:
@@ -84,7 +106,10 @@ def _fire(row, par, state, go, masked, count, scratch):  # type: ignore[no-untyp
     if masked:
         k.hold(count, go)
     if row[c.MODEL] == c.ADAPTIVE:
-        k.adapt(state[c.H, f:e], count, par[c.A_ADAPT, f:e])
+        if row[c.FORMAT] == c.FLOATING:
+            k.adapt(state[c.H, f:e], count, par[c.A_ADAPT, f:e])
+        else:
+            fk.adapt(state[c.H, f:e], count, par[c.A_ADAPT, f:e])
     if row[c.DELAYED]:
         last[:] = count
     elif row[c.RESET] == c.TO_VALUE:
@@ -107,14 +132,18 @@ def _compare(row, par, count, v, threshold):  # type: ignore[no-untyped-def]
 
 @_jit
 def _update(row, number, par, state, x, masks, count, scratch):  # type: ignore[no-untyped-def]
-    """One step of a population: x (size,) becomes spikes per neuron, or values, in count. Returns skipped updates."""
+    """One step of a population: x (size,) becomes spikes per neuron, or values, in count.
+
+    Returns (updates skipped, states that met the end of their range).
+    """
     f, e = row[c.FIRST], row[c.FIRST] + row[c.SIZE]
     model = row[c.MODEL]
     if row[c.BIASED]:
         k.add(x, par[c.BIAS, f:e])
     if model == c.READOUT:
         count[:] = x
-        return 0
+        return 0, 0
+    met = 0
     skipped, due, go = 0, masks[0, : e - f], masks[1, : e - f]  # due: updated at all; go: and not refractory
     if number[c.SKIP] > 0:
         skipped = k.defer(x, state[c.PENDING, f:e], due, number[c.SKIP])
@@ -123,31 +152,33 @@ def _update(row, number, par, state, x, masks, count, scratch):  # type: ignore[
         _compare(row, par, count, x, par[c.THRESHOLD, f:e])
         if masked:
             k.hold(count, due)
-        return skipped
+        return skipped, 0
     if masked:
         k.awake(go, due, state[c.WAIT, f:e])
     if model == c.IZHIKEVICH:
         k.izhikevich(state[c.V, f:e], state[c.H, f:e], x, par[:, f:e], count, go, masked, number[c.DT_MS])
     else:
-        _integrate(row, number, par, state, x, due, go, masked)
+        met = _integrate(row, number, par, state, x, due, go, masked)
         if row[c.RESET] == c.SUBTRACT_GUARDED and not row[c.DELAYED]:
             k.reset_by_subtraction(state[c.V, f:e], state[c.LAST, f:e], par[c.THRESHOLD, f:e])
         if row[c.CLAMPED]:
             k.clamp(state[c.V, f:e], number[c.V_MIN])
         if row[c.VALUED]:
             count[:] = state[c.V, f:e]
-            return skipped
+            return skipped, met
         _fire(row, par, state, go, masked, count, scratch)
     if row[c.REFRACTORY]:
         k.wait(state[c.WAIT, f:e], count, row[c.REFRACTORY])
-    return skipped
+    if row[c.FORMAT] != c.FLOATING and row[c.RESET] != c.TO_VALUE:
+        met += fk.bound(state[c.V, f:e], number[c.STATE_MIN], number[c.STATE_MAX])
+    return skipped, met
 
 
 @_jit
-def _send(row, to, t, acc, learn, fired, value, count):  # type: ignore[no-untyped-def]
+def _send(row, to, t, acc, learn, fired, value, count, saturated):  # type: ignore[no-untyped-def]
     """Adds the rows of the neurons in fired[:count] to the inputs of a population; returns the number of synapses.
 
-    row: of the projection; to: of its target.
+    row: of the projection; to: of its target; saturated: inputs that met the end of their range, by population.
     """
     size, depth, synapses = to[c.SIZE], to[c.DEPTH], row[c.SYNAPSES]
     indptr = int64_at(row[c.INDPTR], row[c.SOURCE_SIZE] + 1)
@@ -156,6 +187,13 @@ def _send(row, to, t, acc, learn, fired, value, count):  # type: ignore[no-untyp
     if row[c.KIND] == c.PLASTIC_ROWS:
         late = uint16_at(row[c.DELAY], synapses)
         return scatter_plastic(row, to, t, acc, learn, indptr, index, late, fired, value, count)
+    if row[c.KIND] == c.SATURATING:
+        late = uint16_at(row[c.DELAY], row[c.DELAYS])
+        done, met = fk.scatter_saturating(
+            acc, to[c.ACC], size, depth, t % depth, indptr, index, weight, late, row[c.HIGH], fired, value, count
+        )
+        saturated[row[c.TARGET]] += met
+        return done
     if row[c.KIND] == c.DELAYS8:
         d8 = uint8_at(row[c.DELAY], synapses)
         return k.scatter_delays(acc, to[c.ACC], size, depth, t % depth, indptr, index, weight, d8, fired, value, count)
@@ -193,14 +231,15 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
     """Runs one sample from step t until `steps`, until the record is full, or until the stop rule ends it.
 
     sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, masks, scratch);
-    record: (index, value, ends of steps); counters: (synaptic events per projection, skipped updates per population).
+    record: (index, value, ends of steps); counters: (synaptic events per projection, skipped updates and
+    saturations per population).
     stop: (sums of the outputs that decide, (temperature, threshold, first step, 1 where there is a rule)). Returns the
     next step and whether the rule ended the sample. into: (first of each population, plastic projections into them);
     learn: see plasticity.Learning.
     """
     state, acc, lines, value, fired, masks, scratch = work
     index, values, ends = record
-    events, skipped = counters
+    events, skipped, saturated = counters
     total, rule = stop
     while t < steps:
         if (ends.size and ends[t] + value.size > index.size) or full(learn, fired.size):
@@ -215,8 +254,12 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
             else:
                 slot = row[c.ACC] + (t % row[c.DEPTH]) * n
                 x = acc[slot : slot + n]
+                if row[c.FORMAT] == c.SPINNAKER:
+                    fk.gather(x, acc[slot + row[c.DEPTH] * n : slot + (row[c.DEPTH] + 1) * n], number[p, c.RING_UNIT])
                 if t >= row[c.START]:
-                    skipped[p] += _update(row, number[p], par, state, x, masks, count, scratch[:n])
+                    late, met = _update(row, number[p], par, state, x, masks, count, scratch[:n])
+                    skipped[p] += late
+                    saturated[p] += met
                 else:
                     count[:] = 0
                 x[:] = 0
@@ -228,7 +271,7 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
             if row[c.OUT] >= 0:
                 o = row[c.OUT]
                 for j in range(n):
-                    out[t, o + j] = count[j]
+                    out[t, o + j] = count[j] * number[p, c.OUT_UNIT]
             if row[c.RECORDED] and ends.size:
                 for j in range(m):
                     index[position + j] = f + mine[j]
@@ -237,7 +280,7 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                         values[position + j] = count[mine[j]]
                 position += m
             for q in range(outgoing[p], outgoing[p + 1]):
-                events[q] += _send(proj[q], pop[proj[q, c.TARGET]], t, acc, learn, mine, count, m)
+                events[q] += _send(proj[q], pop[proj[q, c.TARGET]], t, acc, learn, mine, count, m, saturated)
             if row[c.MODEL] == c.INPUT:
                 for j in range(m):
                     count[mine[j]] = 0

@@ -67,8 +67,16 @@ def scatter_plastic(row, to, t, acc, learn, indptr, index, delay, fired, value, 
         n = row[c.LEARN_SOURCES] + i
         for j in range(a, b):
             _bring_up_to_date(row, t, learn, n, row[c.LEARN_SYNAPSES] + j, row[c.LEARN_TARGETS] + index[j], delay[j])
-            place = to[c.ACC] + ((t + delay[j]) % depth) * size + index[j]
-            acc[place] += weight[row[c.LEARN_SYNAPSES] + j] * value[i]
+            slot = (t + delay[j]) % depth
+            sent = weight[row[c.LEARN_SYNAPSES] + j]
+            if to[c.FORMAT] != c.FLOATING:
+                sent = np.rint(sent)
+                slot += depth if to[c.FORMAT] == c.SPINNAKER and sent < 0 else 0
+                sent = abs(sent) if to[c.FORMAT] == c.SPINNAKER else sent
+            place = to[c.ACC] + slot * size + index[j]
+            acc[place] += sent * value[i]
+            if row[c.HIGH] > 0:
+                acc[place] = min(acc[place], row[c.HIGH])
         old = 0.0 if seen[n] < 0 else after[n] * tables[r, TO_PLUS, t - seen[n]]
         ahead[n], after[n], seen[n] = old, (1.0 if nearest else old + 1), t
     return synapses

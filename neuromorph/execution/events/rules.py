@@ -22,6 +22,7 @@ class Rules:
     """The plastic projections of a network: which they are (rows of the loop's table) and their numbers.
 
     synapses, sources, targets: of all of them together. into: (first of each population, rows) of those into it.
+    units: what weights are multiplied by while running, per rule.
     """
 
     rows: tuple[int, ...]
@@ -31,12 +32,19 @@ class Rules:
     sources: int
     targets: int
     into: tuple[np.ndarray, np.ndarray]
+    units: np.ndarray
 
 
-def rules_of(network: SpikingNetwork, proj: np.ndarray, order: np.ndarray) -> Rules:
-    """Finds the plastic projections and writes into their rows where their part of the shared arrays begins."""
+def rules_of(
+    network: SpikingNetwork, proj: np.ndarray, order: np.ndarray, units: Sequence[float] | None = None
+) -> Rules:
+    """Finds the plastic projections and writes into their rows where their part of the shared arrays begins.
+
+    units: of each projection, what its weights are multiplied by while running; None: 1.
+    """
     rows: list[int] = []
     rules: list[Plasticity] = []
+    used: list[float] = []
     synapses = sources = targets = 0
     for row, q in enumerate(order):
         projection = network.projections[q]
@@ -48,6 +56,7 @@ def rules_of(network: SpikingNetwork, proj: np.ndarray, order: np.ndarray) -> Ru
         proj[row, [c.LEARN_SYNAPSES, c.LEARN_SOURCES, c.LEARN_TARGETS]] = synapses, sources, targets
         rows.append(row)
         rules.append(projection.plasticity)
+        used.append(1.0 if units is None else units[q])
         synapses, sources = synapses + projection.synapses, sources + projection.indptr.size - 1
         targets += target
     numbers = np.array(
@@ -56,10 +65,13 @@ def rules_of(network: SpikingNetwork, proj: np.ndarray, order: np.ndarray) -> Ru
         ],
         np.float64,
     ).reshape(-1, NUMBERS)  # fmt: skip
+    unit = np.array(used, np.float64)
+    numbers[:, [W_MIN, W_MAX]] *= unit[:, None]
+    numbers[:, [A_PLUS, A_MINUS]] *= np.where(numbers[:, [MULTIPLICATIVE]] != 0, 1.0, unit[:, None])
     aims = proj[rows, c.TARGET] if rows else np.zeros(0, np.int64)
     first = np.searchsorted(np.sort(aims), np.arange(len(network.populations) + 1)).astype(np.int64)
     into = first, np.array(rows, np.int64)[np.argsort(aims, kind="stable")]
-    return Rules(tuple(rows), tuple(rules), numbers, synapses, sources, targets, into)
+    return Rules(tuple(rows), tuple(rules), numbers, synapses, sources, targets, into, unit)
 
 
 def check(rule: Plasticity, name: str) -> None:

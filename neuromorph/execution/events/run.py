@@ -87,3 +87,15 @@ def rates(run: EventRun) -> Rates:
             share = float((mine >= 1).mean())
             notes.append(f"{population.name}: {share:.0%} of its neurons fire at every step")
     return Rates(count / steps, count / max(spikes.samples, 1), tuple(notes))
+
+
+def silenced(exact: EventRun, run: EventRun) -> tuple[str, ...]:
+    """Notes on populations that fire in one run and never in another of the same network, as after quantisation."""
+    notes = []
+    before = np.bincount(exact.spikes.index, minlength=exact.network.neurons)
+    after = np.bincount(run.spikes.index, minlength=run.network.neurons)
+    for i, population in enumerate(exact.network.populations):
+        mine = slice(int(exact.network.first[i]), int(exact.network.first[i + 1]))
+        if population.spiking and before[mine].any() and not after[mine].any():
+            notes.append(f"{population.name} fires {int(before[mine].sum())} times in one run and never in the other")
+    return tuple(notes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.fixed import RING_BITS, Formats, coefficients, plastic_units, state_range
 from neuromorph.execution.events.rules import Rules, rules_of
 from neuromorph.graph.semantics import RESETS
 from neuromorph.graph.spiking.arithmetic import Arithmetic
@@ -47,8 +48,16 @@ class Tables:
     rules: Rules
 
 
-def tables(network: SpikingNetwork, arithmetic: Arithmetic) -> Tables:
-    """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it."""
+def tables(
+    network: SpikingNetwork,
+    arithmetic: Arithmetic,
+    chosen: Formats | None = None,
+    whole: tuple[np.ndarray, ...] | None = None,
+) -> Tables:
+    """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it.
+
+    chosen, whole: in fixed point the units and the weights in them.
+    """
     dtype = np.float32 if arithmetic.kind == "float32" else np.float64
     many, neurons = len(network.populations), network.neurons
     pop = np.zeros((many, c.POPULATION_COLUMNS), np.int64)
@@ -62,16 +71,19 @@ def tables(network: SpikingNetwork, arithmetic: Arithmetic) -> Tables:
         first = int(network.first[i])
         pop[i, [c.SIZE, c.FIRST, c.ACC, c.DEPTH, c.LINE]] = population.size, first, inputs, depth[i], lines
         pop[i, c.RECORDED] = population.spiking or i in sending
-        _population(population, pop[i], number[i], par[:, first : first + population.size])
-        number[i, c.SKIP] = arithmetic.skip_below
-        number[i, c.GRID] = arithmetic.state_grid
-        inputs += population.size * depth[i] if population.model != "input" else 0
+        number[i, [c.SKIP, c.GRID, c.RING_UNIT, c.OUT_UNIT]] = arithmetic.skip_below, arithmetic.state_grid, 1, 1
+        part = par[:, first : first + population.size]
+        _population(population, pop[i], number[i], part)
+        if chosen is not None:
+            _fixed(population, arithmetic, chosen, i, pop[i], number[i], part)
+        rings = 2 if arithmetic.kind == "spinnaker" else 1
+        inputs += rings * population.size * depth[i] if population.model != "input" else 0
         lines += population.size * int(pop[i, c.SHIFT])
     for o in network.outputs:
         pop[o, c.OUT] = outputs
         outputs += network.populations[o].size
-    proj, outgoing, order, kept = _projections(network)
-    rules = rules_of(network, proj, order)
+    proj, outgoing, order, kept = _projections(network, whole, arithmetic.kind == "spinnaker")
+    rules = rules_of(network, proj, order, None if chosen is None else plastic_units(network, chosen))
     valued = bool(((pop[:, c.LIMIT] != 1) | (pop[:, c.VALUED] != 0))[pop[:, c.RECORDED] != 0].any())
     return Tables(pop, number, par, proj, outgoing, order, kept, inputs, lines, outputs, valued, rules)
 
@@ -119,7 +131,25 @@ def _population(population: Population, row: np.ndarray, number: np.ndarray, par
         row[c.CURRENT] = bool(np.any(a != 0) or np.any(b != 1))
 
 
-def _projections(network: SpikingNetwork) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+def _fixed(
+    population: Population, arithmetic: Arithmetic, chosen: Formats, i: int, row: np.ndarray, number: np.ndarray,
+    par: np.ndarray,
+) -> None:  # fmt: skip
+    """Replaces a population's numbers by whole ones."""
+    scale = float(chosen.scale[i])
+    for name, values in coefficients(population, arithmetic, scale)[0].items():
+        par[c.BIAS if name == "bias" else _ROWS[name]] = values
+    row[c.FORMAT] = c.SPINNAKER if arithmetic.kind == "spinnaker" else c.LOIHI
+    number[[c.STATE_MIN, c.STATE_MAX]] = state_range(arithmetic)
+    number[c.RING_UNIT] = 2.0 ** int(chosen.ring[i])
+    number[c.OUT_UNIT] = 1.0 if population.spiking else 1 / scale
+    number[c.SKIP] *= scale
+    number[c.V_MIN] = np.rint(number[c.V_MIN] * scale)
+
+
+def _projections(
+    network: SpikingNetwork, whole: tuple[np.ndarray, ...] | None, saturating: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
     order = np.argsort([p.source for p in network.projections], kind="stable").astype(np.int64)
     proj = np.zeros((order.size, c.PROJECTION_COLUMNS), np.int64)
     outgoing = np.zeros(len(network.populations) + 1, np.int64)
@@ -127,11 +157,13 @@ def _projections(network: SpikingNetwork) -> tuple[np.ndarray, np.ndarray, np.nd
     for row, q in zip(proj, order, strict=True):
         projection = network.projections[q]
         outgoing[projection.source + 1] += 1
-        kept.extend(_projection(projection, network.populations[projection.source].size, row))
+        if whole is not None:
+            projection = replace(projection, weight=whole[q])
+        kept.extend(_projection(projection, network.populations[projection.source].size, row, saturating))
     return proj, np.cumsum(outgoing), order, kept
 
 
-def _projection(projection: Projection, sources: int, row: np.ndarray) -> list[np.ndarray]:
+def _projection(projection: Projection, sources: int, row: np.ndarray, saturating: bool) -> list[np.ndarray]:
     """Fills a projection's row; returns the arrays it points into."""
     indptr = np.ascontiguousarray(projection.indptr, np.int64)
     index = np.ascontiguousarray(projection.index, np.int32)
@@ -143,10 +175,14 @@ def _projection(projection: Projection, sources: int, row: np.ndarray) -> list[n
     row[c.SYNAPSES] = index.size
     row[c.INDPTR], row[c.INDEX], row[c.WEIGHT] = (a.ctypes.data for a in kept)
     row[c.PLASTIC] = -1
-    if projection.plasticity is not None:
-        delay = np.broadcast_to(delay, index.shape).astype(np.uint16)
-        row[c.KIND], row[c.DELAY] = c.PLASTIC_ROWS, delay.ctypes.data
-        return [*kept, delay]
+    row[c.HIGH] = 2**RING_BITS - 1 if saturating else 0
+    if projection.plasticity is not None or saturating:
+        plastic = projection.plasticity is not None
+        late = np.broadcast_to(delay, index.shape) if plastic or not uniform else delay[:1]
+        late = late.astype(np.uint16)
+        row[c.KIND] = c.PLASTIC_ROWS if plastic else c.SATURATING
+        row[c.DELAY], row[c.DELAYS] = late.ctypes.data, late.size
+        return [*kept, late]
     if uniform:
         row[c.KIND] = c.RUNS if in_runs(indptr, index) else c.UNIFORM
         row[c.DELAY] = int(delay[0]) if delay.size else 0

@@ -20,7 +20,8 @@ class Arithmetic:
     exponent per projection, state saturating at `state_bits`.
     skip_below: an update is skipped, and its input kept, while the input since the last one is smaller than this
     (0: never). state_grid: the decayed membrane is cut towards zero to multiples of this before input is added, in
-    floating point only (0: no grid). Values are in units of the membrane.
+    floating point only (0: no grid). scale: integer units per unit of the membrane, "loihi" only (0: chosen from the
+    thresholds). Values are in units of the membrane.
     """
 
     kind: str = "float64"
@@ -28,13 +29,14 @@ class Arithmetic:
     state_bits: int = 32
     skip_below: float = 0.0
     state_grid: float = 0.0
+    scale: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"no arithmetic {self.kind!r}", hint=f"legal: {', '.join(KINDS)}")
         if not 1 <= self.weight_bits <= 32 or not 8 <= self.state_bits <= 64:
             raise InputError(f"{self.weight_bits} weight bits and {self.state_bits} state bits")
-        for name in ("skip_below", "state_grid"):
+        for name in ("skip_below", "state_grid", "scale"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise InputError(f"{name} is {value}", hint="a finite number, 0 or more")
