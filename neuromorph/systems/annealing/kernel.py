@@ -19,7 +19,7 @@ _f, _u, _i, _w = np.float32, np.uint64, np.int32, np.uint32
 _U1, _W1, _I1 = _u(1), _w(1), _i(1)
 _I23, _I127, _MANT, _LOW, _SHIFT = _i(23), _i(127), _i(0x7FFFFF), _i(0x3F400000), _i(0x3F800000 - 0x3F400000)
 _LN2, _ONE, _HALF, _BITS = _f(math.log(2)), _f(1), _f(0.5), _f(31)
-_MATH = {"contract", "nnan", "ninf", "nsz"}
+_MATH = {"nnan", "ninf", "nsz"}  # no fused products: the same flips on every processor
 
 
 @numba.njit(inline="always", fastmath=_MATH)

@@ -79,7 +79,7 @@ def pair_network(
         for a, b, sign in ((ON, ON, -1), (ON, OFF, 1), (OFF, ON, 1), (OFF, OFF, -1))
     )
     if not told:
-        return SpikingNetwork(graph.name, (on, off), recurrent, (), (0, 1), dt_s)
+        return SpikingNetwork(graph.name, (on, off), recurrent, (), (), dt_s)
     visit = Population("visit", (graph.size,), "input")
     each = np.arange(graph.size + 1, dtype=np.int64)
     entries, ones, none = np.arange(graph.size, dtype=np.int32), np.ones(graph.size, np.float32), np.zeros(1, np.uint8)

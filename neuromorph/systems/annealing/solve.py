@@ -29,10 +29,13 @@ class MaxCutResult:
     """cuts: (runs,) float64, the best cut at the end of a sweep of each run. spins: (runs, size) int8 of +-1 with it.
 
     flips: (runs, sweeps) int64, spins changed in each sweep. proposals: visits of a spin in one run, each with one
-    random number of 32 bits. order: of the visits. temperatures: (sweeps,) in the unit of the weights.
+    random number of 31 bits. order: of the visits. temperatures: (sweeps,) in the unit of the weights. numbers, seed:
+    of the runs.
     """
 
     graph: Couplings
+    numbers: tuple[int, ...]
+    seed: int
     cuts: np.ndarray
     spins: np.ndarray
     flips: np.ndarray
@@ -44,6 +47,10 @@ class MaxCutResult:
     def best(self) -> int:
         """The run with the largest cut."""
         return int(np.argmax(self.cuts))
+
+    def reached(self, target: float) -> float:
+        """Share of the runs whose cut is at least the target."""
+        return float((self.cuts >= target).mean())
 
     def save(self, path: str | Path) -> None:
         """Writes cuts, spins, flips of each sweep and temperatures as a compressed .npz file."""
@@ -144,5 +151,13 @@ def maxcut(
         done = list(pool.map(lambda k: _run(ordered, order.group, temperatures, noise_key(seed, k), 0), numbers))
     spins = np.stack([best for _, best, _ in done])[:, order.position]
     return MaxCutResult(
-        graph, graph.cut(spins), spins, np.stack([f for _, _, f in done]), sweeps * graph.size, order, temperatures
+        graph,
+        tuple(numbers),
+        seed,
+        graph.cut(spins),
+        spins,
+        np.stack([f for _, _, f in done]),
+        sweeps * graph.size,
+        order,
+        temperatures,
     )
