@@ -32,7 +32,8 @@ class Dialect:
     (multiplied by dt), or "dt s" (seconds times dt in seconds: divided by dt). unit_gains: inputs whose gain is 1 per
     step whatever the file's r or w_in say: "integrator" (IF, I: v += x), "membrane" (LIF, LI and the membrane of the
     current-based ones: v = a v + x), "current" (i = a i + x). semantics: fields of Semantics that differ from its
-    defaults; kinds: the same for nodes of one type. docs: what differs; basis: how that is known.
+    defaults; kinds: the same for nodes of one type. start: parameter that neurons start at ("v_leak", "v_reset"), "" at
+    0; leaky integrators start at 0. docs: what differs; basis: how that is known.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dialect:
     unit_gains: tuple[str, ...] = ()
     semantics: Mapping[str, Any] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    start: str = ""
 
     def time_scale(self, dt_s: float) -> float:
         """Seconds for one unit of the file's times, with this time step."""
@@ -82,12 +84,14 @@ _ALL = (
         "norse",
         "Files that norse writes. Times are written as dt / (1/tau) = 1e-3 of the true ones (its dt is 1e-3 s), and "
         "are divided by dt. A spike lets the synaptic current jump by its weight (no dt/tau_syn, no w_in in the file). "
-        "IF adds its input once a step. The current is read by the membrane before it decays. v_reset is not written.",
+        "IF adds its input once a step. The current is read by the membrane before it decays. Neurons start at v_leak; "
+        "v_reset is not written.",
         "executed",
         dt_s=1e-3,
         times="dt s",
         unit_gains=("integrator", "current"),
         semantics=_EULER,
+        start="v_leak",
     ),
     Dialect(
         "norse-import",
@@ -97,14 +101,16 @@ _ALL = (
         dt_s=1e-3,
         unit_gains=("integrator",),
         semantics=_EULER,
+        start="v_leak",
     ),
     Dialect(
         "spikingjelly",
-        "Files that SpikingJelly writes and reads: dt 1e-4 s, forward Euler, hard reset, fires at v >= threshold. "
-        "It refuses to write soft resets (v_reset=None): give reset: subtract for such a network.",
+        "Files that SpikingJelly writes and reads: dt 1e-4 s, forward Euler, hard reset, fires at v >= threshold, "
+        "neurons start at v_reset. It refuses to write soft resets (v_reset=None): give reset: subtract for these.",
         "executed",
         dt_s=1e-4,
         semantics={**_EULER, "compare": ">="},
+        start="v_reset",
     ),
     Dialect(
         "sinabs",

@@ -105,7 +105,7 @@ class _Walk:
 
     def names(self, group: Any, where: str) -> list[str]:
         try:
-            names = sorted(group)
+            names = list(group)  # by name, or as they were written where the file says so
         except FAULTS as error:
             self.note(where, f"cannot be listed: {_first_line(error)}", "the file is damaged")
             return []

@@ -48,6 +48,12 @@ def neuron(f: Fields, settings: Settings) -> Plan | None:
         given["v_reset"] = np.zeros(())
     if f.raw.kind in ("CubaLI", "CubaLIF") and "w_in" not in given:
         given["w_in"] = np.ones(())
+    start = given.get(settings.dialect.start)
+    if start is not None and np.any(start) and "v_init" not in given:
+        if "v_threshold" in given:
+            given["v_init"] = start
+        else:
+            f.faults.note(f"{f.raw.name}: starts at 0, in {settings.dialect.name} at {settings.dialect.start}")
 
     def make(features: Shape) -> Operators:
         full = {name: fitted(f, name, values, features) for name, values in given.items()}

@@ -100,8 +100,9 @@ class _Export:
         if self.problems:
             raise InputError(self.problems)
         self.feedback()
-        for name in self.graph.outputs:
-            label = "output" if len(self.graph.outputs) == 1 else f"output_{name}"
+        digits = len(str(len(self.graph.outputs)))
+        for i, name in enumerate(self.graph.outputs):
+            label = "output" if len(self.graph.outputs) == 1 else f"output_{i:0{digits}}"  # names sort as outputs do
             target = self.add(label, Said("Output", {"shape": _sizes(self.shapes[name][1:])}))
             self.connect(self.ends[name], target)
 
@@ -222,7 +223,7 @@ def _write_hdf5(path: Path, export: _Export) -> None:
         root.create_dataset("type", data="NIRGraph", dtype=text)
         edges = np.asarray([list(e) for e in export.edges], dtype=object).reshape(-1, 2)
         root.create_dataset("edges", data=edges, dtype=text)
-        nodes = root.create_group("nodes")
+        nodes = root.create_group("nodes", track_order=True)
         for name, said in export.nodes.items():
             group = nodes.create_group(name)
             group.create_dataset("type", data=said.kind, dtype=text)
