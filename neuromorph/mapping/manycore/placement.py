@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,3 +190,9 @@ class CorePlacement:
         from neuromorph.mapping.manycore.explain import explain
 
         return explain(self)
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the placement as JSON; large ones get a NumPy archive beside it. Returns the files written."""
+        from neuromorph.mapping.manycore.storage import save_placement
+
+        return save_placement(self, path)
