@@ -26,11 +26,15 @@ def simplify(graph: Graph) -> Graph:
 
 
 def without_unused(graph: Graph) -> Graph:
-    """Drops the nodes that no output depends on."""
-    needed = set(graph.outputs)
-    for node in reversed(graph.nodes):
-        if node.name in needed:
-            needed.update(node.inputs)
+    """Drops the nodes that no output depends on, feedback included."""
+    needed, waiting = set(graph.outputs), list(graph.outputs)
+    by_name = {node.name: node for node in graph.nodes}
+    while waiting:
+        node = by_name.get(waiting.pop())
+        if node is not None:
+            found = {*node.inputs, *node.feedback} - needed
+            needed |= found
+            waiting += found
     return dataclasses.replace(graph, nodes=tuple(n for n in graph.nodes if n.name in needed))
 
 
@@ -46,7 +50,8 @@ def fold_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         inputs = tuple(renamed.get(name, name) for name in node.inputs)
         before = nodes.get(inputs[0]) if inputs else None
-        if before is not None and len(readers[node.inputs[0]]) == 1 and node.inputs[0] not in graph.outputs:
+        alone = before is not None and len(readers[node.inputs[0]]) == 1 and node.inputs[0] not in graph.outputs
+        if before is not None and alone and not node.feedback:
             folded = _folded(before.operator, node.operator)
             if folded is not None:
                 nodes[before.name] = dataclasses.replace(before, operator=folded)
@@ -108,12 +113,16 @@ def rounded(graph: Graph, dtype: type[np.floating]) -> Graph:
 
 def _with(graph: Graph, nodes: Mapping[str, Node], renamed: Mapping[str, str]) -> Graph:
     outputs = tuple(renamed.get(name, name) for name in graph.outputs)
-    return dataclasses.replace(graph, nodes=tuple(nodes.values()), outputs=outputs)
+    kept = tuple(
+        dataclasses.replace(n, feedback=tuple(renamed.get(f, f) for f in n.feedback)) if n.feedback else n
+        for n in nodes.values()
+    )
+    return dataclasses.replace(graph, nodes=kept, outputs=outputs)
 
 
 def _readers(graph: Graph) -> dict[str, list[Node]]:
     readers: dict[str, list[Node]] = {name: [] for name in (*graph.input_shapes, *(n.name for n in graph.nodes))}
     for node in graph.nodes:
-        for name in node.inputs:
+        for name in (*node.inputs, *node.feedback):
             readers[name].append(node)
     return readers

@@ -139,6 +139,10 @@ def _cut(graph: Graph, sources: set[str]) -> tuple[Graph, list[_BlockedError]]:
             changes[id(node.operator)] = fields
         if cut is not None:
             cuts[node.name] = cut
+    for node in graph.nodes:
+        for name in node.feedback:  # what is fed back must keep the shape of what it is added to
+            sources_of = [c.sources for v in (name, node.inputs[0]) if (c := cuts.get(v)) is not None]
+            blocked += [_BlockedError(s, f"{node.label!r} is fed back into from {name!r}") for s in sources_of]
     return (graph if blocked else rebuild(graph, changes)), blocked
 
 
@@ -171,6 +175,10 @@ def _weighted(node: Node, given: Cut | None, source: bool) -> tuple[dict[str, An
     operator = node.operator
     fields: dict[str, Any] = {}
     cut: Cut | None = None
+    if hasattr(operator, "delay"):  # a delay belongs to each weight
+        if given is not None:
+            raise _BlockedError(given.sources, f"the synapses of {node.label!r} have delays of their own")
+        return {}, None
     if given is not None:
         if given.axis != _channel_axis(operator):
             raise _BlockedError(given.sources, f"{node.label!r} does not read its channels along their axis")
