@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.execution.events import layout as c
+from neuromorph.execution.events.dense import CHUNK, Plan, Sample, Stage, in_stages, plan
 from neuromorph.execution.events.fixed import Quantisation, formats, integers, rounded
 from neuromorph.execution.events.rules import Learning, decays
 from neuromorph.execution.events.run import EventRun, StopRule
@@ -17,26 +18,6 @@ from neuromorph.execution.events.tables import tables
 from neuromorph.graph.events.raster import Raster
 from neuromorph.graph.spiking.arithmetic import Arithmetic
 from neuromorph.graph.spiking.network import SpikingNetwork
-
-
-@dataclass(eq=False)
-class _Sample:
-    """One sample's results: events of all steps, outputs, counters."""
-
-    ends: np.ndarray
-    index: np.ndarray
-    value: np.ndarray
-    out: np.ndarray
-    events: np.ndarray
-    skipped: np.ndarray
-    saturated: np.ndarray
-    steps: int
-    weights: tuple[np.ndarray, ...]
-    changes: np.ndarray
-
-    def raster(self, steps: int, dt_s: float, neurons: int, valued: bool) -> Raster:
-        value = self.value if valued else None
-        return Raster(1, steps, (neurons,), self.ends, self.index, value, dt_s)
 
 
 class EventEngine:
@@ -48,9 +29,12 @@ class EventEngine:
 
     def __init__(self, network: SpikingNetwork, arithmetic: Arithmetic | None = None) -> None:
         self.arithmetic = arithmetic or Arithmetic()
+        self.plan: Plan | None = None
         if self.arithmetic.kind.startswith("float"):
-            self.network, self.quantisation = network, Quantisation((), ())
-            self.tables = tables(network, self.arithmetic)
+            self.quantisation = Quantisation((), ())
+            self.plan = plan(network) if self.arithmetic.kind == "float64" else None
+            self.network = network if self.plan is None else self.plan.network
+            self.tables = tables(self.network, self.arithmetic)
         else:
             chosen = formats(network, self.arithmetic)
             whole = integers(network, chosen)
@@ -96,9 +80,9 @@ class EventEngine:
                 hint="encode the data as spikes",
             )
         valued = self.tables.valued or any(r.value is not None for r in rasters)
-        job = _Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator)
+        job = Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator)
         results = []
-        for number, result in enumerate(_in_order(job.sample, samples, workers)):
+        for number, result in enumerate(job.results(samples, workers)):
             if each is not None:
                 each(first_sample + number, result.raster(steps, self.network.dt_s, self.network.neurons, valued))
                 result.index, result.value, result.ends = result.index[:0], result.value[:0], result.ends * 0
@@ -124,7 +108,7 @@ class EventEngine:
             raise InputError(f"input rasters have {sorted(counts)} samples", hint="the same number in all of them")
         return (counts.pop() if counts else 1), max((r.steps for r in rasters), default=0)
 
-    def _gather(self, results: Sequence[_Sample], steps: int, valued: bool) -> EventRun:
+    def _gather(self, results: Sequence[Sample], steps: int, valued: bool) -> EventRun:
         network = self.network
         ends = [np.zeros(1, np.int64)]
         for result in results:
@@ -157,8 +141,8 @@ class EventEngine:
         return EventRun(network, spikes, outputs, events, counters, weights, used)
 
 
-def _in_order(function: Callable[[int], _Sample], samples: int, workers: int):  # type: ignore[no-untyped-def]
-    """Results of all samples in order; at most two per worker wait at a time."""
+def _in_order(function: Callable[[int], Any], samples: int, workers: int):  # type: ignore[no-untyped-def]
+    """Results for 0..samples - 1 in order; at most two per worker wait at a time."""
     if workers <= 1 or samples <= 1:
         yield from map(function, range(samples))
         return
@@ -186,19 +170,23 @@ def _modulator(engine: EventEngine, given: np.ndarray | None, rasters: Sequence[
     return factor
 
 
-class _Job:
+class Job:
     """What all samples of a run share; `sample` runs one, in any thread."""
 
     def __init__(
         self, engine: EventEngine, rasters: Sequence[Raster], steps: int, record: bool, valued: bool,
         stop: StopRule | None, modulator: np.ndarray | None,
     ) -> None:  # fmt: skip
-        self.engine, self.steps, self.record, self.valued = engine, steps, record, valued
+        self.engine, self.rasters, self.steps = engine, rasters, steps
+        self.record, self.valued = record, valued
         self.rule = np.zeros(4)
         if stop is not None:
             if not engine.network.outputs:
                 raise InputError("a stop rule needs an output population")
-            self.rule[:] = stop.temperature, stop.threshold, engine.network.latency + stop.least, 1
+            first = engine.network.populations[engine.network.outputs[0]]
+            added_up = first.model == "linear" and not first.spiking and bool((first.parameters["a_mem"] == 1).all())
+            least = engine.network.latency + stop.least
+            self.rule[:] = stop.temperature, stop.threshold, least, 2 if added_up else 1
         self.pop = engine.tables.pop.copy()
         self.kept: list[np.ndarray] = []  # what the addresses point into
         for i, raster in zip(engine.network.inputs, rasters, strict=True):
@@ -220,17 +208,30 @@ class _Job:
         if engine.fixed:
             self.weights = np.rint(self.weights)
 
-    def sample(self, number: int) -> _Sample:
+    def results(self, samples: int, workers: int) -> Iterator[Sample]:
+        """Results of all samples in order. Dense layers are run a chunk of samples at a time."""
+        plan = self.engine.plan
+        if plan is None or not plan.layers or self.rule[3] or self.engine.tables.rules.rows:
+            yield from _in_order(self.sample, samples, workers)
+            return
+        chunks = [range(a, min(a + CHUNK, samples)) for a in range(0, samples, CHUNK)]
+        for results in _in_order(lambda i: in_stages(self, plan, chunks[i]), len(chunks), workers):
+            yield from results
+
+    def sample(self, number: int, stage: Stage | None = None) -> Sample:
+        """Runs one sample: the whole network, or the populations of a stage."""
         from neuromorph.execution.events.loop import run
 
         t, steps, tables = 0, self.steps, self.engine.tables
+        stage = stage or Stage(self.pop, tables.proj, tables.outgoing)
         work = self._work()
-        capacity = 4 * self.engine.network.neurons if self.record else 0
+        recording = self.record or stage.rows is not None
+        capacity = 4 * self.engine.network.neurons if recording else 0
         index = np.empty(capacity, np.int32)
         value = np.empty(capacity if self.valued else 0, np.float32)
-        ends = np.zeros(steps + 1 if self.record else 0, np.int64)
+        ends = np.zeros(steps + 1 if recording else 0, np.int64)
         out = np.zeros((steps, tables.outputs), np.float32)
-        events = np.zeros(len(tables.proj), np.int64)
+        events = np.zeros(len(stage.proj), np.int64)
         skipped, saturated = np.zeros((2, len(self.pop)), np.int64)
         deciding = self.engine.network.populations[self.engine.network.outputs[0]].size if self.rule[3] else 0
         stop = (np.zeros(deciding), self.rule)
@@ -238,22 +239,22 @@ class _Job:
         learning = Learning.begin(tables.rules, self.weights, self.decays, factor, steps, self.engine.network.neurons)
         while True:
             t, ended = run(
-                t, steps, number, self.pop, tables.number, tables.par, tables.proj, tables.outgoing, work,
+                t, steps, number, stage.pop, tables.number, tables.par, stage.proj, stage.outgoing, work,
                 (index, value, ends), out, (events, skipped, saturated), stop, tables.rules.into,
                 learning.arrays,
             )  # fmt: skip
             if ended or t >= steps:
                 break
-            if self.record and ends[t] + self.engine.network.neurons > index.size:
+            if recording and ends[t] + self.engine.network.neurons > index.size:
                 index = np.concatenate([index, np.empty_like(index)])
                 value = np.concatenate([value, np.empty_like(value)])
             learning.grow(self.engine.network.neurons)
-        if self.record:
+        if recording:
             ends[t:] = ends[t]
         else:
             ends = np.zeros(steps + 1, np.int64)
         fired = int(ends[-1])
-        return _Sample(
+        return Sample(
             ends,
             index[:fired].copy(),
             value[:fired].copy(),

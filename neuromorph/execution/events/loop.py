@@ -10,7 +10,7 @@ from neuromorph.execution.events import fixed_kernels as fk
 from neuromorph.execution.events import kernels as k
 from neuromorph.execution.events import layout as c
 from neuromorph.execution.events.plasticity import full, remember, scatter_plastic
-from neuromorph.execution.events.pointers import float32_at, int32_at, int64_at, uint8_at, uint16_at
+from neuromorph.execution.events.pointers import float32_at, float64_at, int32_at, int64_at, uint8_at, uint16_at
 
 _jit = numba.njit(cache=True, error_model="numpy", nogil=True)
 
@@ -20,7 +20,7 @@ def _external(row, t, sample, fired, value):  # type: ignore[no-untyped-def]
     """Spikes that an input fires at step t, from the sample's rows of its raster."""
     if t >= row[c.EXT_ROWS]:
         return 0
-    base = sample * row[c.EXT_ROWS]
+    base = (sample - row[c.EXT_FIRST]) * row[c.EXT_ROWS]
     indptr = int64_at(row[c.EXT_INDPTR], base + t + 2)
     a, b = indptr[base + t], indptr[base + t + 1]
     index = int32_at(row[c.EXT_INDEX], b)
@@ -233,8 +233,9 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
     sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, masks, scratch);
     record: (index, value, ends of steps); counters: (synaptic events per projection, skipped updates and
     saturations per population).
-    stop: (sums of the outputs that decide, (temperature, threshold, first step, 1 where there is a rule)). Returns the
-    next step and whether the rule ended the sample. into: (first of each population, plastic projections into them);
+    stop: (outputs so far that decide, (temperature, threshold, first step, how: 0 without a rule, 1 adds outputs up, 2
+    takes them as they are)). Returns the next step and whether the rule ended the sample. into: (first of each
+    population, plastic projections into them);
     learn: see plasticity.Learning.
     """
     state, acc, lines, value, fired, masks, scratch = work
@@ -257,6 +258,9 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                 if row[c.FORMAT] == c.SPINNAKER:
                     fk.gather(x, acc[slot + row[c.DEPTH] * n : slot + (row[c.DEPTH] + 1) * n], number[p, c.RING_UNIT])
                 if t >= row[c.START]:
+                    if row[c.DRIVE] != 0:
+                        begin = ((sample - row[c.EXT_FIRST]) * steps + t) * n
+                        k.add(x, float64_at(row[c.DRIVE], begin + n)[begin:])
                     late, met = _update(row, number[p], par, state, x, masks, count, scratch[:n])
                     skipped[p] += late
                     saturated[p] += met
@@ -289,7 +293,7 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
         t += 1
         if rule[3] > 0:
             for j in range(total.size):
-                total[j] += out[t - 1, j]
+                total[j] = out[t - 1, j] + (total[j] if rule[3] == 1 else 0.0)
             if t >= rule[2] and _confident(total, rule):
                 return t, True
     return t, False

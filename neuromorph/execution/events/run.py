@@ -17,9 +17,9 @@ from neuromorph.graph.spiking.network import SpikingNetwork
 class StopRule:
     """Ends a sample as soon as its answer is certain: max softmax(sum of outputs so far / temperature) > threshold.
 
-    The outputs are those of the network's first output population. least: steps that run in any case, counted from the
-    first step at which the outputs can answer (the network's latency). Method: Dynamic Confidence, Li et al., ICCV
-    2023. A threshold of 1 is never reached.
+    The outputs are those of the network's first output population; an integrator's membrane is that sum itself.
+    least: steps that run in any case, counted from the first step at which the outputs can answer (the network's
+    latency). Method: Dynamic Confidence, Li et al., ICCV 2023. A threshold of 1 is never reached.
     """
 
     temperature: float
