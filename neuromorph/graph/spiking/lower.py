@@ -259,7 +259,9 @@ def _synaptic(operator: SparseLinear | DelayedLinear, value: _Value, features: S
     shape = (size_of(features), size_of(output))
     plasticity = operator.plasticity if isinstance(operator, SparseLinear) else None
     alike = delay.shape == (1,)
-    whole = _Term("", sp.csr_array((weight, index, indptr), shape=shape), 0, None if alike else delay, plasticity)
+    begins = indptr.astype(np.int32) if index.size < 2**31 else indptr  # one type for both, or scipy copies the indices
+    rows = sp.csr_array((weight, index, begins), shape=shape)
+    whole = _Term("", rows, 0, None if alike else delay, plasticity)
     common = int(delay[0]) if alike else 0
     found: _Value = []
     for term in value:

@@ -26,9 +26,13 @@ def with_min_delay(network: SpikingNetwork, steps: int) -> SpikingNetwork:
     late = _lateness(network, steps)
     made, stretched = [], []
     for p in network.projections:
-        wanted = p.delay.astype(np.int64) + late[p.target] - late[p.source]
+        shift = int(late[p.target] - late[p.source])
+        if not p.synapses or (not shift and int(p.delay.min()) >= steps):
+            made.append(p)
+            continue
+        wanted = p.delay.astype(np.int64) + shift
         delay = np.maximum(wanted, steps)
-        if p.synapses and (delay != wanted).any():
+        if (delay != wanted).any():
             stretched.append(p.name)
         top = int(delay.max(initial=0))
         if top >= 2**16:
