@@ -119,7 +119,7 @@ def tile_problem(network: SpikingNetwork, machine: Machine, needs: Needs) -> Pro
     return Problem(
         f"synaptic rows need {_kib(need)}, the {machine.tiles} tiles have {_kib(have)}; most are of projection "
         f"{heavy.name}",
-        hint=f"{int(np.ceil((need - have) / machine.tile_memory))} more tiles or tile_memory of "
+        hint=f"{int(np.ceil((need - have) / machine.tile_memory - 1e-9))} more tiles or tile_memory of "
         f"{_kib(need / machine.tiles)}",
     )
 

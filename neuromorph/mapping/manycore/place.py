@@ -120,7 +120,7 @@ def pack_network(
     of_neuron = np.repeat(group, cut.sizes).astype(np.int32)
     late = np.concatenate(([0], np.cumsum(delayed_beyond(network, machine.max_delay))))
     first = network.first[cut.population]
-    extended = np.flatnonzero(late[first + cut.stop] > late[first + cut.start])
+    extended = np.flatnonzero(machine.delay_extension & (late[first + cut.stop] > late[first + cut.start]))
     path = fit.component_path(architecture, "core")
     crowded = fit.core_problem(network, machine, cut, groups, extended.size, path)
     problems += [crowded] if crowded else []
