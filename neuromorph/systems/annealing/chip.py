@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from neuromorph.activity.layers import ActivityRow
 from neuromorph.devices.manycore import read_machine
+from neuromorph.errors import FitError
 from neuromorph.hardware.component import Architecture
 from neuromorph.report.model import Metric, Report, section
+from neuromorph.systems.annealing.couplings import Couplings
 from neuromorph.systems.annealing.pairs import ON, pair_network, spikes
 from neuromorph.systems.annealing.solve import MaxCutResult, trace
 from neuromorph.systems.hosting import Hosted, host
@@ -33,6 +37,7 @@ def on_chip(result: MaxCutResult, architecture: Architecture, effort: str = "nor
     Counted beside the spikes: one random number per visit, which no datasheet prices, so it is listed as not modelled.
     Raises FitError where the pairs do not fit the chip.
     """
+    _check_weights(result.graph, architecture)
     number = result.numbers[result.best]
     done = trace(result.graph, result.order, result.temperatures, result.seed, number)
     dt_s = read_machine(architecture).step_s or STEP_S
@@ -40,6 +45,19 @@ def on_chip(result: MaxCutResult, architecture: Architecture, effort: str = "nor
     fired = spikes(result.graph, result.order, done, result.temperatures.size, dt_s)
     draws = ActivityRow(ON, "chip.tile.core.random", "draw", float(result.proposals))
     return host(network, fired, architecture, extra=(draws,), seed=result.seed, effort=effort)
+
+
+def _check_weights(graph: Couplings, architecture: Architecture) -> None:
+    """Couplings are stored as whole multiples of their common divisor. FitError where one has too many bits."""
+    if not graph.whole or not graph.weight.size:
+        return
+    levels = int(np.abs(graph.weight).max()) // int(np.gcd.reduce(np.abs(graph.weight)))
+    bits = read_machine(architecture).weight_bits
+    if levels >= 2**bits:
+        raise FitError(
+            f"{graph.name}: the largest coupling is {levels} times the common divisor of all, a weight has {bits} bits",
+            hint=f"couplings of at most {2**bits - 1} times a common divisor, or more core.weight_bits",
+        )
 
 
 def chip_report(
@@ -73,10 +91,27 @@ def chip_report(
         f"neurons in every step, so {groups} times as often as spins are visited",
         "random numbers are counted and neither their energy nor their time is known",
     ]
+    facts_of_search = section(
+        "solution", "Solution", [("what", "", None), ("value", "value", None)],
+        [
+            ["graph", f"{result.graph.size} vertices, {result.graph.edges} edges, {groups} groups of spins"],
+            ["cut", f"mean {result.cuts.mean():.8g}, best {high:.8g}, worst {low:.8g} of {runs} runs"],
+            ["target", f"{goal:.8g}, reached by {share:.0%} of the runs"],
+            ["time to solution", _or_unknown(seconds * times, "s")],
+            ["energy to solution", _or_unknown(hosted.ledger.total_j * times, "J")],
+            ["one run", f"{sweeps} sweeps, {sweeps * groups} steps, {result.proposals} visits, a random number each"],
+        ],
+        f"To solution: until the target is reached with probability {SURE:.0%}.",
+    )  # fmt: skip
     rows = [
-        [number, float(cut), float(flips.sum()), float(flips.sum()) / result.proposals]
+        [str(number), f"{cut:.8g}", float(flips.sum()), float(flips.sum()) / result.proposals]
         for number, cut, flips in zip(result.numbers, result.cuts, result.flips, strict=True)
     ]
-    columns = [("run", "run", "1"), ("cut", "cut", "1"), ("flips", "flips", "1"), ("rate", "flips per visit", "%")]
+    columns = [("run", "run", None), ("cut", "cut", None), ("flips", "flips", "1"), ("rate", "flips per visit", "%")]
+    listed = section("runs", "Runs", columns, rows)
     facts = {"network": result.graph.name, "seed": result.seed, "sweeps": sweeps, "runs": runs, **(provenance or {})}
-    return hosted.report(facts, metrics, [section("runs", "Runs", columns, rows)], notes)
+    return hosted.report(facts, metrics, [facts_of_search, listed], notes)
+
+
+def _or_unknown(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}" if math.isfinite(value) else "not known: no run reaches the target"

@@ -39,17 +39,16 @@ def gates(graph: Couplings, hottest: float) -> tuple[float, float]:
     return rest, 2.0 ** math.ceil(math.log2(most + hottest * LARGEST_NOISE + 1.0))
 
 
-def _synapses(name: str, source: int, target: int, graph: Couplings, scale: float, own: float) -> Projection:
-    """Synapses of weight scale * w along the edges, and one of weight `own` to the neuron of the same number."""
-    rows = np.concatenate((graph.rows, np.arange(graph.size)))
-    index = np.concatenate((graph.index.astype(np.int64), np.arange(graph.size)))
-    weight = np.concatenate((scale * graph.weight, np.full(graph.size, own)))
-    order = np.lexsort((index, rows))
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=graph.size)))).astype(np.int64)
-    delay = np.ones(1, np.uint8)
-    return Projection(
-        name, source, target, indptr, index[order].astype(np.int32), weight[order].astype(np.float32), delay
-    )
+def _couplings(name: str, ends: tuple[int, int], graph: Couplings, scale: float) -> Projection:
+    """Synapses of weight scale * w along the edges."""
+    index, weight = graph.index.astype(np.int32), (scale * graph.weight).astype(np.float32)
+    return Projection(name, *ends, graph.indptr, index, weight, np.ones(1, np.uint8))
+
+
+def _each(name: str, ends: tuple[int, int], size: int, weight: float, delay: int) -> Projection:
+    """One synapse from each neuron to the one of the same number."""
+    index, indptr = np.arange(size, dtype=np.int32), np.arange(size + 1, dtype=np.int64)
+    return Projection(name, *ends, indptr, index, np.full(size, weight, np.float32), np.array([delay], np.uint8))
 
 
 def _neurons(name: str, v: np.ndarray, dt_s: float) -> Population:
@@ -74,16 +73,16 @@ def pair_network(
     field = np.bincount(graph.rows, graph.weight * start[graph.index].astype(np.float64), graph.size)
     on, off = (_neurons(n, -sign * field - closed * (start == sign) - rest, dt_s) for n, sign in ((ON, 1), (OFF, -1)))
     k = 1 if told else 0
-    recurrent = tuple(
-        _synapses(f"{a}-{b}", k + (a == OFF), k + (b == OFF), graph, sign * 2.0, sign * closed)
-        for a, b, sign in ((ON, ON, -1), (ON, OFF, 1), (OFF, ON, 1), (OFF, OFF, -1))
+    pairs = ((ON, ON, -1), (ON, OFF, 1), (OFF, ON, 1), (OFF, OFF, -1))
+    ends = {(a, b): (k + (a == OFF), k + (b == OFF)) for a, b, _ in pairs}
+    recurrent = (
+        *(_couplings(f"{a}-{b}", ends[a, b], graph, sign * 2.0) for a, b, sign in pairs),
+        *(_each(f"{a}-{b}-gate", ends[a, b], graph.size, sign * closed, 1) for a, b, sign in pairs),
     )
     if not told:
         return SpikingNetwork(graph.name, (on, off), recurrent, (), (), dt_s)
     visit = Population("visit", (graph.size,), "input")
-    each = np.arange(graph.size + 1, dtype=np.int64)
-    entries, ones, none = np.arange(graph.size, dtype=np.int32), np.ones(graph.size, np.float32), np.zeros(1, np.uint8)
-    told_to = tuple(Projection(f"visit-{n}", 0, 1 + i, each, entries, ones, none) for i, n in enumerate((ON, OFF)))
+    told_to = tuple(_each(f"visit-{n}", (0, 1 + i), graph.size, 1.0, 0) for i, n in enumerate((ON, OFF)))
     return SpikingNetwork(graph.name, (visit, on, off), (*told_to, *recurrent), (0,), (1, 2), dt_s)
 
 
