@@ -70,6 +70,14 @@ class Fields:
     def add(self, name: str, message: str, hint: str = "") -> None:
         self.faults.add(f"{self.raw.path}/{name}", message, hint)
 
+    def check(self) -> None:
+        """Says what is wrong with the numbers of the node whatever its place in the network."""
+        for name in (*TYPES[self.raw.kind][0], *TYPES[self.raw.kind][1]):
+            if name in TIMES:
+                self.times(name, 1.0, "0 or more" if name == "delay" else "above 0")
+            elif name != "padding":
+                self.array(name)
+
     def given(self, name: str) -> bool:
         """Whether the field is there."""
         return name in self.values

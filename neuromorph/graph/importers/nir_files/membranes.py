@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers.nir_files.fields import Fields
+from neuromorph.graph.importers.nir_files.fields import TYPES, Fields
 from neuromorph.graph.importers.nir_files.layers import Operators, Plan, fitted, own_shape
 from neuromorph.graph.importers.nir_files.settings import Settings
 from neuromorph.graph.model import Operator, Shape
@@ -40,7 +40,8 @@ def neuron(f: Fields, settings: Settings) -> Plan | None:
         semantics = settings.semantics(f.raw.name, f.raw.kind)
     except InputError:  # said once for the whole file
         return None
-    if any(value is None for value in found.values()) or any(p.place.key == f.raw.path for p in f.faults.problems):
+    needed = TYPES[f.raw.kind][0]
+    if any(found.get(name) is None for name in (*needed, *found)):
         return None
     given = {name: value for name, value in found.items() if value is not None}
     given = _in_units(f, given, semantics, settings)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neuromorph.graph.importers.nir_files.faults import Faults
-from neuromorph.graph.importers.nir_files.fields import NEURONS, TYPES
+from neuromorph.graph.importers.nir_files.fields import NEURONS, TYPES, Fields
 from neuromorph.graph.importers.nir_files.hdf5 import Item, nearest
 
 Edge = tuple[str, str]
@@ -73,8 +73,11 @@ def read_structure(root: Item, faults: Faults, cuts: Iterable[Edge] | None = Non
 
     flat = _Flat(faults)
     top = flat.level(root, "", 0)
-    faults.stop()
     edges = flat.resolved(top)
+    if faults.problems:  # what is wrong with the nodes is said along with it
+        for raw in flat.nodes.values():
+            if raw.kind in TYPES:
+                Fields(raw, faults).check()
     faults.stop()
     edges = _without_junctions(edges, flat.junctions, faults)
     inputs, outputs, edges = _ends(top, flat.nodes, edges, faults)
@@ -114,10 +117,9 @@ class _Flat:
             return
         if not isinstance(kind, str):
             self.faults.add(inner.path, "has no type", f"legal: {', '.join(TYPES)}")
-            return
-        if kind not in TYPES:
+            kind = ""
+        elif kind not in TYPES:
             self.faults.add(f"{inner.path}/type", f"unknown node type {kind!r}", nearest(kind, TYPES))
-            return
         while full in self.nodes:
             full += "_2"
         raw = RawNode(full, kind, inner)
