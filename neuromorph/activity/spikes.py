@@ -91,7 +91,8 @@ def count_traffic(
 ) -> Traffic:
     """Counts one pass over all spikes.
 
-    raster: over the neurons of placement.network; an event with value n is n spikes. routes: where they were made
+    raster: over the neurons of placement.network; an event with value n or -n is n spikes, at least
+    one. routes: where they were made
     already. Raises InputError for a raster over another number of neurons.
     """
     if raster.size != placement.network.neurons:
@@ -101,11 +102,16 @@ def count_traffic(
         )
     routes = routes_of(placement) if routes is None else routes
     tally = _Tally(placement, routes, raster.samples, raster.steps)
-    weight = np.zeros(0, np.float64) if raster.value is None else raster.value.astype(np.float64)
+    weight = np.zeros(0, np.float64) if raster.value is None else spikes_of(raster.value)
     for sample in range(raster.samples):
         rows = raster.indptr[sample * raster.steps : (sample + 1) * raster.steps + 1]
         tally.add(sample, rows, raster.index, weight, raster.steps, 1.0)
     return tally.traffic(assumed=False)
+
+
+def spikes_of(value: np.ndarray) -> np.ndarray:
+    """How many spikes each event of a raster stands for: its value without sign as a whole number, at least 1."""
+    return np.maximum(np.rint(np.abs(value)), 1.0).astype(np.float64)
 
 
 def assume_traffic(

@@ -1,1 +1,19 @@
-"""Timing of networks on chip: packets of spikes over routers and links, as discrete events and as a recursion."""
+"""Timing of networks on chip: packets of spikes over routers and links, as discrete events and as a recursion.
+
+The model is described in `model`; `schedule_network` gives what reports show, `step_times` the times of every step.
+"""
+
+from neuromorph.costing.noc.model import Fabric, fabric_of
+from neuromorph.costing.noc.schedule import NetworkSchedule, assume_schedule, schedule_network
+from neuromorph.costing.noc.steps import Delays, StepTimes, step_times
+
+__all__ = [
+    "Delays",
+    "Fabric",
+    "NetworkSchedule",
+    "StepTimes",
+    "assume_schedule",
+    "fabric_of",
+    "schedule_network",
+    "step_times",
+]

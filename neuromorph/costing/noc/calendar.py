@@ -63,7 +63,7 @@ def restart(c: Calendar, width_s: float) -> None:
 @part
 def _enter(c: Calendar, e: int) -> None:
     now = c.state[NOW]
-    k = max(np.int64(min(c.event[e, 0] * c.scale[0], 4e18)), now)
+    k = max(int(min(c.event[e, 0] * c.scale[0], 4e18)), now)
     slot = min(k, now + BUCKETS - 1) & (BUCKETS - 1)
     c.following[e] = c.head[slot]
     c.head[slot] = e
@@ -104,7 +104,7 @@ def take(c: Calendar) -> int:
                 _late(c, e)
             else:
                 k = n
-                while k > 0 and c.event[c.taken[k - 1], 0] > time:
+                while k > 0 and c.event[c.taken[k - 1], 0] >= time:  # the list has the latest first
                     c.taken[k] = c.taken[k - 1]
                     k -= 1
                 c.taken[k] = e
@@ -119,7 +119,7 @@ def take(c: Calendar) -> int:
 @part
 def _late(c: Calendar, e: int) -> None:
     """Puts an event back whose bucket lies beyond the window."""
-    k = np.int64(min(c.event[e, 0] * c.scale[0], 4e18))
+    k = int(min(c.event[e, 0] * c.scale[0], 4e18))
     slot = min(max(k, c.state[NOW] + 1), c.state[NOW] + BUCKETS - 1) & (BUCKETS - 1)
     c.following[e] = c.head[slot]
     c.head[slot] = e

@@ -12,7 +12,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def part(function: F) -> F:
     """A function that is always inlined. It makes no arrays: references to its arguments are not counted."""
-    return cast(F, numba.njit(forceinline=True, _nrt=False, error_model="numpy")(function))
+    options: dict[str, Any] = {"forceinline": True, "_nrt": False, "error_model": "numpy"}
+    return cast(F, numba.njit(**options)(function))
 
 
 def whole(function: F) -> F:

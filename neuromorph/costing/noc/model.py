@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from neuromorph.activity.routes import Routes, routes_of
+from neuromorph.activity.spikes import spikes_of
 from neuromorph.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -125,15 +126,23 @@ def fabric_of(
     """The fabric of a placement.
 
     order, full: see the module; by default "interrupt" and "drop" where the machine has a real-time step, as SpiNNaker,
-    else "sweep" and "hold". Raises InputError for others, for negative times and a queue below 1.
+    else "sweep" and "hold". A torus cannot hold: packets would wait for each other in a circle. Raises InputError for
+    that, for other words, for negative times and a queue below 1.
     """
     real = machine.step_s is not None
     order = order if order is not None else ("interrupt" if real else "sweep")
-    full = full if full is not None else ("drop" if real else "hold")
+    wraps = placement.grid.wraps
+    full = full if full is not None else ("drop" if real or wraps else "hold")
     if order not in ORDERS:
         raise InputError(f"no order {order!r}", Place(key="order"), f"legal: {', '.join(ORDERS)}")
     if full not in FULL:
         raise InputError(f"full is {full!r}", Place(key="full"), f"legal: {', '.join(FULL)}")
+    if full == "hold" and wraps:
+        raise InputError(
+            f"queues that hold on a {placement.grid.topology}: packets wait for each other in a circle",
+            Place(key="full"),
+            'full="drop"',
+        )
     routes = routes_of(placement) if routes is None else routes
     plastic = routes.row_plastic.size > 0
     bridge = placement.grid.link_is_bridge
@@ -204,6 +213,6 @@ def repeated(raster: Raster) -> Raster:
     """The raster with an event of value n written n times, as that many packets."""
     if raster.value is None:
         return raster
-    count = np.maximum(np.rint(raster.value), 1).astype(np.int64)
+    count = spikes_of(raster.value).astype(np.int64)
     ends = np.concatenate(([0], np.cumsum(count)))
     return replace(raster, indptr=ends[raster.indptr], index=np.repeat(raster.index, count), value=None)

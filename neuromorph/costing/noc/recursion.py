@@ -2,7 +2,9 @@
 
 With a[n] the time packet n reaches a queue, start[n] = max(a[n], start[n - 1] + service) (Lindley 1952), for every
 link, port and core. A calendar brings the packets to the queues in the order of time, so the recursion is exact as long
-as no queue is full, up to the order of packets within one bucket of the calendar.
+as no queue is full, up to the order of packets that come at the same time. Where full queues hold what would
+send to them, nothing is held here, the queue just grows: the work of every link is right, the time it is kept waiting
+for the next one is missing (`crowded` counts the packets it would concern).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from neuromorph.costing.noc.compiled import part, whole
 from neuromorph.costing.noc.model import FabricArrays
 
 SWEEP, PARALLEL, INTERRUPT = 0, 1, 2
+EVENTS_PER_PACKET, FINEST = 5, 64
 DONE, SWEEPING, WAITING = 0, 1, 2
 
 DELIVERED, LATENCY, LATENCY_MAX, DISORDER, SHIFTS, SHIFT, SHIFT_MAX = range(7)
@@ -66,11 +69,11 @@ class Kept(NamedTuple):
 
 def state_of(ports: int, links: int, spikes: int) -> State:
     """Room for one step at a time."""
-    whole = [np.zeros(ports, np.int64) for _ in range(4)]
-    real = [np.zeros(ports) for _ in range(7)]
-    mode = np.zeros(ports, np.int64)
-    fired, link_free, carried = np.zeros(max(spikes, 1), np.int32), np.zeros(links), np.zeros(links, np.int64)
-    return State(fired, *whole, *real[:2], mode, *real[2:], link_free, carried)
+    whole = {name: np.zeros(ports, np.int64) for name in ("cursor", "end", "message", "position", "mode")}
+    timed = ("port_free", "fire_at", "core_free", "sweep_end", "eject_free", "owed", "latest")
+    real = {name: np.zeros(ports) for name in timed}
+    spikes_of_step, carried = np.zeros(max(spikes, 1), np.int32), np.zeros(links, np.int64)
+    return State(spikes=spikes_of_step, link_free=np.zeros(links), carried=carried, **whole, **real)
 
 
 @part
@@ -214,11 +217,12 @@ def _over(
     """A packet reaches the queue of a link; (a, b) are where it is after it."""
     start = max(time, s.link_free[link])
     room = f.queue * f.link_s[link]
-    if start - time > room and f.drop:
-        kept.lost[link] += 1
-        kept.row[LOST] += 1
-        return
-    if start - time + f.hop_s[link] > room and not f.drop:
+    if f.drop:
+        if start - time > room:
+            kept.lost[link] += 1
+            kept.row[LOST] += 1
+            return
+    elif start - time + f.hop_s[link] > room:
         kept.row[CROWDED] += 1
     s.link_free[link] = start + f.link_s[link]
     s.carried[link] += 1
@@ -231,7 +235,8 @@ def _to_core(
 ) -> None:
     """A packet reaches the port of its target core, which owes it `service` seconds. row: its synaptic row or -1."""
     start = max(time, s.eject_free[core])
-    if start - time > f.queue * f.eject_s:
+    room = f.queue * f.eject_s
+    if start - time > room:
         if f.drop:
             kept.lost[s.carried.size + core] += 1
             kept.row[LOST] += 1
@@ -311,10 +316,11 @@ def _copies(
         row, end = first_row(r, i, first), r.row_ptr[i + 1]
         for t in range(first, last):
             if row < end and r.row_target[row] == t:
-                _to_core(f, c, s, kept, r.target_core[t], row, service_of(f, r, row), time, hand)
+                at, service = row, service_of(f, r, row)
                 row += 1
             else:
-                _to_core(f, c, s, kept, r.target_core[t], -1, f.packet_s, time, hand)
+                at, service = -1, f.packet_s
+            _to_core(f, c, s, kept, r.target_core[t], at, service, time, hand)
     for k in range(r.child_ptr[node], r.child_ptr[node + 1]):
         below = r.child[k]
         _over(f, c, s, kept, r.node_link[below], time, hand, below, i)
@@ -333,12 +339,22 @@ def _single(
 
 
 @part
+def _width(f: FabricArrays, r: RouteArrays, s: State, bound: float) -> float:
+    """Length of a bucket: about as many buckets as events, but neither far finer nor far coarser than a hop."""
+    packets = 0
+    for k in range(s.end[s.end.size - 1]):
+        packets += packets_of(f, r, s.spikes[k])
+    even = bound / (EVENTS_PER_PACKET * packets + 1)
+    return max(min(f.grain_s, max(even, f.grain_s / FINEST)), bound / (1 << 16), 1e-15)
+
+
+@part
 def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, fired: np.ndarray, phase: int) -> None:
     """One step; kept.row tells how it went. c.state[FULL] is 1 where the calendar had too little room."""
     ports = s.cursor.size
     kept.row[:] = 0.0
     bound = begin(f, r, s, fired, phase)
-    restart(c, max(f.grain_s, bound / (1 << 16), 1e-15))
+    restart(c, _width(f, r, s, bound))
     for p in range(ports):
         if s.end[p] > s.cursor[p] or (f.order == INTERRUPT and f.work[phase, p] > 0):
             go_on(f, r, c, s, phase, p, f.fixed_s if p < ports - 1 else 0.0)
@@ -346,7 +362,7 @@ def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept,
     while n > 0 and c.state[FULL] == 0:
         for k in range(n):
             e = c.taken[k]
-            time, x, a, b = c.event[e, 0], c.event[e, 1], np.int64(c.event[e, 2]), np.int64(c.event[e, 3])
+            time, x, a, b = c.event[e, 0], c.event[e, 1], int(c.event[e, 2]), int(c.event[e, 3])
             release(c, e)
             if a >= 0:
                 if f.multicast:
@@ -379,7 +395,7 @@ def finish(f: FabricArrays, s: State, kept: Kept) -> None:
         if done > f.deadline_s:
             kept.missed[p] += 1
             row[MISSED] += 1
-    worst = np.int64(row[WORST_CORE])
+    worst = int(row[WORST_CORE])
     owed = s.owed[worst]
     if f.order == SWEEP:
         row[CORE_BUSY] = s.sweep_end[worst] + owed
