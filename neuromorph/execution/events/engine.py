@@ -170,6 +170,10 @@ def _modulator(engine: EventEngine, given: np.ndarray | None, rasters: Sequence[
     return factor
 
 
+def _single_spikes(raster: Raster) -> bool:
+    return raster.value is None or bool(np.isin(raster.value, (-1, 1)).all())
+
+
 class Job:
     """What all samples of a run share; `sample` runs one, in any thread."""
 
@@ -187,6 +191,8 @@ class Job:
             added_up = first.model == "linear" and not first.spiking and bool((first.parameters["a_mem"] == 1).all())
             least = engine.network.latency + stop.least
             self.rule[:] = stop.temperature, stop.threshold, least, 2 if added_up else 1
+        uneven = {i for i, r in zip(engine.network.inputs, rasters, strict=True) if not _single_spikes(r)}
+        self.graded = {p.target for p in engine.network.projections if p.source in uneven}
         self.pop = engine.tables.pop.copy()
         self.kept: list[np.ndarray] = []  # what the addresses point into
         for i, raster in zip(engine.network.inputs, rasters, strict=True):

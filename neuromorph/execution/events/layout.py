@@ -28,11 +28,13 @@ from __future__ import annotations
     EXT_INDEX,
     EXT_VALUE,
     EXT_ROWS,
+    EXT_FIRST,  # number of the sample that the rasters begin with
+    DRIVE,  # address of inputs computed beforehand, (samples, steps, size) float64
     RECORDED,
     FORMAT,
     KEEPS_INPUT,  # 0: a delayed reset to a value loses the input of its step
     POPULATION_COLUMNS,
-) = range(28)
+) = range(30)
 
 # models
 INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT = range(6)
