@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from neuromorph.execution.finetune import finetune
     from neuromorph.graph.compress import apply_steps as compress
     from neuromorph.graph.data import read_data
+    from neuromorph.graph.events import read_events
     from neuromorph.graph.importers import read_graph, save_graph
     from neuromorph.graph.importers.torch_import import from_torch
+    from neuromorph.graph.spiking.convert import convert
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.mapping.anywhere import place_on as place
     from neuromorph.pipeline import run
@@ -29,12 +31,14 @@ _HOMES = {
     "calibrate": "neuromorph.execution",
     "compare": "neuromorph.report",
     "compress": "neuromorph.graph.compress:apply_steps",
+    "convert": "neuromorph.graph.spiking.convert",
     "execute": "neuromorph.execution.anywhere:execute_on",
     "finetune": "neuromorph.execution.finetune",
     "from_torch": "neuromorph.graph.importers.torch_import",
     "load_architecture": "neuromorph.hardware.catalog",
     "place": "neuromorph.mapping.anywhere:place_on",
     "read_data": "neuromorph.graph.data",
+    "read_events": "neuromorph.graph.events",
     "read_graph": "neuromorph.graph.importers",
     "run": "neuromorph.pipeline",
     "save_graph": "neuromorph.graph.importers",
@@ -48,12 +52,14 @@ __all__ = [
     "calibrate",
     "compare",
     "compress",
+    "convert",
     "execute",
     "finetune",
     "from_torch",
     "load_architecture",
     "place",
     "read_data",
+    "read_events",
     "read_graph",
     "run",
     "save_graph",

@@ -47,6 +47,16 @@ def test_the_python_lines_of_the_readme_run(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists()
 
 
+def test_the_readmes_lines_on_spiking_networks_run(tmp_path: Path) -> None:
+    _, code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    accuracy, per_event, latency = map(float, python(code, tmp_path).split())
+    assert accuracy >= 0.8
+    assert 1e-13 < per_event < 1e-3
+    assert latency > 0
+    assert (tmp_path / "network.nir").exists()
+
+
 def test_the_wheel_brings_its_data(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="hatchling builds the wheel (extra dev)")
     build = f"from hatchling.build import build_wheel; build_wheel({str(tmp_path)!r})"
