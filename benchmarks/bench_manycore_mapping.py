@@ -135,7 +135,7 @@ def case(name: str) -> dict[str, Any]:
         "reach": reach,
         "better": "lower",
         "synapses": network.synapses,
-        "cores": int((placement.synapse_bits + placement.neuron_bits > 0).sum()),
+        "cores": placement.explain()["summary"]["cores"],
         "slices": len(placement.slices),
         "hops": dict(placement.costs),
         "router_entries": int(placement.routing.entries.max()),
