@@ -123,8 +123,8 @@ def _describe(network: SpikingNetwork) -> dict[str, Any]:
     projections = []
     for p in network.projections:
         digest = hashlib.sha256()
-        for column in (p.indptr.astype(np.int64), p.index.astype(np.int32), p.delay.astype(np.uint16)):
-            digest.update(np.ascontiguousarray(column).data)
+        for column, form in ((p.indptr, np.int64), (p.index, np.int32), (p.delay, np.uint16)):
+            digest.update(np.ascontiguousarray(column, form).data)
         projections.append([p.name, p.source, p.target, p.synapses, digest.hexdigest()])
     populations = [[p.name, p.size, p.model] for p in network.populations]
     return {"name": network.name, "populations": populations, "projections": projections}
