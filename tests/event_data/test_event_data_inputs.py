@@ -60,7 +60,7 @@ def test_events_take_step_and_shape_from_the_graph(tmp_path: Path) -> None:
     flat, _ = read_inputs(path, neurons(9, 2 * 34 * 34), steps=9)
     assert isinstance(flat, Raster)
     assert np.array_equal(flat.dense().reshape(1, 9, 2, 34, 34), expected.dense()[:, :9])
-    with pytest.raises(InputError, match="the neurons of net compute in steps of 0.002 s"):
+    with pytest.raises(InputError, match=r"the neurons of net compute in steps of 0\.002 s"):
         read_inputs(path, neurons(9, 2, 34, 34), dt="1 ms")
     with pytest.raises(InputError, match=r"net takes \(5,\)"):
         read_inputs(path, neurons(9, 5))
