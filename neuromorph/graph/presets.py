@@ -2,8 +2,8 @@
 
 One file means different things on different platforms, since NIR names no time step, no integration scheme, no variant
 of the reset, and no unit of time. Each dialect states these, and how its `docs` were checked: "executed" (the
-framework's own simulation and ours were compared step for step, by the tests in tests/oracles or with a published
-trace), "read" (in the framework's source), "assumed".
+framework's own simulation and ours gave the same spikes step for step, in tests/oracles or against a published trace:
+docs/nir-platforms.md), "read" (in the framework's source), "assumed".
 
 Versions: snntorch 1.0.0, norse 1.1.0, spikingjelly 2.0.0, sinabs 2.0.3, spyx 1.0.0, rockpool 3.1.0, nengo 4.1.0.
 """
@@ -118,7 +118,7 @@ _ALL = (
         "(norm_input, its default), subtracting reset, as many spikes in a step as thresholds fit into the membrane. "
         "IF adds its input once a step. Not in the file: norm_input=False (give integration: impulse and scale the "
         "weights by tau), tau_syn, min_v_mem (give v_min).",
-        "read",
+        "executed",
         times="steps",
         unit_gains=("integrator",),
         semantics={**_SINABS, "integration": "exponential"},
@@ -164,15 +164,15 @@ _ALL = (
     ),
     Dialect(
         "lava",
-        "Any file as Lava's LIF process runs it on a CPU in floats: forward Euler, hard reset, all one step late, "
-        "since a process hands its spikes on in the step after.",
+        "Any file as Lava's LIF process runs it on a CPU in floats: forward Euler, hard reset. In the published trace "
+        "membranes and spikes are one step late; here the spikes are.",
         "executed",
         semantics={**_EULER, "output_shift": 1},
     ),
     Dialect(
         "spinnaker2",
-        "Any file as py-spinnaker2's LIF runs it: forward Euler, hard reset. Weights are 8 bits there, so membranes "
-        "differ in the fourth digit; the arithmetic itself is the many-core machine's.",
+        "Any file as py-spinnaker2's LIF runs it: forward Euler, hard reset. The published trace has its weight at "
+        "0.9998 of its value, so membranes differ in the fourth digit; number formats are the machine's, not this.",
         "executed",
         semantics=_EULER,
     ),

@@ -53,7 +53,9 @@ PLATFORMS: dict[str, tuple[str, str, float | None, float, float, int, float]] = 
     "rockpool": ("lif_rockpool", "rockpool", None, 1, 1, 0, 1e-6),
     "spyx": ("lif_norse", "spyx", 1.0, 0.04, 1, 0, 1e-6),  # dt / tau is in its weights
     "lava_cpu_float": ("lif_norse", "lava", None, 1, 1, 1, 1e-6),
-    "spinnaker2": ("lif_norse", "spinnaker2", None, 1, 0.04, 0, 2.1e-5),  # its weight is rounded
+    "spinnaker2": ("lif_norse", "spinnaker2", None, 1, 0.04, 0, 2.1e-5),  # its weight is 0.9998
+    "lava_cpu_fixed": ("lif_norse", "lava", None, 1, 1 / 16000, 1, 9e-4),  # whole numbers, 16000 for 1
+    "lava_loihi_fixed": ("lif_norse", "lava", None, 1, 1 / 16000, 1, 8.1e-3),
 }
 
 

@@ -112,6 +112,28 @@ def test_feed_forward_networks(tmp_path: Path, kind: str) -> None:
     agree(ours, theirs, membranes["n3"], membrane)
 
 
+def test_a_file_of_its_whole_exporter(tmp_path: Path) -> None:
+    def single(n: int) -> Any:  # the exporter traces in 32 bits
+        p = boxed((n,), np.random.default_rng(n))
+        return box.LIFBoxParameters(*(v.float() for v in (p.tau_mem_inv, p.v_leak, p.v_th, p.v_reset)))
+
+    rng = np.random.default_rng(6)
+    net = norse.SequentialState(
+        dense(rng, 20, 12).float(), norse.LIFBoxCell(single(20)), dense(rng, 8, 20).float(), norse.LIFBoxCell(single(8))
+    )
+    net[0].weight.data, net[2].weight.data = 3 * net[0].weight.data, 5 * net[2].weight.data
+    nir.write(tmp_path / "net.nir", norse.to_nir(net, torch.ones(12)))
+    x = spikes((SAMPLES, STEPS, 12))
+    state, theirs = None, []
+    with torch.no_grad():
+        for t in range(STEPS):
+            z, state = net(torch.as_tensor(x[:, t]).float(), state)
+            theirs.append(z.numpy().copy())
+    ours, _ = simulate(read(tmp_path / "net.nir", preset="norse", steps=STEPS), x)
+    assert np.stack(theirs, 1).sum() > 20
+    np.testing.assert_array_equal(ours, np.stack(theirs, 1))
+
+
 def test_the_same_file_without_the_preset_is_doubted(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     layers = [dense(rng, 8, 12), norse.LIFBoxCell(boxed((8,), rng))]
