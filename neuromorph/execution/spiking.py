@@ -11,7 +11,7 @@ import numpy as np
 
 from neuromorph.devices.manycore import read_machine
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine, EventRun, StopRule
+from neuromorph.execution.events import EventEngine, EventRun, StopRule, rates, silenced
 from neuromorph.execution.result import Execution, LayerQuality
 from neuromorph.graph.decode import decode_of, decoded
 from neuromorph.graph.events import Raster
@@ -26,9 +26,6 @@ EFFECTS = ("arithmetic", "skipping")
 
 COMPARED = 64
 """Samples that the signal-to-noise ratio of populations is taken on."""
-
-ALWAYS = 0.95
-"""A neuron that fires in more steps than this fraction is called saturated."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +92,10 @@ def execute_events(
     float_accuracy = None if truth is None else float((y_exact.argmax(-1) == truth).mean())
     power = float(np.square(y_exact, dtype=np.float64).sum())
     error = np.array([np.sqrt(np.square(y - y_exact, dtype=np.float64).sum() / max(power, 1e-300))])
-    rates = np.bincount(found.spikes.index, weights=found.spikes.value, minlength=network.neurons) / max(len(raster), 1)
     return SpikingExecution(
         (0,), len(raster), seed, 0.0, dropped, accuracy, float_accuracy, error,
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
-        tuple(_notes(network, found, rates)), found.spikes, found.steps_used, rates,
+        tuple(_notes(found, exact)), found.spikes, found.steps_used, rates(found).per_sample,
         _differences(network, found.spikes, exact.spikes), dict(found.counters),
     )  # fmt: skip
 
@@ -127,9 +123,7 @@ def as_raster(inputs: np.ndarray | Raster, network: SpikingNetwork) -> Raster:
 def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8, seed: int = 0) -> np.ndarray:
     """Spikes per neuron and sample on the first samples, in float, for the mapper: (neurons,)."""
     some = inputs.part(0, samples)
-    spikes = EventEngine(network).run(some, seed=seed).spikes
-    found: np.ndarray = np.bincount(spikes.index, weights=spikes.value, minlength=network.neurons) / max(len(some), 1)
-    return found
+    return rates(EventEngine(network).run(some, seed=seed)).per_sample
 
 
 def _half(
@@ -225,16 +219,11 @@ def _counts(network: SpikingNetwork, spikes: Raster) -> np.ndarray:
     return found
 
 
-def _notes(network: SpikingNetwork, run: EventRun, rates: np.ndarray) -> list[str]:
-    notes = []
-    steps = run.spikes.steps
-    for i, p in enumerate(network.populations):
-        mine = rates[network.first[i] : network.first[i + 1]]
-        if not p.spiking or not mine.size:
-            continue
-        if not mine.any():
-            what = "no event reaches it" if p.model == "input" else "no neuron of it ever fires"
-            notes.append(f"population {p.name} is silent: {what} in these data")
-        elif p.model != "input" and (saturated := float((mine > ALWAYS * steps).mean())) > 0.1:
-            notes.append(f"{saturated:.0%} of population {p.name} fire in nearly every step")
+def _notes(found: EventRun, exact: EventRun) -> list[str]:
+    """What a reader should know before trusting the answers: silence, restlessness, number ranges that end too soon."""
+    notes = [*rates(found).notes, *silenced(exact, found)]
+    for population, times in zip(found.network.populations, found.counters["saturated"].tolist(), strict=True):
+        if times:
+            each = times / max(found.spikes.samples, 1)
+            notes.append(f"{population.name}: {each:.4g} inputs a sample meet the end of their number range")
     return notes

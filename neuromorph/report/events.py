@@ -147,8 +147,8 @@ def _layers(
     quality = {} if execution is None else {q.node: q.snr_db for q in execution.layers}
     network, slices = placement.network, placement.slices
     synapses = np.zeros(len(network.populations), np.int64)
-    for p in network.projections:
-        synapses[p.target] += p.synapses
+    for projection in network.projections:
+        synapses[projection.target] += projection.synapses
     rows = []
     for i, p in enumerate(network.populations):
         mine = slices.core[slices.population == i]
@@ -243,10 +243,11 @@ def _populations(placement: CorePlacement, traffic: Traffic, execution: SpikingE
         ])  # fmt: skip
     columns = [
         ("population", "population", None), ("neurons", "neurons", "1"), ("spikes", "spikes", "1"),
-        ("rate", "spikes per neuron and step", "1"), ("events", "synaptic events", "1"), ("packets", "packets", "1"),
-        ("hops", "packet hops", "1"), ("misses", "deliveries without a synapse", "1"),
+        ("rate", "per neuron and step", "1"), ("events", "synaptic events", "1"), ("packets", "packets", "1"),
+        ("hops", "hops", "1"), ("misses", "misses", "1"),
     ]  # fmt: skip
     note = f"Means per sample of {traffic.steps} steps" + ("; assumed rates." if traffic.assumed else ".")
+    note += " Hops: packets times links; misses: packets that reach a core which has no synapse for them."
     return section("activity", "Spikes and packets", columns, rows, note)
 
 
@@ -279,7 +280,7 @@ def _differences(execution: SpikingExecution | None) -> Mapping[str, Any] | None
     ]
     columns = [
         ("population", "population", None), ("float", "spikes in float", "1"), ("here", "spikes here", "1"),
-        ("sample", "first differing sample", "1"), ("step", "step", "1"), ("neuron", "neuron", "1"),
+        ("sample", "first at sample", "1"), ("step", "step", "1"), ("neuron", "neuron", "1"),
     ]  # fmt: skip
     note = "Spikes per sample in float64 and in this chip's arithmetic, and the first spike where they part."
     return section("differences", "Float against hardware", columns, rows, note)

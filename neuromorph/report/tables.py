@@ -226,7 +226,7 @@ def section(found: Mapping[str, Any]) -> Table:
     def cell(value: Any, unit: str | None) -> Cell:
         if unit is None:
             return text(NOT_APPLICABLE if value is None else value)
-        return number(value, percent if unit == "%" else _unit(unit))
+        return number(value, percent if unit == "%" else _unit(unit), NOT_APPLICABLE)
 
     columns = tuple(Column(c["key"], c["label"], c["unit"] is not None) for c in found["columns"])
     units = [c["unit"] for c in found["columns"]]

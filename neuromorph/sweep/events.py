@@ -71,7 +71,12 @@ class EventState:
 class EventEvaluator(HardwareEvaluator):
     """Evaluates points as `neuromorph.run` does on many-core chips. inputs may be a Raster."""
 
-    preload = ("neuromorph.execution.spiking", "neuromorph.costing.noc", "neuromorph.activity.manycore")
+    preload = (
+        "neuromorph.execution.spiking",
+        "neuromorph.costing.noc",
+        "neuromorph.activity.manycore",
+        "neuromorph.graph.spiking.lower",
+    )
 
     def run(self, point: Point) -> EventState:  # type: ignore[override]
         """Place and execute; without data, nothing."""
@@ -97,7 +102,7 @@ class EventEvaluator(HardwareEvaluator):
 
         s = self.setup(point)
         placement = self._cores(s)
-        traffic, schedule = self._timed(s, placement, state)  # type: ignore[arg-type, assignment]
+        traffic, schedule = self._timed(s, placement, state)
         architecture = placement.architecture
         activity = gather_network(placement, traffic, schedule.latency_s, state.skipped, state.steps_used)
         single = price(activity, architecture, schedule.latency_s)
