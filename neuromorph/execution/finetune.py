@@ -23,6 +23,7 @@ from neuromorph.devices.kind import Draw, Layout, device_kind
 from neuromorph.errors import InputError
 from neuromorph.execution.calibration import CHUNK, Calibration, calibrate
 from neuromorph.execution.engine import check_data
+from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
 
@@ -72,6 +73,7 @@ def finetune(
         raise InputError("epochs, batch and redraw must be at least 1 and the learning rate above 0")
     torch.manual_seed(seed)
     module = GraphModule(placement.graph).to(torch_device)
+    decode = decode_of(placement.graph) if over_time(placement.graph) else None
     order = np.random.default_rng(seed)
     steps_per_epoch = -(-len(inputs) // batch)
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
@@ -88,6 +90,8 @@ def finetune(
             if step % redraw == 0:
                 target.draw(step // redraw)
             logits = module(x[None], hosts=target.hosts(step * batch))[0]
+            if decode is not None:
+                logits = decoded(logits, decode)
             loss = functional.cross_entropy(logits, truth)
             optimizer.zero_grad()
             loss.backward()

@@ -13,6 +13,7 @@ from neuromorph.activity import gather, hosted
 from neuromorph.costing.schedule import pipeline_of
 from neuromorph.devices.kind import Draw, device_kind
 from neuromorph.execution import calibrate, execute
+from neuromorph.execution.finetune import finetune
 from neuromorph.graph.evaluate import Evaluator, evaluate
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.convolution import Conv2d
@@ -216,3 +217,18 @@ def test_what_is_fed_back_travels() -> None:
     bits = device_kind("crossbar").resources(arch.chip["tile"]["core"]).signal_bits
     back = np.isin(flows.source, list(tiles["back"])) & np.isin(flows.target, list(tiles["in"])) & ~flows.partial
     assert flows.bits[back].sum() == pytest.approx(STEPS * size * bits)
+
+
+def test_training_against_the_hardware_reaches_through_time() -> None:
+    graph = recurrent()
+    x = data(graph, 24)
+    truth = evaluate(graph, x)
+    assert isinstance(truth, torch.Tensor)
+    labels = truth.sum(-2).argsort(-1)[:, 1].numpy()  # the second best class: there is something to learn
+    tuned, tuning = finetune(
+        place(graph, architecture("hermes-like")), x, labels, epochs=4, batch=8, learning_rate=0.02
+    )
+    assert tuning.losses[-1] < 0.7 * tuning.losses[0]
+    assert tuned["n"] == graph["n"]
+    assert tuned["back"].operator != graph["back"].operator
+    np.testing.assert_array_equal(tuned["out"].operator.delay, graph["out"].operator.delay)
