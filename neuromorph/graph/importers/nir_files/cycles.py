@@ -58,7 +58,8 @@ def cut_cycles(
     cuts: Iterable[Edge] | None = None,
 ) -> Structure:
     """The structure with feedback edges apart. Stops where a cycle has neither neuron nor delay."""
-    inner = [n for n in nodes if n not in inputs and n not in outputs and any(n in e for e in edges)]
+    touched = {name for edge in edges for name in edge}
+    inner = [n for n in nodes if n in touched and n not in inputs and n not in outputs]
     rank = distances(inputs, edges)
     feedback: list[Edge] = []
     if cuts is not None:
