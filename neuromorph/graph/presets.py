@@ -66,8 +66,8 @@ _ALL = (
         "snntorch",
         "Files that snntorch writes, as its Leaky, Synaptic, RLeaky and RSynaptic run by default. dt is always 1e-4 s "
         "and forward Euler is exact. The reset mode is not in the file: the default subtracts the threshold one step "
-        "late, after the decay. Give reset: value for reset_mechanism='zero' (and input_at_reset: false for Synaptic), "
-        "reset: none for 'none', and reset: subtract_guarded, delayed_reset: false for reset_delay=False.",
+        "late, after the decay. Give reset: value for reset_mechanism='zero' (and input_at_reset: false for Synaptic "
+        "and RLeaky), reset: none for 'none', and reset: subtract_guarded, delayed_reset: false for reset_delay=False.",
         "executed",
         dt_s=1e-4,
         semantics={**_EULER, "reset": "subtract", "delayed_reset": True},
