@@ -226,6 +226,11 @@ def test_cochlea_files(tmp_path: Path) -> None:
         x[i, np.floor(t.astype(float) / 0.01).astype(int), u] = 1
     assert np.array_equal(raster.dense(), x)
     assert np.array_equal(read_events(path, dt="10 ms", steps=100, limit=2)[0].dense(), x[:2])
+    fifths, _ = read_events(path, dt="10 ms", steps=100, downsample=5, count=True)
+    assert fifths.shape == (140,)
+    for i, (t, u) in enumerate(samples):
+        assert fifths.part(i, i + 1).dense().sum() == len(t)
+        assert np.array_equal(np.unique(fifths.part(i, i + 1).index), np.unique(u // 5))
 
 
 def raster_of(seed: int, valued: bool = False, dt_s: float | None = 1e-3) -> Raster:

@@ -36,8 +36,9 @@ def read_events(
     dt: length of a step in seconds or as text ("1 ms"); may be left out where the file is binned already, and must
     agree then. steps: as many as the latest event needs where None. shape: of the elements, (polarities, height, width)
     for cameras; None takes the file's word. limit: samples at most (of a folder in turn from every class). count:
-    events of one element in a step are counted, else they are one. downsample, merge: camera pixels joined, polarities
-    joined. node: which recording, where NIR data has several. Raises InputError with every fault and its place.
+    events of one element in a step are counted, else they are one. downsample, merge: pixels (units of a cochlea)
+    joined, polarities joined. node: which recording, where NIR data has several.
+    Raises InputError with every fault and its place.
     """
     path = Path(path)
     dt_s = _seconds(dt)

@@ -22,7 +22,8 @@ MAX_BYTES = 4 * 2**30
 class Wanted:
     """What a reader is asked for. shape: of the elements, None to take the file's word. limit: samples at most.
 
-    downsample, merge: as in `binning.camera`. node: which recording of a file that holds several.
+    downsample, merge: as in `binning.camera`; units of a cochlea are joined by downsample as pixels are. node: which
+    recording of a file that holds several.
     """
 
     shape: tuple[int, ...] | None = None

@@ -34,8 +34,8 @@ def read(path: Path, wanted: Wanted) -> tuple[Events | Raster, _Labels]:
     try:
         with h5py.File(path, "r") as file:
             _check_links(file, str(path))
-            wanted.plain("no camera's addresses", Place(str(path)))
             if _text(file.attrs.get("__type__")) == "NIRGraphData":
+                wanted.plain("NIR data", Place(str(path)))
                 return _nir(file, str(path), wanted)
             if isinstance(file.get("spikes"), h5py.Group):
                 return _shd(file, str(path), wanted)
@@ -114,8 +114,10 @@ def _shd(file: Any, name: str, wanted: Wanted) -> tuple[Events, _Labels]:
     if problems:
         raise InputError(problems[:10])
     element = np.concatenate(rows_u)
-    largest = int(element.max(initial=-1))
-    shape = wanted.shape if wanted.shape is not None else (max(COCHLEA, largest + 1),)
+    units = max(COCHLEA, int(element.max(initial=-1)) + 1)
+    if wanted.downsample > 1:
+        element, units = element // wanted.downsample, -(-units // wanted.downsample)
+    shape = wanted.shape if wanted.shape is not None else (units,)
     _check_elements(element, shape, Place(name, key="spikes/units"))
     offset = np.concatenate(([0], np.cumsum([len(t) for t in rows_t]))).astype(np.int64)
     labels = _labels(_dataset(file, "labels", name), samples, name) if "labels" in file else None
