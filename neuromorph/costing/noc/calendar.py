@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuromorph.costing.noc.compiled import part, whole
+from neuromorph.costing.noc.compiled import part
 
 BUCKETS = 1 << 13
 FREE, HELD, NOW, FULL = 0, 1, 2, 3
@@ -32,30 +32,33 @@ class Calendar(NamedTuple):
 
 def calendar(events: int) -> Calendar:
     """An empty calendar with room for `events`."""
+    following = np.arange(1, events + 1, dtype=np.int32)
+    following[-1] = -1
     return Calendar(
         np.zeros((events, 4)),
-        np.empty(events, np.int32),
-        np.empty(BUCKETS, np.int32),
+        following,
+        np.full(BUCKETS, -1, np.int32),
         np.empty(events, np.int32),
         np.zeros(4, np.int64),
         np.ones(1),
     )
 
 
-@whole
-def clear(c: Calendar, width_s: float) -> None:
-    """Empties it and sets the length of a bucket."""
-    c.head[:] = -1
+@part
+def empty(c: Calendar) -> None:
+    """Takes out all events, wherever they are."""
+    for k in range(c.head.size):
+        c.head[k] = -1
     for e in range(c.following.size):
         c.following[e] = e + 1
     c.following[c.following.size - 1] = -1
-    c.state[:] = 0
-    c.scale[0] = 1.0 / width_s
+    for k in range(c.state.size):
+        c.state[k] = 0
 
 
 @part
 def restart(c: Calendar, width_s: float) -> None:
-    """As `clear` for a calendar that has run empty: no need to touch all events."""
+    """Sets an empty calendar to time 0, with buckets of this length."""
     c.state[NOW] = 0
     c.scale[0] = 1.0 / width_s
 

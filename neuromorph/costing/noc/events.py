@@ -43,14 +43,15 @@ class _Queue:
         self.waiting: deque[tuple[_Packet, int, float]] = deque()
         self.places = step.fabric.arrays.queue
         self.busy = False
-        self.freed = self.came = None
+        self.until = 0.0
+        self.came: Any = None
         self.carried = 0
-        self.blocked: _Queue | None = None
         self.env.process(self.run())
 
     def enter(self, packet: _Packet, row: int, service_s: float) -> None:
         """A packet arrives; row and service_s matter at a core's port only."""
-        if self.step.fabric.arrays.drop and self.busy and len(self.waiting) >= self.step.fabric.arrays.queue:
+        about_to_start = self.env.now >= self.until and self.waiting
+        if self.step.fabric.arrays.drop and len(self.waiting) - bool(about_to_start) >= self.step.fabric.arrays.queue:
             self.step.lost(self.number)
             return
         self.waiting.append((packet, row, service_s))
@@ -74,6 +75,7 @@ class _Queue:
             self.places += 1
             self.step.wake(self)
             self.carried += 1
+            self.until = self.env.now + self.service_s
             if link:
                 self.env.process(self.step.deliver(onward, self.latency_s))
             else:
@@ -148,7 +150,7 @@ class _Step:
 
     def reserve(self, onward: list[tuple[_Queue, _Packet, int, float]], key: object) -> Process:
         """Waits until every next queue has a place, then takes one in each."""
-        if self.fabric.arrays.drop:
+        if not self.fabric.arrays.hold:
             return
         first = True
         while full := next((queue for queue, *_ in onward if queue.places < 1), None):

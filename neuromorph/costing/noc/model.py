@@ -15,7 +15,7 @@ the sweep is done; "parallel", own circuits for both. The step ends when no core
 
 A queue that has `queue` packets in it or on the way to it is full (`full`): "hold", whatever would send to it waits
 with everything behind it; a port that waits keeps the sweep from handing over its next packet. "drop", a packet that
-finds `queue` others waiting is lost with the copies it would have had.
+finds `queue` others waiting is lost with the copies it would have had; "grow", the queue takes it all the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from neuromorph.mapping.manycore.placement import CorePlacement
 
 ORDERS = ("sweep", "parallel", "interrupt")
-FULL = ("hold", "drop")
+FULL = ("hold", "drop", "grow")
 
 
 class FabricArrays(NamedTuple):
@@ -66,6 +66,7 @@ class FabricArrays(NamedTuple):
     queue: int
     multicast: bool
     drop: bool
+    hold: bool
     order: int
     deadline_s: float
     grain_s: float
@@ -126,13 +127,14 @@ def fabric_of(
     """The fabric of a placement.
 
     order, full: see the module; by default "interrupt" and "drop" where the machine has a real-time step, as SpiNNaker,
-    else "sweep" and "hold". A torus cannot hold: packets would wait for each other in a circle. Raises InputError for
-    that, for other words, for negative times and a queue below 1.
+    else "sweep" and "hold". A torus without real-time step has "grow": where routes wrap around, packets that are held
+    would wait for each other in a circle. Raises InputError for "hold" there, for other words, for negative times and a
+    queue below 1.
     """
     real = machine.step_s is not None
     order = order if order is not None else ("interrupt" if real else "sweep")
     wraps = placement.grid.wraps
-    full = full if full is not None else ("drop" if real or wraps else "hold")
+    full = full if full is not None else ("drop" if real else "grow" if wraps else "hold")
     if order not in ORDERS:
         raise InputError(f"no order {order!r}", Place(key="order"), f"legal: {', '.join(ORDERS)}")
     if full not in FULL:
@@ -141,7 +143,7 @@ def fabric_of(
         raise InputError(
             f"queues that hold on a {placement.grid.topology}: packets wait for each other in a circle",
             Place(key="full"),
-            'full="drop"',
+            'full="drop" or "grow"',
         )
     routes = routes_of(placement) if routes is None else routes
     plastic = routes.row_plastic.size > 0
@@ -164,7 +166,7 @@ def fabric_of(
         port, first, np.where(bridge, known["bridge_link_s"], known["link_s"]),
         np.where(bridge, known["bridge_hop_s"], known["hop_s"]), base, each, work, occupied, known["step_s"],
         known["neuron_s"], known["spike_s"], known["packet_s"], known["synapse_s"], known["plastic_s"],
-        known["inject_s"], known["eject_s"], machine.network.queue, routes.multicast, full == "drop",
+        known["inject_s"], known["eject_s"], machine.network.queue, routes.multicast, full == "drop", full == "hold",
         ORDERS.index(order), deadline, _grain(known),
     )  # fmt: skip
     return Fabric(placement, routes, arrays, phases, order, full, known["barrier_s"], machine.step_s, tuple(unmodelled))

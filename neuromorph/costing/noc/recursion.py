@@ -2,9 +2,8 @@
 
 With a[n] the time packet n reaches a queue, start[n] = max(a[n], start[n - 1] + service) (Lindley 1952), for every
 link, port and core. A calendar brings the packets to the queues in the order of time, so the recursion is exact as long
-as no queue is full, up to the order of packets that come at the same time. Where full queues hold what would
-send to them, nothing is held here, the queue just grows: the work of every link is right, the time it is kept waiting
-for the next one is missing (`crowded` counts the packets it would concern).
+as no queue is full, up to the order of packets that come at the same time. Steps that meet a full queue
+which holds what sends to it are left to `holding`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 from neuromorph.activity.routes import RouteArrays
 from neuromorph.costing.noc.calendar import FULL, Calendar, push, release, restart, take
-from neuromorph.costing.noc.compiled import part, whole
+from neuromorph.costing.noc.compiled import part
 from neuromorph.costing.noc.model import FabricArrays
 
 SWEEP, PARALLEL, INTERRUPT = 0, 1, 2
@@ -167,7 +166,7 @@ def go_on(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, phase: int, p:
 
 
 @part
-def _next_packet(f: FabricArrays, r: RouteArrays, s: State, p: int) -> bool:
+def next_packet(f: FabricArrays, r: RouteArrays, s: State, p: int) -> bool:
     """Moves to the next packet of the spike of port p; False, and to its next spike, where there is none."""
     s.message[p] += 1
     if not f.multicast and s.message[p] < r.row_ptr[s.spikes[s.cursor[p]] + 1]:
@@ -180,7 +179,7 @@ def _next_packet(f: FabricArrays, r: RouteArrays, s: State, p: int) -> bool:
 def _sent(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, phase: int, p: int, time: float, hand: float) -> None:
     """The port is done with a packet: the next one (orders other than "interrupt")."""
     s.port_free[p] = time
-    if _next_packet(f, r, s, p):
+    if next_packet(f, r, s, p):
         push(c, time + f.inject_s, time, -1 - p, s.message[p])
     else:
         go_on(f, r, c, s, phase, p, hand)
@@ -203,7 +202,7 @@ def _fire(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, phase: int, p:
         i = s.spikes[s.cursor[p]]
         s.port_free[p] = time + f.inject_s
         push(c, s.port_free[p], time, -1 - p, i if f.multicast else s.message[p])
-        if _next_packet(f, r, s, p):
+        if next_packet(f, r, s, p):
             s.mode[p], s.fire_at[p] = WAITING, s.port_free[p]
             push(c, s.fire_at[p], 0.0, again, 0)
         else:
@@ -339,7 +338,7 @@ def _single(
 
 
 @part
-def _width(f: FabricArrays, r: RouteArrays, s: State, bound: float) -> float:
+def width_of(f: FabricArrays, r: RouteArrays, s: State, bound: float) -> float:
     """Length of a bucket: about as many buckets as events, but neither far finer nor far coarser than a hop."""
     packets = 0
     for k in range(s.end[s.end.size - 1]):
@@ -350,16 +349,19 @@ def _width(f: FabricArrays, r: RouteArrays, s: State, bound: float) -> float:
 
 @part
 def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, fired: np.ndarray, phase: int) -> None:
-    """One step; kept.row tells how it went. c.state[FULL] is 1 where the calendar had too little room."""
+    """One step; kept.row tells how it went. c.state[FULL] is 1 where the calendar had too little room.
+
+    Where full queues hold, it ends at the first packet that finds one (row[CROWDED])."""
     ports = s.cursor.size
-    kept.row[:] = 0.0
+    for k in range(kept.row.size):
+        kept.row[k] = 0.0
     bound = begin(f, r, s, fired, phase)
-    restart(c, _width(f, r, s, bound))
+    restart(c, width_of(f, r, s, bound))
     for p in range(ports):
         if s.end[p] > s.cursor[p] or (f.order == INTERRUPT and f.work[phase, p] > 0):
             go_on(f, r, c, s, phase, p, f.fixed_s if p < ports - 1 else 0.0)
     n = take(c)
-    while n > 0 and c.state[FULL] == 0:
+    while n > 0 and c.state[FULL] == 0 and not (f.hold and kept.row[CROWDED] > 0):
         for k in range(n):
             e = c.taken[k]
             time, x, a, b = c.event[e, 0], c.event[e, 1], int(c.event[e, 2]), int(c.event[e, 3])
@@ -407,33 +409,3 @@ def finish(f: FabricArrays, s: State, kept: Kept) -> None:
         busy = s.carried[link] * f.link_s[link]
         if busy > row[LINK_BUSY]:
             row[LINK_BUSY], row[WORST_LINK] = busy, link
-
-
-@whole
-def run_rows(
-    f: FabricArrays,
-    r: RouteArrays,
-    c: Calendar,
-    s: State,
-    kept: Kept,
-    indptr: np.ndarray,
-    index: np.ndarray,
-    steps: int,
-    phases: np.ndarray,
-    first: int,
-    last: int,
-    rows: np.ndarray,
-    ends: np.ndarray,
-) -> int:
-    """Rows first..last of a raster. ends: (some first rows, ports), when each core was done. Returns the row
-    for which the calendar was too small, or `last`."""
-    for row in range(first, last):
-        run_step(f, r, c, s, kept, index[indptr[row] : indptr[row + 1]], phases[row % steps])
-        if c.state[FULL]:
-            return row
-        for k in range(kept.row.size):
-            rows[row, k] = kept.row[k]
-        if row < ends.shape[0]:
-            for p in range(s.cursor.size):
-                ends[row, p] = max(s.sweep_end[p], s.core_free[p])
-    return last

@@ -180,13 +180,8 @@ def _notes(times: StepTimes) -> Iterator[str]:
         )
     if lost := int(times.lost.sum()):
         yield f"{lost} packet copies find a full queue of {fabric.arrays.queue} and would be dropped"
-    if (crowded := int(times.crowded.sum())) and times.engine == "recursion":
-        yield (
-            f"up to {crowded} packets find a full queue of {fabric.arrays.queue}: what would send to it is held on "
-            "the chip, not here, so that steps may take longer"
-        )
-    if fabric.full == "drop" and fabric.step_s is None:
-        yield "routes that wrap around cannot hold packets back: full queues drop them"
+    if (crowded := int(times.crowded.sum())) and fabric.full == "grow":
+        yield f"{crowded} packets find a full queue of {fabric.arrays.queue}; what the chip does then is not modelled"
 
 
 def _table(times: StepTimes) -> Iterator[list[str]]:

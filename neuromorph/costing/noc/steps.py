@@ -10,19 +10,22 @@ from functools import cached_property
 import numpy as np
 
 from neuromorph.costing.noc import recursion
-from neuromorph.costing.noc.calendar import calendar, clear
+from neuromorph.costing.noc.calendar import calendar
+from neuromorph.costing.noc.holding import queues_of
 from neuromorph.costing.noc.model import Fabric, repeated
-from neuromorph.costing.noc.recursion import Kept, run_rows, state_of
+from neuromorph.costing.noc.recursion import Kept, state_of
+from neuromorph.costing.noc.rows import run_rows
 from neuromorph.errors import InputError, Place
 from neuromorph.graph.events.raster import Raster
 
 COLUMNS, FIGURES = recursion.MISSED + 1, recursion.SHIFT_MAX + 1
-CHUNKS = 16
-"""Parts of a run that are computed side by side; fixed, so that sums do not depend on the number of threads."""
+CHUNKS, EVENTS = 16, 1 << 14
+"""Parts of a run that are computed side by side; fixed, so that sums do not depend on the number of threads;
+and events that a calendar has room for at first."""
 BOUNDS = ("core", "link", "barrier")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Delays:
     """What the network does to spikes, over all packets that reached a core.
 
@@ -45,8 +48,8 @@ class StepTimes:
 
     makespan_s: from the start of a step until the last core is done, without the barrier. worst_core, core_busy_s: the
     core that was last and how long it worked; worst_link, link_busy_s: the link with the most work. crowded: packets
-    that met a full queue where the recursion does not hold them; lost: packets dropped at full queues; late: packets
-    served after the deadline (dropped); missed: cores that missed it.
+    that met a full queue, which grew ("grow") or held them up ("hold"); lost: packets dropped at full queues; late:
+    packets served after the deadline (dropped); missed: cores that missed it.
     Over the run: late_of, missed_of (cores,), packets and steps; lost_at (links + cores,), before each link, core.
     ends_s: (rows, cores), when each core was done, of the first rows (sample x steps + step).
     """
@@ -200,16 +203,17 @@ def _chunk(
     done: np.ndarray,
 ) -> Kept:
     """Rows first..last; begins again with a larger calendar where it was too small."""
-    events, most = 1 << 14, int(np.diff(raster.indptr[first : last + 1]).max(initial=1))
+    events, most = EVENTS, int(np.diff(raster.indptr[first : last + 1]).max(initial=1))
     while True:
         kept, queue = kept_of(fabric, intervals), calendar(events)
         state = state_of(fabric.ports, fabric.routes.links, most)
-        clear(queue, 1.0)
+        trial = kept_of(fabric, False)
+        waiting = queues_of(fabric.ports, fabric.routes.links, events if fabric.full == "hold" else 1)
         unit = raster.steps if intervals else max(last - first, 1)
         for at in range(first, last, unit):
             kept.delay_s[:] = np.nan
             end = min(at + unit, last)
-            args = (raster.indptr, raster.index, raster.steps, phases, at, end, rows, done)
+            args = (trial, waiting, raster.indptr, raster.index, raster.steps, phases, at, end, rows, done)
             if run_rows(fabric.arrays, fabric.routes.arrays, queue, state, kept, *args) < end:
                 break
         else:
