@@ -165,7 +165,7 @@ def speeds() -> tuple[float, float, float]:
     """Measured once: synapses/s of full rows, and products/s of matrices in single and in double precision."""
     from neuromorph.execution.events.kernels import scatter_runs
 
-    n = 256
+    n = 384
     weight = np.ones((n, n), np.float32)
     indptr, index = np.arange(n + 1, dtype=np.int64) * n, np.tile(np.arange(n, dtype=np.int32), n)
     acc, value, fired = np.zeros(n), np.ones(n), np.arange(n, dtype=np.int32)
@@ -179,7 +179,7 @@ def speeds() -> tuple[float, float, float]:
 def _fastest(function) -> float:  # type: ignore[no-untyped-def]
     function()
     found = math.inf
-    for _ in range(7):
+    for _ in range(11):
         start = time.perf_counter()
         function()
         found = min(found, time.perf_counter() - start)

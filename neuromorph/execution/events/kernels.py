@@ -35,9 +35,14 @@ def leak_where(v, i, a, b, c, go):  # type: ignore[no-untyped-def]
 @_jit
 def leak_on_grid(v, i, a, b, c, grid, go, masked):  # type: ignore[no-untyped-def]
     """The decayed membrane is cut towards zero to multiples of the grid before anything is added."""
-    for k in range(v.size):
-        moved = np.trunc(a[k] * v[k] / grid) * grid + b[k] * i[k] + c[k]
-        v[k] = moved if not masked or go[k] else v[k]
+    inverse = 1 / grid
+    if masked:
+        for k in range(v.size):
+            moved = np.trunc(a[k] * v[k] * inverse) * grid + b[k] * i[k] + c[k]
+            v[k] = moved if go[k] else v[k]
+    else:
+        for k in range(v.size):
+            v[k] = np.trunc(a[k] * v[k] * inverse) * grid + b[k] * i[k] + c[k]
 
 
 @_jit
@@ -144,11 +149,21 @@ def wait(waiting, count, steps):  # type: ignore[no-untyped-def]
 
 @_jit
 def collect(index, count):  # type: ignore[no-untyped-def]
-    """Writes the positions where count is not zero into index; returns how many."""
-    m = 0
-    for k in range(count.size):
-        index[m] = k
-        m += count[k] != 0
+    """Writes the positions where count is not zero into index; returns how many. Looks at eight at a time first."""
+    m, k = 0, 0
+    while k + 8 <= count.size:
+        if (
+            (count[k] != 0) | (count[k + 1] != 0) | (count[k + 2] != 0) | (count[k + 3] != 0)
+            | (count[k + 4] != 0) | (count[k + 5] != 0) | (count[k + 6] != 0) | (count[k + 7] != 0)
+        ):  # fmt: skip
+            for j in range(k, k + 8):
+                index[m] = j
+                m += count[j] != 0
+        k += 8
+    for j in range(k, count.size):
+        if count[j] != 0:
+            index[m] = j
+            m += 1
     return m
 
 
