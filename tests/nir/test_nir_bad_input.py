@@ -292,6 +292,20 @@ def test_truncated_files_are_refused_at_every_length(tmp_path: Path) -> None:
         refused(path)
 
 
+def test_texts_that_would_never_be_read_to_their_end_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nir", small())
+    raw = bytearray(path.read_bytes())
+    heap = raw.index(b"GCOL")
+    for at in (heap + 16, heap + 24):  # the number and the length of its first text
+        damaged = bytearray(raw)
+        damaged[at : at + 2] = bytes(2)
+        path.write_bytes(damaged)
+        if at == heap + 16:
+            assert f"texts stored at byte {heap} are damaged" in str(refused(path))
+        else:
+            refused(path)
+
+
 @given(st.data())
 def test_damaged_bytes_never_raise_anything_else(data: st.DataObject) -> None:
     import tempfile
