@@ -21,8 +21,8 @@ def check(folder: Path) -> list[str]:
     spiking = sorted((folder / "spiking").glob("*/*/report.json"))
     if len(reports) != 40:
         faults.append(f"{len(reports)} reports, expected 40")
-    if len(spiking) != 13:
-        faults.append(f"{len(spiking)} reports of spiking networks, expected 13")
+    if len(spiking) != 11:
+        faults.append(f"{len(spiking)} reports of spiking networks, expected 11")
     for path in [*reports, *spiking]:
         report = json.loads(path.read_text())
         metrics = {m["name"]: m["value"] for m in report["metrics"]}

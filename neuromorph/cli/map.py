@@ -118,7 +118,7 @@ def _show_cores(found: dict[str, Any]) -> None:
         for row in found["limits"]
     ]  # fmt: skip
     _table("Limits", ("limit", "component", "used", "available", "degree"), limits, left=2)
-    best = min((r["hops"] for r in found["orders"]), default=0.0) or 1.0
+    best = next((r["hops"] for r in found["orders"] if r["order"] == "optimised"), 0.0) or 1.0
     orders = [(r["order"], f"{r['hops']:.4g}", f"{r['hops'] / best:.2f}") for r in found["orders"]]
     _table("Packets times hops per sample", ("placement", "packet hops", "relative"), orders)
 
