@@ -62,7 +62,7 @@ def mnist(limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_files_are_small() -> None:
-    for folder, largest in (("mnist_snn", 600_000), ("nmnist", 1_500_000), ("spoken_digits", 600_000)):
+    for folder, largest in (("mnist_snn", 700_000), ("nmnist", 1_500_000), ("spoken_digits", 600_000)):
         size = sum(p.stat().st_size for p in (EXAMPLES / folder).iterdir() if p.suffix in (".npz", ".safetensors"))
         assert size < largest
 
@@ -92,6 +92,18 @@ def test_the_converted_lenet_is_within_half_a_point_at_8_steps() -> None:
         expected = SLICE * (1 - found[name]["shipped"])
         assert abs(errors - expected) < 4 * np.sqrt(expected) + 1  # binomial spread of the errors
     assert early.mean_steps == pytest.approx(rule["shipped mean steps"], abs=0.5)
+
+
+def test_the_hoyer_network_answers_in_one_step() -> None:
+    network = shipped("mnist_snn", "lenet-hoyer")
+    x, y = mnist(SLICE)
+    spiking = convert(network, method="hoyer")
+    assert spiking.input_shapes == {"input_1": (1, 1, 28, 28)}
+    answers = answers_over_time(spiking, x)[:, 0]
+    assert np.allclose(answers, values(network, x)[network.outputs[0]], atol=1e-3)
+    expected = SLICE * (1 - recorded("mnist_snn")["lenet-hoyer"]["shipped"])
+    assert abs((answers.argmax(1) != y).sum() - expected) < 4 * np.sqrt(expected) + 1
+    assert recorded("mnist_snn")["lenet-hoyer"]["official"] > 0.96
 
 
 def test_the_official_images_give_what_is_stated(module: object) -> None:
