@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -166,7 +166,6 @@ def speed_rows(kind: str, neurons: int, fan_out: int, steps: int, quick: bool) -
             "name": f"events {given.name}, against {timing} timing", "ratio": speed / theirs, "reach": 30,
             "better": "higher", "met": speed >= 30 * theirs, "baseline": "SANA-FE, packed",
             "million_events_per_s": speed / 1e6, "baseline_million_events_per_s": theirs / 1e6,
-            "baseline_bytes_per_synapse": peer.get("bytes_per_synapse"),
         })  # fmt: skip
     return found
 
@@ -179,6 +178,12 @@ def memory_row(quick: bool) -> dict[str, Any]:
     )  # fmt: skip
     row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return row
+
+
+def _peak_bytes() -> int:
+    """Most memory this process ever held (of this program alone; getrusage begins with what its parent held)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
 
 
 def memory(millions: int) -> dict[str, Any]:
@@ -202,9 +207,9 @@ def memory(millions: int) -> dict[str, Any]:
         return EventEngine(made).run([], steps=5)
 
     build(1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = _peak_bytes()
     run = build(millions * 10)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    grown = _peak_bytes() - before
     synapses = run.network.synapses
     return {
         "name": f"bytes per synapse, {synapses / 1e6:.0f} M synapses with delays of their own",

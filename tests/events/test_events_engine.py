@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -128,8 +129,6 @@ def test_values_of_inputs_weigh_their_rows():
 
 
 def test_long_delays_take_sixteen_bits():
-    import dataclasses
-
     rng = np.random.default_rng(7)
     network = network_of([source("in", 3), linear("n", 4)], [(0, 1, np.ones((3, 4)), 0)], [0], [1])
     delay = rng.integers(0, 400, 12).astype(np.uint16)
@@ -265,3 +264,18 @@ def test_inputs_that_do_not_fit_are_refused():
         engine.run(bad)
     with pytest.raises(InputError, match="temperature"):
         StopRule(0.0, 0.5)
+
+
+def test_numbers_that_are_none_are_all_named():
+    odd = linear("n", 2, threshold=[1.0, np.nan], v_reset=np.inf)
+    network = network_of([source("in", 4), odd], [(0, 1, np.ones((4, 2)), 0)], [0], [1])
+    weight = network.projections[0].weight.copy()
+    weight[3] = np.nan
+    broken = dataclasses.replace(network.projections[0], weight=weight, delay=np.array([-1]))
+    with pytest.raises(InputError) as error:
+        EventEngine(dataclasses.replace(network, projections=(broken,)))
+    text = str(error.value)
+    assert "n: threshold of neuron 1 is nan" in text
+    assert "n: v_reset of neuron 0 is inf" in text
+    assert "p0: 1 weights are not finite numbers" in text
+    assert "p0: a delay of -1 steps" in text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, Problem
 from neuromorph.execution.events import layout as c
 from neuromorph.execution.events.fixed import RING_BITS, Formats, coefficients, plastic_units, state_range
 from neuromorph.execution.events.rules import Rules, rules_of
@@ -56,8 +56,10 @@ def tables(
 ) -> Tables:
     """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it.
 
-    chosen, whole: in fixed point the units and the weights in them.
+    chosen, whole: in fixed point the units and the weights in them. Raises InputError for numbers that are none and
+    for negative delays, with all of them at once.
     """
+    _refuse(network)
     dtype = np.float32 if arithmetic.kind == "float32" else np.float64
     many, neurons = len(network.populations), network.neurons
     pop = np.zeros((many, c.POPULATION_COLUMNS), np.int64)
@@ -86,6 +88,30 @@ def tables(
     rules = rules_of(network, proj, order, None if chosen is None else plastic_units(network, chosen))
     valued = bool(((pop[:, c.LIMIT] != 1) | (pop[:, c.VALUED] != 0))[pop[:, c.RECORDED] != 0].any())
     return Tables(pop, number, par, proj, outgoing, order, kept, inputs, lines, outputs, valued, rules)
+
+
+def _refuse(network: SpikingNetwork) -> None:
+    problems = []
+    for population in network.populations:
+        given = dict(population.parameters)
+        if population.bias is not None:
+            given["bias"] = population.bias
+        for name, values in given.items():
+            bad = np.isnan(values) if name == "threshold" else ~np.isfinite(values)
+            if bad.any():
+                k = int(np.argmax(bad))
+                problems.append(Problem(f"population {population.name}: {name} of neuron {k} is {values[k]}"))
+    for projection in network.projections:
+        bad = ~np.isfinite(projection.weight)
+        if bad.any():
+            found = f"{int(bad.sum())} weights are not finite numbers, the first is {projection.weight[bad][0]}"
+            problems.append(Problem(f"projection {projection.name}: {found}"))
+        if projection.synapses and int(projection.delay.min()) < 0:
+            problems.append(
+                Problem(f"projection {projection.name}: a delay of {projection.delay.min()} steps", hint="0 or more")
+            )
+    if problems:
+        raise InputError(problems)
 
 
 def _depths(network: SpikingNetwork) -> list[int]:
