@@ -255,17 +255,17 @@ def test_results_do_not_depend_on_threads_or_company():
     np.testing.assert_array_equal(alone.makespan_s[0], one.makespan_s[3])
 
 
-def test_a_calendar_that_is_too_small_grows():
-    """One core sends 400 packets to each of 40 cores in a moment: more on the way than the calendar holds at first."""
-    from neuromorph.costing.noc import steps
-
-    placement = random_design(grid_of(4, 4, 4), False, per_core=16, fan_out=60)
-    raster = firing(placement.network.neurons, 1, 0.9, 5)
-    n = dataclasses.replace(BUSY, inject_s=0.0, link_s=400e-9)
-    f = fabric_of(placement, machine(placement, IDLE, n))
-    t = step_times(f, raster)
-    assert t.delays.packets > steps.EVENTS
-    assert t.makespan_s[0, 0] >= t.link_busy_s[0, 0] - 400e-9
+@pytest.mark.parametrize("full", ["grow", "hold"])
+def test_a_calendar_that_is_too_small_grows(full, monkeypatch):
+    placement = random_design(grid_of(3, 3, 2), False)
+    raster = firing(placement.network.neurons, 3, 0.5, 5)
+    n = dataclasses.replace(BUSY, queue=4)
+    f = fabric_of(placement, machine(placement, network=n), full=full)
+    enough = step_times(f, raster, intervals=True)
+    monkeypatch.setattr("neuromorph.costing.noc.steps.EVENTS", 8)
+    grown = step_times(f, raster, intervals=True)
+    np.testing.assert_array_equal(grown.makespan_s, enough.makespan_s)
+    assert grown.delays == enough.delays
 
 
 def test_what_is_not_legal_is_refused():

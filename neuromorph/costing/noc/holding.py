@@ -207,28 +207,27 @@ def _enter(
 ) -> None:  # fmt: skip
     """A packet is in the router at (a, b), and in the queues it goes on to."""
     links = s.carried.size
-    if not f.multicast:
-        t = r.row_target[b]
-        if a == r.path_ptr[t + 1]:
-            k = links + r.target_core[t]
-            _append(c, q, k, hand, float(b), service_of(f, r, b))
+    if f.multicast:
+        first, below = r.node_target[a], r.child_ptr[a]
+        cores = r.node_target[a + 1] - first
+        ways = cores + r.child_ptr[a + 1] - below
+        row, end = first_row(r, b, first), r.row_ptr[b + 1]
+    else:
+        first, below, row, end = r.row_target[b], 0, b, b + 1
+        cores = 1 if a == r.path_ptr[first + 1] else 0
+        ways = 1
+    for way in range(ways):
+        if way < cores:
+            k, x, y = links + r.target_core[first + way], -1.0, f.packet_s
+            if row < end and r.row_target[row] == first + way:
+                x, y = float(row), service_of(f, r, row)
+                row += 1
+        elif f.multicast:
+            n = r.child[below + way - cores]
+            k, x, y = r.node_link[n], float(n), float(b)
         else:
-            k = r.path_link[a]
-            _append(c, q, k, hand, float(a + 1), float(b))
-        _start(f, r, c, s, kept, q, k, time)
-        return
-    row, end = first_row(r, b, r.node_target[a]), r.row_ptr[b + 1]
-    for t in range(r.node_target[a], r.node_target[a + 1]):
-        k = links + r.target_core[t]
-        if row < end and r.row_target[row] == t:
-            _append(c, q, k, hand, float(row), service_of(f, r, row))
-            row += 1
-        else:
-            _append(c, q, k, hand, -1.0, f.packet_s)
-        _start(f, r, c, s, kept, q, k, time)
-    for n in range(r.child_ptr[a], r.child_ptr[a + 1]):
-        k = r.node_link[r.child[n]]
-        _append(c, q, k, hand, float(r.child[n]), float(b))
+            k, x, y = r.path_link[a], float(a + 1), float(b)
+        _append(c, q, k, hand, x, y)
         _start(f, r, c, s, kept, q, k, time)
 
 
@@ -310,15 +309,15 @@ def _handle(
 ) -> None:  # fmt: skip
     """One event: see where they are made."""
     ports = s.cursor.size
-    if a >= 0:
+    if a >= -ports:
+        if a < 0:  # a port has sent
+            p = -1 - a
+            x, a, b = q.held[p, 0], int(q.held[p, 1]), int(q.held[p, 2])
+            q.sending[p] = 0
+            if s.mode[p] == WAITING:
+                s.fire_at[p] = time
+                push(c, time, 0.0, -1 - 2 * ports - p, 0)
         _enter(f, r, c, s, kept, q, a, b, time, x)
-    elif a >= -ports:
-        p = -1 - a
-        _enter(f, r, c, s, kept, q, int(q.held[p, 1]), int(q.held[p, 2]), time, q.held[p, 0])
-        q.sending[p] = 0
-        if s.mode[p] == WAITING:
-            s.fire_at[p] = time
-            push(c, time, 0.0, -1 - 2 * ports - p, 0)
     elif a >= -2 * ports:
         core = -1 - ports - a
         if f.order == SWEEP and s.mode[core] != DONE:

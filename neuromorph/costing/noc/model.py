@@ -44,7 +44,8 @@ class FabricArrays(NamedTuple):
 
     slice_port, slice_first (slices,): port and first neuron of each slice. link_s, hop_s: (links,). base: (phases,
     slices) updates of the core before a slice; each: (slices,) 1 where its neurons are updated; work: (phases, ports)
-    updates of a sweep; used: (ports,) whether a core holds neurons. grain_s: bucket of the calendar.
+    updates of a sweep; used: (ports,) whether a core holds neurons. way[way_ptr[t]:way_ptr[t + 1]]: links to target t
+    and -1 - its core (unicast). grain_s: bucket of the calendar.
     """
 
     slice_port: np.ndarray
@@ -55,6 +56,8 @@ class FabricArrays(NamedTuple):
     each: np.ndarray
     work: np.ndarray
     used: np.ndarray
+    way_ptr: np.ndarray
+    way: np.ndarray
     fixed_s: float
     neuron_s: float
     spike_s: float
@@ -164,12 +167,24 @@ def fabric_of(
     occupied[routes.slice_core[routes.slice_core >= 0]] = True
     arrays = FabricArrays(
         port, first, np.where(bridge, known["bridge_link_s"], known["link_s"]),
-        np.where(bridge, known["bridge_hop_s"], known["hop_s"]), base, each, work, occupied, known["step_s"],
-        known["neuron_s"], known["spike_s"], known["packet_s"], known["synapse_s"], known["plastic_s"],
+        np.where(bridge, known["bridge_hop_s"], known["hop_s"]), base, each, work, occupied, *_ways(routes),
+        known["step_s"], known["neuron_s"], known["spike_s"], known["packet_s"], known["synapse_s"], known["plastic_s"],
         known["inject_s"], known["eject_s"], machine.network.queue, routes.multicast, full == "drop", full == "hold",
         ORDERS.index(order), deadline, _grain(known),
     )  # fmt: skip
     return Fabric(placement, routes, arrays, phases, order, full, known["barrier_s"], machine.step_s, tuple(unmodelled))
+
+
+def _ways(routes: Routes) -> tuple[np.ndarray, np.ndarray]:
+    """(way_ptr, way) of FabricArrays."""
+    if routes.multicast:
+        return np.zeros(1, np.int64), np.zeros(0, np.int32)
+    ptr = routes.path_ptr + np.arange(routes.path_ptr.size)
+    way = np.empty(int(ptr[-1]), np.int32)
+    last = np.zeros(way.size, np.bool_)
+    last[ptr[1:] - 1] = True
+    way[~last], way[last] = routes.path_link, -1 - routes.target_core
+    return ptr, way
 
 
 def _grain(known: dict[str, float]) -> float:

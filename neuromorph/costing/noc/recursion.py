@@ -18,7 +18,7 @@ from neuromorph.costing.noc.compiled import part
 from neuromorph.costing.noc.model import FabricArrays
 
 SWEEP, PARALLEL, INTERRUPT = 0, 1, 2
-EVENTS_PER_PACKET, FINEST = 5, 64
+EVENTS_PER_PACKET, FINEST, ROW_BITS = 5, 64, 32
 DONE, SWEEPING, WAITING = 0, 1, 2
 
 DELIVERED, LATENCY, LATENCY_MAX, DISORDER, SHIFTS, SHIFT, SHIFT_MAX = range(7)
@@ -327,14 +327,18 @@ def _copies(
 
 @part
 def _single(
-    f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, at: int, row: int, time: float, hand: float
+    f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, at: int, load: int, time: float, hand: float
 ) -> None:
-    """A packet for one core is in a router; at: where its path goes on."""
-    t = r.row_target[row]
-    if at == r.path_ptr[t + 1]:
-        _to_core(f, c, s, kept, r.target_core[t], row, service_of(f, r, row), time, hand)
-    else:
-        _over(f, c, s, kept, r.path_link[at], time, hand, at + 1, row)
+    """A packet for one core is in a router; at: where its way goes on; load: its synaptic events and its row."""
+    link = f.way[at]
+    if link >= 0:
+        _over(f, c, s, kept, link, time, hand, at + 1, load)
+        return
+    row = load & ((1 << ROW_BITS) - 1)
+    service = f.packet_s + (load >> ROW_BITS) * f.synapse_s
+    if r.row_plastic.size:
+        service += r.row_plastic[row] * f.plastic_s
+    _to_core(f, c, s, kept, -1 - link, row, service, time, hand)
 
 
 @part
@@ -366,17 +370,18 @@ def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept,
             e = c.taken[k]
             time, x, a, b = c.event[e, 0], c.event[e, 1], int(c.event[e, 2]), int(c.event[e, 3])
             release(c, e)
-            if a >= 0:
+            if a >= -ports:
+                at, load = a, b
+                if a < 0:  # a port has sent
+                    if f.multicast:
+                        at = r.node_ptr[r.slice_of_neuron[b]]
+                    else:  # all that the packet needs is read here, where its row is at hand
+                        at, load = f.way_ptr[r.row_target[b]], (int(r.row_events[b]) << ROW_BITS) + b
                 if f.multicast:
-                    _copies(f, r, c, s, kept, a, b, time, x)
+                    _copies(f, r, c, s, kept, at, b, time, x)
                 else:
-                    _single(f, r, c, s, kept, a, b, time, x)
-            elif a >= -ports:
-                if f.multicast:
-                    _copies(f, r, c, s, kept, r.node_ptr[r.slice_of_neuron[b]], b, time, x)
-                else:
-                    _single(f, r, c, s, kept, r.path_ptr[r.row_target[b]], b, time, x)
-                if f.order != INTERRUPT:
+                    _single(f, r, c, s, kept, at, load, time, x)
+                if a < 0 and f.order != INTERRUPT:
                     _sent(f, r, c, s, phase, -1 - a, time, x)
             elif a >= -2 * ports:
                 serve(f, s, kept, -1 - ports - a, time, x)

@@ -23,10 +23,11 @@ def _add(kept: Kept, trial: Kept) -> None:
             kept.figure[k] = max(kept.figure[k], trial.figure[k])
         else:
             kept.figure[k] += trial.figure[k]
+        trial.figure[k] = 0.0
     for k in range(kept.late.size):
         kept.late[k] += trial.late[k]
         kept.missed[k] += trial.missed[k]
-    _clear(trial)
+        trial.late[k] = trial.missed[k] = 0
 
 
 @part
@@ -43,9 +44,10 @@ def _step(
     phase: int,
 ) -> None:  # fmt: skip
     """One step. In a fabric that holds, the recursion is tried first, without the intervals of spikes."""
-    if f.hold:
-        run_step(f, r, c, s, trial, fired, phase)
-        if c.state[FULL]:
+    for turn in range(0 if f.hold else 1, 2):
+        tried = kept if turn else trial
+        run_step(f, r, c, s, tried, fired, phase)
+        if c.state[FULL] or turn:
             return
         if trial.row[CROWDED] > 0:
             _clear(trial)
@@ -56,7 +58,6 @@ def _step(
             _add(kept, trial)
             return
         _clear(trial)
-    run_step(f, r, c, s, kept, fired, phase)
 
 
 @whole

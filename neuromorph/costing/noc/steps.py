@@ -19,9 +19,9 @@ from neuromorph.errors import InputError, Place
 from neuromorph.graph.events.raster import Raster
 
 COLUMNS, FIGURES = recursion.MISSED + 1, recursion.SHIFT_MAX + 1
-CHUNKS, EVENTS = 16, 1 << 14
+CHUNKS, EVENTS = 16, 1 << 17
 """Parts of a run that are computed side by side; fixed, so that sums do not depend on the number of threads;
-and events that a calendar has room for at first."""
+and the most events that a calendar has room for at first."""
 BOUNDS = ("core", "link", "barrier")
 
 
@@ -192,6 +192,17 @@ def _recursion(
     return rows, added(found), done
 
 
+def _room(fabric: Fabric, raster: Raster, first: int, last: int) -> int:
+    """Events that a calendar has room for at first: those of all packets of a step, within reason."""
+    r = fabric.routes
+    rows = raster.indptr[first : last + 1]
+    fired = raster.index[rows[0] : rows[-1]]
+    each = np.diff(r.node_ptr)[r.slice_of_neuron[fired]] if r.multicast else np.diff(r.row_ptr)[fired]
+    total = np.concatenate(([0], np.cumsum(each)))
+    packets = int(np.diff(total[rows - rows[0]]).max(initial=0))
+    return min(packets + 3 * fabric.ports, EVENTS)
+
+
 def _chunk(
     fabric: Fabric,
     raster: Raster,
@@ -203,7 +214,7 @@ def _chunk(
     done: np.ndarray,
 ) -> Kept:
     """Rows first..last; begins again with a larger calendar where it was too small."""
-    events, most = EVENTS, int(np.diff(raster.indptr[first : last + 1]).max(initial=1))
+    events, most = _room(fabric, raster, first, last), int(np.diff(raster.indptr[first : last + 1]).max(initial=1))
     while True:
         kept, queue = kept_of(fabric, intervals), calendar(events)
         state = state_of(fabric.ports, fabric.routes.links, most)
