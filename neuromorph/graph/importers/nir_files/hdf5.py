@@ -110,6 +110,17 @@ class _Walk:
             raise InputError(self.problems)
 
     def read(self, wanted: str) -> tuple[Item, str]:
+        """The tree; whatever else h5py raises for a damaged file is one problem."""
+        try:
+            return self.tree(wanted)
+        except (*FAULTS, AttributeError) as error:
+            self.note("/", f"cannot be read: {_first_line(error)}", "the file is damaged or cut short")
+            raise InputError(self.problems) from None
+
+    def tree(self, wanted: str) -> tuple[Item, str]:
+        """The group `wanted` and the version."""
+        import h5py
+
         root = Item("")
         version = ""
         for name in self.names(self.file, ""):
@@ -121,7 +132,7 @@ class _Walk:
                 continue
             if name == wanted:
                 self.take(child, root, name, 0)
-            elif hasattr(child, "dtype"):
+            elif isinstance(child, h5py.Dataset):
                 text = self.array(child, name)
                 version = text if isinstance(text, str) else ""
         self.stop()
