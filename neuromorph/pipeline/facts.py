@@ -45,8 +45,10 @@ def graph_digest(graph: Graph) -> str:
     """Hash of a graph's weights and structure."""
     h = hashlib.blake2b(digest_size=8)
     for node in graph.nodes:
-        feedback = f"|{node.feedback}" if node.feedback else ""
-        h.update(f"{node.name}|{type(node.operator).__name__}|{node.inputs}{feedback}".encode())
+        # what networks over time have besides, so that the hash of others stays what it was
+        timed = [node.feedback, getattr(node.operator, "semantics", None), getattr(node.operator, "plasticity", None)]
+        more = "|".join(repr(v) for v in timed if v)
+        h.update(f"{node.name}|{type(node.operator).__name__}|{node.inputs}{more}".encode())
         for name, array in sorted(node.operator.arrays().items()):
             h.update(name.encode() + array.tobytes())
     return h.hexdigest()

@@ -45,6 +45,13 @@ def build_event_report(
         notes.append(
             f"every hop takes a step on this chip: outputs come {network.latency} steps after the float network's"
         )
+    if network.stretched:
+        notes.append(
+            f"cycles get longer by those hops ({', '.join(network.stretched)}): the chip computes another network than "
+            "the float one of the file; the comparison with float here has the same delays"
+        )
+    if any(p.name == "constant" for p in network.populations):
+        notes.append("the population constant is one neuron that fires every step: it carries biases that come late")
     return Report(
         title=f"{network.name} on {architecture.name}",
         provenance=provenance,
