@@ -10,6 +10,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from neuromorph.execution.events.pointers import prefetch
+
+LINE = 16
+"""Synapses whose weights share a line of the cache (64 bytes of float32)."""
+
 _jit = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 
@@ -200,7 +205,10 @@ def izhikevich(v, u, x, par, count, go, masked, dt):  # type: ignore[no-untyped-
 
 @_jit
 def scatter(acc, first, last, indptr, index, weight, fired, value, count):  # type: ignore[no-untyped-def]
-    """acc[target] += weight value for the rows of the neurons in fired[:count]; returns the number of synapses."""
+    """acc[target] += weight value for the rows of the neurons in fired[:count]; returns the number of synapses.
+
+    Rows lie anywhere in memory, so while one is added the next is asked for, a line of the cache at a time.
+    """
     part = acc[first:last]
     events = 0
     for s in range(count):
@@ -208,9 +216,29 @@ def scatter(acc, first, last, indptr, index, weight, fired, value, count):  # ty
         z = value[i]
         a, b = indptr[i], indptr[i + 1]
         events += b - a
+        ahead, end = _next_row(indptr, fired, s, count)
+        while a + LINE <= b:
+            if ahead < end:
+                prefetch(index, ahead)
+                prefetch(weight, ahead)
+                ahead += LINE
+            for j in range(a, a + LINE):
+                part[index[j]] += weight[j] * z
+            a += LINE
+        while ahead < end:
+            prefetch(index, ahead)
+            prefetch(weight, ahead)
+            ahead += LINE
         for j in range(a, b):
             part[index[j]] += weight[j] * z
     return events
+
+
+@_jit
+def _next_row(indptr, fired, s, count):  # type: ignore[no-untyped-def]
+    if s + 1 < count:
+        return indptr[fired[s + 1]], indptr[fired[s + 1] + 1]
+    return 0, 0
 
 
 @_jit
@@ -232,7 +260,9 @@ def scatter_runs(acc, first, last, indptr, index, weight, fired, value, count): 
 
 
 @_jit
-def scatter_delays(acc, offset, size, depth, now, indptr, index, weight, delay, fired, value, count):  # type: ignore[no-untyped-def]
+def scatter_delays(  # type: ignore[no-untyped-def]
+    acc, offset, size, depth, now, indptr, index, weight, delay, fired, value, count
+):
     """The same where every synapse has a delay of its own into a ring of `depth` slots."""
     ring = acc[offset : offset + size * depth]
     events = 0
@@ -241,8 +271,16 @@ def scatter_delays(acc, offset, size, depth, now, indptr, index, weight, delay, 
         z = value[i]
         a, b = indptr[i], indptr[i + 1]
         events += b - a
-        for j in range(a, b):
-            slot = now + delay[j]
-            slot = slot - depth if slot >= depth else slot
-            ring[slot * size + index[j]] += weight[j] * z
+        ahead, end = _next_row(indptr, fired, s, count)
+        while a < b:
+            if ahead < end:
+                prefetch(index, ahead)
+                prefetch(weight, ahead)
+                prefetch(delay, ahead)
+                ahead += LINE
+            for j in range(a, min(a + LINE, b)):
+                slot = now + delay[j]
+                slot = slot - depth if slot >= depth else slot
+                ring[slot * size + index[j]] += weight[j] * z
+            a += LINE
     return events

@@ -76,4 +76,4 @@ V, I, H, WAIT, PENDING, LAST, STATES = range(7)  # noqa: E741
 ) = range(16)
 
 # kinds of rows
-UNIFORM, RUNS, DELAYS8, DELAYS16, SATURATING, PLASTIC_ROWS = range(6)
+UNIFORM, NARROW, RUNS, DELAYS8, DELAYS16, SATURATING, PLASTIC_ROWS = range(7)  # NARROW: targets in 16 bits

@@ -203,6 +203,9 @@ def _send(row, to, t, acc, learn, fired, value, count, saturated):  # type: igno
     first = to[c.ACC] + ((t + row[c.DELAY]) % depth) * size
     if row[c.KIND] == c.RUNS:
         return k.scatter_runs(acc, first, first + size, indptr, index, weight, fired, value, count)
+    if row[c.KIND] == c.NARROW:
+        narrow = uint16_at(row[c.INDEX], synapses)
+        return k.scatter(acc, first, first + size, indptr, narrow, weight, fired, value, count)
     return k.scatter(acc, first, first + size, indptr, index, weight, fired, value, count)
 
 

@@ -185,12 +185,14 @@ def _projections(
         outgoing[projection.source + 1] += 1
         if whole is not None:
             projection = replace(projection, weight=whole[q])
-        kept.extend(_projection(projection, network.populations[projection.source].size, row, saturating))
+        sizes = tuple(network.populations[i].size for i in (projection.source, projection.target))
+        kept.extend(_projection(projection, sizes, row, saturating))
     return proj, np.cumsum(outgoing), order, kept
 
 
-def _projection(projection: Projection, sources: int, row: np.ndarray, saturating: bool) -> list[np.ndarray]:
-    """Fills a projection's row; returns the arrays it points into."""
+def _projection(projection: Projection, sizes: tuple[int, ...], row: np.ndarray, saturating: bool) -> list[np.ndarray]:
+    """Fills a projection's row; returns the arrays it points into. sizes: of source and target."""
+    sources, targets = sizes
     indptr = np.ascontiguousarray(projection.indptr, np.int64)
     index = np.ascontiguousarray(projection.index, np.int32)
     weight = np.ascontiguousarray(projection.weight, np.float32)
@@ -210,8 +212,12 @@ def _projection(projection: Projection, sources: int, row: np.ndarray, saturatin
         row[c.DELAY], row[c.DELAYS] = late.ctypes.data, late.size
         return [*kept, late]
     if uniform:
-        row[c.KIND] = c.RUNS if in_runs(indptr, index) else c.UNIFORM
         row[c.DELAY] = int(delay[0]) if delay.size else 0
+        row[c.KIND] = c.RUNS if in_runs(indptr, index) else c.UNIFORM
+        if row[c.KIND] == c.UNIFORM and targets <= 1 << 16:  # less to fetch: up to twice as fast beyond the cache
+            narrow = index.astype(np.uint16)
+            row[c.KIND], row[c.INDEX] = c.NARROW, narrow.ctypes.data
+            kept[1] = narrow
         return kept
     if delay.dtype != np.uint8:
         delay = delay.astype(np.uint8 if projection.max_delay < 256 else np.uint16, copy=False)
