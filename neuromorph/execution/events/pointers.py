@@ -49,4 +49,4 @@ def _prefetch(typing_context: Any, array: Any, position: Any) -> Any:
 
 
 prefetch: Any = _prefetch
-"""prefetch(array, position), in compiled code: asks for array[position] to be brought into the cache; changes nothing."""
+"""In compiled code: prefetch(array, position) asks for that element to be brought into the cache; changes nothing."""
