@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neuromorph.cli.models import Dt, Preset, SemanticsFile, read_model, read_samples
+
 if TYPE_CHECKING:
     from neuromorph.graph.compress import Compression
 
@@ -24,23 +26,24 @@ def compress(
         Path | None, typer.Option("--data", help="Inputs that calibrate activations, an .npz file.")
     ] = None,
     samples: Annotated[int, typer.Option("--samples", help="How many of the inputs calibration uses.")] = 512,
+    dt: Dt = None,
+    preset: Preset = None,
+    semantics: SemanticsFile = None,
 ) -> None:
     """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
     from neuromorph.errors import InputError, Place
     from neuromorph.graph.compress import apply_steps, needs_data, parse_steps, summary
-    from neuromorph.graph.data import check_data, read_data
-    from neuromorph.graph.importers import read_graph
     from neuromorph.graph.importers.portable import save
 
     parsed = parse_steps(steps)
     _check_output(model, output)
     if needs_data(parsed) and data is None:
         raise InputError("quantizing activations needs data", Place(key="--data"), "a .npz file with inputs as array x")
-    graph = read_graph(model)
+    graph = read_model(model, dt, preset, semantics)
     inputs = None
     if data is not None and needs_data(parsed):
-        inputs, _ = read_data(data, limit=samples)
-        check_data(graph, inputs, None)
+        graph, found, _ = read_samples(graph, data, samples)
+        inputs = getattr(found, "dense", lambda: found)()
     before = summary(graph)
     compressed = apply_steps(graph, parsed, inputs)
     written = save(compressed, output)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neuromorph.cli.models import Dt, Preset, SemanticsFile, Steps, read_model
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,10 @@ def sweep(
         Path | None, typer.Option("--calibrate", help="Data that converter ranges are found on, .npz.")
     ] = None,
     samples: Annotated[int | None, typer.Option("--samples", help="Use the first so many samples.")] = None,
+    dt: Dt = None,
+    steps: Steps = None,
+    preset: Preset = None,
+    semantics: SemanticsFile = None,
     trials: Annotated[int, typer.Option("--trials", help="Chips per point.", min=1)] = 10,
     seed: Annotated[int, typer.Option("--seed", help="Seed of chips and sampling.", min=0)] = 0,
     time: Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 h'.")] = "0 s",
@@ -63,6 +69,8 @@ def sweep(
     if plots not in ("png", "svg", "pdf", "none"):
         raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), "legal: png, svg, pdf, none")
     seconds = units.parse(time, "s")
+    told = any(option is not None for option in (dt, preset, semantics, steps))
+    network = read_model(model, dt, preset, semantics, steps) if told else model
     output.mkdir(parents=True, exist_ok=True)
     if not os.access(output, os.W_OK):
         raise InputError("cannot be written", Place(str(output)), "choose another folder with --output")
@@ -70,7 +78,7 @@ def sweep(
     try:
         with shown(quiet=quiet) as progress:
             result = run_sweep(
-                model, architecture, vary=vary, data=data, calibration_data=calibration, samples=samples,
+                network, architecture, vary=vary, data=data, calibration_data=calibration, samples=samples,
                 trials=trials, seed=seed, time_s=seconds, off=off or (), method=method, points=points, store=kept,
                 workers=workers, torch_device=torch_device, progress=progress, begun=_teller(kept),
             )  # fmt: skip

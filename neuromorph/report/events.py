@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.hardware.component import weakest
-from neuromorph.report.model import GANTT_ROWS, Metric, Report, section, sources_of
+from neuromorph.report.model import GANTT_ROWS, Metric, Report, notes_of, section, sources_of
 
 if TYPE_CHECKING:
     from neuromorph.activity.spikes import Traffic
@@ -40,6 +40,7 @@ def build_event_report(
     notes = list(execution.notes) if execution is not None else []
     if traffic.assumed:
         notes.append("nothing was run: activity is assumed")
+    notes += [] if placement.graph is None else notes_of(placement.graph)
     notes += list(schedule.notes)
     if network.latency:
         notes.append(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neuromorph.costing.schedule import Schedule
     from neuromorph.execution.effects import EffectCost
     from neuromorph.execution.result import Execution
+    from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
     from neuromorph.mapping.placement import Placement
 
@@ -130,6 +131,7 @@ def build_report(
     latency); steady: one inference of a full pipeline (static power times interval)."""
     graph, architecture = placement.graph, placement.architecture
     notes = list(execution.notes) if execution is not None else ["nothing was run: activity is assumed"]
+    notes += notes_of(graph)
     return Report(
         title=f"{graph.name} on {architecture.name}",
         provenance=provenance,
@@ -149,6 +151,11 @@ def build_report(
         notes=tuple(notes),
         sections=sections,
     )
+
+
+def notes_of(graph: Graph) -> list[str]:
+    """What the importer of a network found worth saying, a line each."""
+    return [line for line in graph.metadata.get("notes", "").splitlines() if line.strip()]
 
 
 def _metrics(

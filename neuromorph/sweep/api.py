@@ -87,6 +87,7 @@ def _evaluator(
 ) -> HardwareEvaluator:  # fmt: skip
     from neuromorph.devices.manycore import is_manycore
     from neuromorph.graph.data import check_data
+    from neuromorph.graph.decode import over_time
     from neuromorph.graph.importers import read_graph
     from neuromorph.hardware.catalog import load_architecture
 
@@ -101,8 +102,14 @@ def _evaluator(
         from neuromorph.sweep.events import EventEvaluator
 
         return EventEvaluator(graphs, architectures, *_events(graphs, data, samples), **options)
-    inputs, labels = _data(data, samples)
-    calibration_inputs, _ = _data(calibration_data, None)
+    if any(over_time(graph) for graph in graphs.values()):
+        (inputs, labels), (calibration_inputs, _) = (
+            _events(graphs, *d) for d in ((data, samples), (calibration_data, None))
+        )
+        inputs, calibration_inputs = (x.dense() if hasattr(x, "dense") else x for x in (inputs, calibration_inputs))
+    else:
+        inputs, labels = _data(data, samples)
+        calibration_inputs, _ = _data(calibration_data, None)
     for graph in graphs.values():
         if inputs is not None:
             check_data(graph, inputs, labels)
