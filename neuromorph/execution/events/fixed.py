@@ -5,7 +5,8 @@ fixed point, decays of synaptic currents in unsigned 0.32, products cut towards 
 library does. A weight is an unsigned magnitude of `weight_bits` bits with a power of two per projection; inputs gather
 in two rings of 16 bits per neuron, excitatory and inhibitory, that saturate. The unit of a population's rings is the
 smallest power of two for which the largest weight fits, and the sums that 30 spikes/s of every source reach with five
-standard deviations.
+standard deviations. Izhikevich neurons take the step of `kernels.izhikevich` with these products; sPyNNaker solves them
+by another rule (midpoints), so that their spikes are not bit for bit its own.
 
 "loihi": v = decay(v) + i + c with decay(v) = sign(v) (|v| (4096 - d) >> 12), d = floor(4096 (1 - a)). Equal to the
 chip's published trace of one neuron at every step (Pedersen et al. 2024); that negative states are cut towards zero
@@ -95,7 +96,7 @@ def formats(network: SpikingNetwork, arithmetic: Arithmetic) -> Formats:
 
 
 def _check(network: SpikingNetwork, arithmetic: Arithmetic) -> None:
-    legal = {"spinnaker": ("input", "linear", "adaptive", "threshold", "readout")}.get(
+    legal = {"spinnaker": ("input", "linear", "adaptive", "izhikevich", "threshold", "readout")}.get(
         arithmetic.kind, ("input", "linear", "threshold", "readout")
     )
     problems = []

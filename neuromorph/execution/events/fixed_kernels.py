@@ -102,6 +102,34 @@ def adapt(h, count, a):  # type: ignore[no-untyped-def]
 
 
 @_jit
+def izhikevich(v, u, x, par, count, go, masked, dt, low, high):  # type: ignore[no-untyped-def]
+    """The step of kernels.izhikevich in s16.15: every product is cut to 15 fractional bits before it is used."""
+    a, b, c, d, peak = par[0], par[1], par[2], par[3], par[4]
+    quadratic, constant = _i(np.rint(0.04 * 32768)), _i(140 * 32768)
+    whole_dt, half = _i(np.rint(dt * 32768)), _i(np.rint(dt * 16384))
+    met = 0
+    for k in range(v.size):
+        if masked and not go[k]:
+            count[k] = 0
+            continue
+        w, r, arriving = _i(v[k]), _i(u[k]), _i(_bounded(x[k], low, high))
+        for _ in range(2):
+            rise = ((((quadratic * w) >> 15) * w) >> 15) + 5 * w + constant - r + arriving
+            whole = w + ((half * rise) >> 15)
+            w = _i(_bounded(whole, low, high))
+            met += whole != w
+        rise = (_i(a[k]) * (((_i(b[k]) * w) >> 15) - r)) >> 15
+        r += (whole_dt * rise) >> 15
+        fired = w >= peak[k]
+        whole = r + _i(d[k]) if fired else r
+        v[k] = c[k] if fired else w
+        u[k] = _bounded(whole, low, high)
+        met += whole != u[k]
+        count[k] = fired
+    return met
+
+
+@_jit
 def scatter_saturating(  # type: ignore[no-untyped-def]
     acc, offset, size, depth, now, indptr, index, weight, delay, high, fired, value, count
 ):

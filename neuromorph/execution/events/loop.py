@@ -155,8 +155,13 @@ def _update(row, number, par, state, x, masks, count, scratch):  # type: ignore[
         return skipped, 0
     if masked:
         k.awake(go, due, state[c.WAIT, f:e])
-    if model == c.IZHIKEVICH:
+    if model == c.IZHIKEVICH and row[c.FORMAT] == c.FLOATING:
         k.izhikevich(state[c.V, f:e], state[c.H, f:e], x, par[:, f:e], count, go, masked, number[c.DT_MS])
+    elif model == c.IZHIKEVICH:
+        low, high = number[c.STATE_MIN], number[c.STATE_MAX]
+        met = fk.izhikevich(
+            state[c.V, f:e], state[c.H, f:e], x, par[:, f:e], count, go, masked, number[c.DT_MS], low, high
+        )
     else:
         met = _integrate(row, number, par, state, x, due, go, masked)
         if row[c.RESET] == c.SUBTRACT_GUARDED and not row[c.DELAYED]:

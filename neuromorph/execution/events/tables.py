@@ -122,13 +122,16 @@ def _depths(network: SpikingNetwork) -> list[int]:
     return depth
 
 
+def _row_of(population: Population, name: str) -> int:
+    return c.IZ_V if population.model == "izhikevich" and name == "v_init" else _ROWS[name]
+
+
 def _population(population: Population, row: np.ndarray, number: np.ndarray, par: np.ndarray) -> None:
     row[c.MODEL] = _MODELS[population.model]
     row[c.START] = population.start
     row[c.LIMIT] = 1
     for name, values in population.parameters.items():
-        izhikevich_v = population.model == "izhikevich" and name == "v_init"
-        par[c.IZ_V if izhikevich_v else _ROWS[name]] = values
+        par[_row_of(population, name)] = values
     if population.bias is not None:
         par[c.BIAS] = population.bias
         row[c.BIASED] = bool(np.any(population.bias != 0))
@@ -164,7 +167,7 @@ def _fixed(
     """Replaces a population's numbers by whole ones."""
     scale = float(chosen.scale[i])
     for name, values in coefficients(population, arithmetic, scale)[0].items():
-        par[c.BIAS if name == "bias" else _ROWS[name]] = values
+        par[c.BIAS if name == "bias" else _row_of(population, name)] = values
     row[c.FORMAT] = c.SPINNAKER if arithmetic.kind == "spinnaker" else c.LOIHI
     number[[c.STATE_MIN, c.STATE_MAX]] = state_range(arithmetic)
     number[c.RING_UNIT] = 2.0 ** int(chosen.ring[i])
