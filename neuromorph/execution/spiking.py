@@ -82,7 +82,7 @@ def execute_events(
     exact = EventEngine(network).run(
         raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
     )
-    found = EventEngine(network, arithmetic).run(
+    found = EventEngine(network, arithmetic, _ranges(network, exact)).run(
         raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
     )
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
@@ -151,6 +151,16 @@ def _check_labels(labels: np.ndarray | None, raster: Raster, network: SpikingNet
         raise InputError(
             f"labels run from {np.min(labels)} to {np.max(labels)}, the network has classes 0 to {classes - 1}"
         )
+
+
+def _ranges(network: SpikingNetwork, exact: EventRun) -> dict[int, float]:
+    """Largest magnitude of what output populations that never fire held in float: their fixed point is set by it, as
+    converters are by calibration."""
+    return {
+        i: float(np.abs(values).max(initial=0.0))
+        for i, values in zip(network.outputs, exact.outputs, strict=True)
+        if not network.populations[i].spiking
+    }
 
 
 def _answers(run: EventRun, network: SpikingNetwork, decode: str) -> np.ndarray:

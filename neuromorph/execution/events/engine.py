@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,10 +24,16 @@ class EventEngine:
     """A network prepared for running; arrays of synapses are shared with it, and between threads.
 
     network: what runs (in fixed point with the weights that it can hold); quantisation: what was lost by that.
+    ranges: the largest magnitude expected of populations that never fire, by index, for fixed point that needs one.
     Raises InputError for what the arithmetic cannot express, and for plastic rules that make no sense.
     """
 
-    def __init__(self, network: SpikingNetwork, arithmetic: Arithmetic | None = None) -> None:
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        arithmetic: Arithmetic | None = None,
+        ranges: Mapping[int, float] | None = None,
+    ) -> None:
         self.arithmetic = arithmetic or Arithmetic()
         self.plan: Plan | None = None
         if self.arithmetic.kind.startswith("float"):
@@ -36,7 +42,7 @@ class EventEngine:
             self.network = network if self.plan is None else self.plan.network
             self.tables = tables(self.network, self.arithmetic)
         else:
-            chosen = formats(network, self.arithmetic)
+            chosen = formats(network, self.arithmetic, ranges)
             whole = integers(network, chosen)
             self.network, self.quantisation = rounded(network, chosen, whole)
             self.tables = tables(self.network, self.arithmetic, chosen, whole)

@@ -19,6 +19,7 @@ at `state_bits` bits, sign included.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,8 +69,11 @@ class Formats:
     gains: tuple[np.ndarray | None, ...]
 
 
-def formats(network: SpikingNetwork, arithmetic: Arithmetic) -> Formats:
-    """Chooses the units. Raises InputError for what the arithmetic cannot express, with all populations at once."""
+def formats(network: SpikingNetwork, arithmetic: Arithmetic, ranges: Mapping[int, float] | None = None) -> Formats:
+    """Chooses the units. ranges: largest magnitude expected in the state of populations that never fire, by index.
+
+    Raises InputError for what the arithmetic cannot express, with all populations at once.
+    """
     _check(network, arithmetic)
     many = len(network.populations)
     if arithmetic.kind == "spinnaker":
@@ -78,7 +82,7 @@ def formats(network: SpikingNetwork, arithmetic: Arithmetic) -> Formats:
         gains: tuple[np.ndarray | None, ...] = (None,) * many
         top, bottom = 2**arithmetic.weight_bits - 1, -(2**arithmetic.weight_bits) + 1
     else:
-        scale = np.array([_scale(p, arithmetic) for p in network.populations])
+        scale = np.array([_scale(p, arithmetic, (ranges or {}).get(i)) for i, p in enumerate(network.populations)])
         ring = np.zeros(many, np.int64)
         gains = tuple(
             p.parameters["b_syn"] * p.parameters["b_mem"] if p.model == "linear" else None for p in network.populations
@@ -141,11 +145,14 @@ def _rings(network: SpikingNetwork) -> np.ndarray:
     return ring
 
 
-def _scale(population: Population, arithmetic: Arithmetic) -> float:
+def _scale(population: Population, arithmetic: Arithmetic, expected: float | None) -> float:
     """Power of two that puts the largest threshold at 1/64 to 1/32 of the state's range: membranes far below zero fit
-    too, and a threshold keeps 17 bits in a state of 24."""
+    too, and a threshold keeps 17 bits in a state of 24. What never fires has no threshold: the range expected of it
+    comes to lie at 1/4 to 1/2 of the state's."""
     if arithmetic.scale:
         return arithmetic.scale
+    if expected and not population.spiking:
+        return 2.0 ** math.floor(math.log2(2.0 ** (arithmetic.state_bits - 2) / expected))
     values = [
         np.abs(population.parameters[n]) for n in ("threshold", "v_reset", "v_init") if n in population.parameters
     ]
