@@ -45,18 +45,6 @@ def calendar(events: int) -> Calendar:
 
 
 @part
-def empty(c: Calendar) -> None:
-    """Takes out all events, wherever they are."""
-    for k in range(c.head.size):
-        c.head[k] = -1
-    for e in range(c.following.size):
-        c.following[e] = e + 1
-    c.following[c.following.size - 1] = -1
-    for k in range(c.state.size):
-        c.state[k] = 0
-
-
-@part
 def restart(c: Calendar, width_s: float) -> None:
     """Sets an empty calendar to time 0, with buckets of this length."""
     c.state[NOW] = 0
@@ -134,3 +122,13 @@ def release(c: Calendar, e: int) -> None:
     c.following[e] = c.state[FREE]
     c.state[FREE] = e
     c.state[HELD] -= 1
+
+
+@part
+def empty(c: Calendar) -> None:
+    """Takes out all events, wherever they are."""
+    for slot in range(c.head.size):
+        while c.head[slot] >= 0:
+            e = c.head[slot]
+            c.head[slot] = c.following[e]
+            release(c, e)

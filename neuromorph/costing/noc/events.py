@@ -51,7 +51,8 @@ class _Queue:
     def enter(self, packet: _Packet, row: int, service_s: float) -> None:
         """A packet arrives; row and service_s matter at a core's port only."""
         about_to_start = self.env.now >= self.until and self.waiting
-        if self.step.fabric.arrays.drop and len(self.waiting) - bool(about_to_start) >= self.step.fabric.arrays.queue:
+        waiting = len(self.waiting) - bool(about_to_start) if self.service_s > 0 else 0
+        if self.step.fabric.arrays.drop and waiting >= self.step.fabric.arrays.queue:
             self.step.lost(self.number)
             return
         self.waiting.append((packet, row, service_s))

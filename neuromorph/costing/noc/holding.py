@@ -67,10 +67,12 @@ class Queues(NamedTuple):
 def queues_of(ports: int, links: int, packets: int) -> Queues:
     """Room for so many packets in queues at a time."""
     queues, senders = links + ports, links + 2 * ports
+    after = np.arange(1, packets + 1)
+    after[-1] = -1
     whole = {name: np.zeros(queues, np.int64) for name in ("head", "tail", "places", "first", "last")}
     return Queues(
         record=np.zeros((packets, 3)),
-        after=np.zeros(packets, np.int64),
+        after=after,
         free=np.zeros(1, np.int64),
         until=np.zeros(queues),
         next_sender=np.zeros(senders, np.int64),
@@ -85,10 +87,7 @@ def queues_of(ports: int, links: int, packets: int) -> Queues:
 
 @part
 def _clear(f: FabricArrays, q: Queues) -> None:
-    for k in range(q.after.size):
-        q.after[k] = k + 1
-    q.after[q.after.size - 1] = -1
-    q.free[0] = 0
+    """The start of a step; the queues have run empty in the one before."""
     q.waiting[0] = 0
     for k in range(q.head.size):
         q.head[k] = q.first[k] = -1

@@ -80,7 +80,8 @@ class Fabric:
     """A placement with the times of its machine.
 
     phases: rising steps at which further populations start. unmodelled: what has no known time and is counted as
-    taking none. barrier_s, step_s: end of a step, and its real time (None: as fast as it goes).
+    taking none; unknown: names of these times. barrier_s, step_s: end of a step, and its real time (None: as fast as it
+    goes).
     """
 
     placement: CorePlacement
@@ -92,6 +93,7 @@ class Fabric:
     barrier_s: float
     step_s: float | None
     unmodelled: tuple[str, ...]
+    unknown: tuple[str, ...]
 
     @property
     def ports(self) -> int:
@@ -155,7 +157,7 @@ def fabric_of(
     used = np.isin(np.arange(routes.links), routes.node_link)
     if not (bridge & used).any():
         skip |= {"bridge_hop_s", "bridge_link_s"}
-    known, unmodelled = _times(machine, skip)
+    known, unknown = _times(machine, skip)
     if machine.network.queue < 1:
         raise InputError(f"queue is {machine.network.queue}", Place(key="queue"), "1 packet or more")
     base, each, work, phases = _sweeps(placement, routes)
@@ -172,7 +174,10 @@ def fabric_of(
         known["inject_s"], known["eject_s"], machine.network.queue, routes.multicast, full == "drop", full == "hold",
         ORDERS.index(order), deadline, _grain(known),
     )  # fmt: skip
-    return Fabric(placement, routes, arrays, phases, order, full, known["barrier_s"], machine.step_s, tuple(unmodelled))
+    unmodelled = tuple(f"{machine.name}: {_MEANING[name]}" for name in unknown)
+    return Fabric(
+        placement, routes, arrays, phases, order, full, known["barrier_s"], machine.step_s, unmodelled, tuple(unknown)
+    )
 
 
 def _ways(routes: Routes) -> tuple[np.ndarray, np.ndarray]:
@@ -193,8 +198,8 @@ def _grain(known: dict[str, float]) -> float:
 
 
 def _times(machine: Machine, skip: set[str]) -> tuple[dict[str, float], list[str]]:
-    """Times by name, 0 where unknown, and what is unknown."""
-    known, unmodelled = {}, []
+    """Times by name, 0 where unknown, and the names of these."""
+    known, unknown = {}, []
     for group in (machine.times, machine.network):
         for field in fields(group):
             if field.name == "queue":
@@ -203,9 +208,9 @@ def _times(machine: Machine, skip: set[str]) -> tuple[dict[str, float], list[str
             if value < 0 or math.isinf(value):
                 raise InputError(f"{field.name} is {value} s", Place(key=field.name), "seconds, 0 or more")
             if math.isnan(value) and field.name not in skip:
-                unmodelled.append(f"{machine.name}: {_MEANING[field.name]}")
+                unknown.append(field.name)
             known[field.name] = 0.0 if math.isnan(value) else value
-    return known, unmodelled
+    return known, unknown
 
 
 def _sweeps(placement: CorePlacement, routes: Routes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -216,7 +216,9 @@ def _over(
     """A packet reaches the queue of a link; (a, b) are where it is after it."""
     start = max(time, s.link_free[link])
     room = f.queue * f.link_s[link]
-    if f.drop:
+    if room == 0.0:  # a link whose time is not known never fills
+        start = time
+    elif f.drop:
         if start - time > room:
             kept.lost[link] += 1
             kept.row[LOST] += 1
@@ -235,7 +237,9 @@ def _to_core(
     """A packet reaches the port of its target core, which owes it `service` seconds. row: its synaptic row or -1."""
     start = max(time, s.eject_free[core])
     room = f.queue * f.eject_s
-    if start - time > room:
+    if room == 0.0:
+        start = time
+    elif start - time > room:
         if f.drop:
             kept.lost[s.carried.size + core] += 1
             kept.row[LOST] += 1
@@ -388,6 +392,8 @@ def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept,
             else:
                 _fire(f, r, c, s, phase, -1 - 2 * ports - a, time)
         n = take(c)
+    for k in range(n):  # where it ended early
+        release(c, c.taken[k])
     finish(f, s, kept)
 
 

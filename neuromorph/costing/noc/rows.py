@@ -3,11 +3,13 @@ a full one holds what sends to it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from neuromorph.activity.routes import RouteArrays
 from neuromorph.costing.noc.calendar import FULL, Calendar, empty
-from neuromorph.costing.noc.compiled import part, whole
+from neuromorph.costing.noc.compiled import part, version, whole
 from neuromorph.costing.noc.holding import Queues, run_held
 from neuromorph.costing.noc.model import FabricArrays
 from neuromorph.costing.noc.recursion import CROWDED, LATENCY_MAX, SHIFT_MAX, Kept, State, run_step
@@ -43,13 +45,15 @@ def _step(
     f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, trial: Kept, q: Queues, fired: np.ndarray,
     phase: int,
 ) -> None:  # fmt: skip
-    """One step. In a fabric that holds, the recursion is tried first, without the intervals of spikes."""
+    """One step. In a fabric that holds, the recursion is tried first, without the intervals of spikes; not where the
+    step before had to be held, since `run_held` alone is right too."""
+    held = f.hold and kept.row[CROWDED] > 0
     for turn in range(0 if f.hold else 1, 2):
-        tried = kept if turn else trial
-        run_step(f, r, c, s, tried, fired, phase)
-        if c.state[FULL] or turn:
-            return
-        if trial.row[CROWDED] > 0:
+        if not held:
+            run_step(f, r, c, s, kept if turn else trial, fired, phase)
+            if c.state[FULL] or turn:
+                return
+        if held or trial.row[CROWDED] > 0:
             _clear(trial)
             empty(c)
             run_held(f, r, c, s, kept, q, fired, phase)
@@ -60,33 +64,43 @@ def _step(
         _clear(trial)
 
 
-@whole
-def run_rows(
-    f: FabricArrays,
-    r: RouteArrays,
-    c: Calendar,
-    s: State,
-    kept: Kept,
-    trial: Kept,
-    q: Queues,
-    indptr: np.ndarray,
-    index: np.ndarray,
-    steps: int,
-    phases: np.ndarray,
-    first: int,
-    last: int,
-    rows: np.ndarray,
-    ends: np.ndarray,
-) -> int:
-    """Rows first..last of a raster. ends: (some first rows, ports), when each core was done. Returns the row for which
-    calendar or queues were too small, or `last`."""
-    for row in range(first, last):
-        _step(f, r, c, s, kept, trial, q, index[indptr[row] : indptr[row + 1]], phases[row % steps])
-        if c.state[FULL]:
-            return row
-        for k in range(kept.row.size):
-            rows[row, k] = kept.row[k]
-        if row < ends.shape[0]:
-            for p in range(s.cursor.size):
-                ends[row, p] = max(s.sweep_end[p], s.core_free[p])
-    return last
+def _run_rows(version: int) -> Callable[..., int]:
+    """`run_rows` for this version of the sources it is made of."""
+
+    @whole
+    def run_rows(
+        f: FabricArrays,
+        r: RouteArrays,
+        c: Calendar,
+        s: State,
+        kept: Kept,
+        trial: Kept,
+        q: Queues,
+        indptr: np.ndarray,
+        index: np.ndarray,
+        steps: int,
+        phases: np.ndarray,
+        first: int,
+        last: int,
+        rows: np.ndarray,
+        ends: np.ndarray,
+    ) -> int:
+        """Rows first..last of a raster. ends: (some first rows, ports), when each core was done. Returns the row for
+        which calendar or queues were too small, or `last`."""
+        if version < 0:  # never: here for the key of the compiled code
+            return first
+        for row in range(first, last):
+            _step(f, r, c, s, kept, trial, q, index[indptr[row] : indptr[row + 1]], phases[row % steps])
+            if c.state[FULL]:
+                return row
+            for k in range(kept.row.size):
+                rows[row, k] = kept.row[k]
+            if row < ends.shape[0]:
+                for p in range(s.cursor.size):
+                    ends[row, p] = max(s.sweep_end[p], s.core_free[p])
+        return last
+
+    return run_rows
+
+
+run_rows = _run_rows(version())

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 CHART_ROWS = 600
 """Bars of the chart: steps are drawn together where there would be more."""
+_NETWORK = {
+    "hop_s": "latency of hops", "link_s": "time on links", "inject_s": "time of sending ports",
+    "eject_s": "time of receiving ports",
+}  # fmt: skip
+"""Times of a packet on its way; what is not known of them is left out of its delay."""
 MOST_ROWS = 20_000_000
 """Synaptic rows up to which the intervals of spikes are followed: 8 bytes a row."""
 
@@ -197,16 +202,13 @@ def _table(times: StepTimes) -> Iterator[list[str]]:
     if times.link_busy_s[sample, step] > 0:
         busy = _s(float(times.link_busy_s[sample, step]))
         yield ["busiest link of it", _link_name(fabric, link), f"busy for {busy}"]
-    yield ["barrier of a step", _s(fabric.barrier_s), ""]
+    if "barrier_s" not in fabric.unknown:
+        yield ["barrier of a step", _s(fabric.barrier_s), ""]
     share = np.bincount(times.bound.ravel(), minlength=len(BOUNDS)) / span.size
     text = ", ".join(f"{name} {100 * part:.0f} %" for name, part in zip(BOUNDS, share, strict=True))
     yield ["most to do in a step", text, "of steps"]
     yield ["packets that reached a core", str(d.packets), "copies, all samples"]
-    yield ["delay of a packet, mean", _s(d.mean_s), f"at most {_s(d.worst_s)}; from hand-over to core"]
-    yield ["packets overtaken", f"{100 * d.disorder:.2f} %", "arrive after one handed over later (spike disorder)"]
-    if d.shift_s is not None and d.worst_shift_s is not None:
-        yield ["change of intervals between spikes", _s(d.shift_s), f"at most {_s(d.worst_shift_s)}"]
-    yield ["packets lost", str(int(times.lost.sum())), f"queues of {fabric.arrays.queue}, full queues {fabric.full}"]
+    yield from _packet_rows(times)
     if fabric.step_s is not None:
         yield ["packets too late", str(int(times.late.sum())), f"served after {_s(fabric.arrays.deadline_s)}"]
         missed = int((times.missed_of > 0).sum())
@@ -214,6 +216,22 @@ def _table(times: StepTimes) -> Iterator[list[str]]:
         for core in np.argsort(-times.missed_of, kind="stable")[:5].tolist():
             if times.missed_of[core]:
                 yield [_core_name(fabric, core), str(int(times.missed_of[core])), "deadlines missed"]
+
+
+def _packet_rows(times: StepTimes) -> Iterator[list[str]]:
+    """Delays and losses, which nobody knows where the times of the network are not known."""
+    fabric, d = times.fabric, times.delays
+    unknown = [name for name in fabric.unknown if name in _NETWORK]
+    if len(unknown) == len(_NETWORK):
+        for what in ("delay of a packet", "packets overtaken", "packets lost"):
+            yield [what, "not modelled", "no time of links and ports is known"]
+        return
+    without = f"; without {' and '.join(_NETWORK[name] for name in unknown)}" if unknown else ""
+    yield ["delay of a packet, mean", _s(d.mean_s), f"at most {_s(d.worst_s)}; from hand-over to core{without}"]
+    yield ["packets overtaken", f"{100 * d.disorder:.2f} %", "arrive after one handed over later (spike disorder)"]
+    if d.shift_s is not None and d.worst_shift_s is not None:
+        yield ["change of intervals between spikes", _s(d.shift_s), f"at most {_s(d.worst_shift_s)}"]
+    yield ["packets lost", str(int(times.lost.sum())), f"queues of {fabric.arrays.queue}, full queues {fabric.full}"]
 
 
 def _gantt(times: StepTimes, used: np.ndarray) -> Iterator[GanttRow]:
