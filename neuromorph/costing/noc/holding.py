@@ -42,10 +42,11 @@ from neuromorph.costing.noc.recursion import (
 class Queues(NamedTuple):
     """Queues are numbered as links, then ports of cores; senders as queues, then the sending sides of ports.
 
-    record: (packets, 3) hand-over and two numbers; after: next packet of a queue or of the free list, whose
-    first is free[0]. (queues,): head, tail (packets), places left, until (busy), first and last sender that waits for a
-    place. (senders,): next_sender, blocked (2 waits, 1 woken). (ports,): pending, packets that a core owes before its
-    sweep is done; sending, 1 while a port sends the packet `held`. waiting: (1,) senders that wait."""
+    record: (packets, 3) hand-over and two numbers; after: next packet of a queue or of the free list, whose first is
+    free[0]. (queues,): head, tail (packets), places left, until (busy), armed (the last time at which an event is to
+    start the next packet), first and last sender that waits for a place. (senders,): next_sender, blocked (2 waits,
+    1 woken). (ports,): pending, packets that a core owes before its sweep is done; sending, 1 while a port sends the
+    packet `held`. waiting: (1,) senders that wait."""
 
     record: np.ndarray
     after: np.ndarray
@@ -54,6 +55,7 @@ class Queues(NamedTuple):
     tail: np.ndarray
     places: np.ndarray
     until: np.ndarray
+    armed: np.ndarray
     first: np.ndarray
     last: np.ndarray
     next_sender: np.ndarray
@@ -75,6 +77,7 @@ def queues_of(ports: int, links: int, packets: int) -> Queues:
         after=after,
         free=np.zeros(1, np.int64),
         until=np.zeros(queues),
+        armed=np.zeros(queues),
         next_sender=np.zeros(senders, np.int64),
         blocked=np.zeros(senders, np.int64),
         pending=np.zeros(ports, np.int64),
@@ -91,7 +94,7 @@ def _clear(f: FabricArrays, q: Queues) -> None:
     q.waiting[0] = 0
     for k in range(q.head.size):
         q.head[k] = q.first[k] = -1
-        q.places[k], q.until[k] = f.queue, 0.0
+        q.places[k], q.until[k], q.armed[k] = f.queue, 0.0, 0.0
     for k in range(q.blocked.size):
         q.blocked[k] = 0
     for k in range(q.pending.size):
@@ -172,9 +175,15 @@ def _append(c: Calendar, q: Queues, queue: int, hand: float, a: float, b: float)
 def _start(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, q: Queues, k: int, time: float) -> None:
     """Queue k starts with its first packet, if it can."""
     packet = q.head[k]
-    if packet < 0 or time < q.until[k] or q.blocked[k] == 2:
+    if packet < 0 or q.blocked[k] == 2:
         return
     links, ports = s.carried.size, s.cursor.size
+    again = -1 - 3 * ports - k
+    if time < q.until[k]:
+        if q.armed[k] < q.until[k]:
+            q.armed[k] = q.until[k]
+            push(c, q.until[k], 0.0, again, 0)
+        return
     hand, x, y = q.record[packet, 0], q.record[packet, 1], q.record[packet, 2]
     if k < links:
         full = _room(f, r, q, int(x), int(y))
@@ -195,8 +204,23 @@ def _start(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept, q
         q.until[k] = time + f.eject_s
         core = k - links
         arrived(s, kept, core, int(x), q.until[k], hand)
-        push(c, q.until[k], y, -1 - ports - core, 0)
-    push(c, q.until[k], 0.0, -1 - 3 * ports - k, 0)
+        if f.order == INTERRUPT:
+            push(c, q.until[k], y, -1 - ports - core, 0)
+        else:
+            _owe(f, s, kept, q, core, q.until[k], y)
+    if q.head[k] >= 0:
+        q.armed[k] = q.until[k]
+        push(c, q.until[k], 0.0, again, 0)
+
+
+@part
+def _owe(f: FabricArrays, s: State, kept: Kept, q: Queues, core: int, time: float, service: float) -> None:
+    """A packet reaches its core, which serves it now or after its sweep."""
+    if f.order == SWEEP and s.mode[core] != DONE:
+        s.owed[core] += service
+        q.pending[core] += 1
+    else:
+        serve(f, s, kept, core, time, service)
 
 
 @part
@@ -318,12 +342,7 @@ def _handle(
                 push(c, time, 0.0, -1 - 2 * ports - p, 0)
         _enter(f, r, c, s, kept, q, a, b, time, x)
     elif a >= -2 * ports:
-        core = -1 - ports - a
-        if f.order == SWEEP and s.mode[core] != DONE:
-            s.owed[core] += x
-            q.pending[core] += 1
-        else:
-            serve(f, s, kept, core, time, x)
+        serve(f, s, kept, -1 - ports - a, time, x)
     elif a >= -3 * ports:
         _reached(f, r, c, s, kept, q, phase, -1 - 2 * ports - a, time)
     else:
