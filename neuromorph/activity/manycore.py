@@ -104,14 +104,16 @@ class _Counter:
             yield from self._each(path, "send", t.packets * ~self.outside)
 
     def _active_updates(self) -> np.ndarray:
-        """Updates of neurons that get input, (samples, populations): events fall on neurons and steps at random, so
-        that of n updates with e events n (1 - exp(-e / n)) have any. All of them, where idle ones cost the same."""
+        """Updates of neurons that get input, (samples, populations). A bias is input in every step; on the others
+        events fall at random, so that of n updates with e events n (1 - exp(-e / n)) have any. All of them, where idle
+        ones cost the same."""
         updates = self.updates
         done = np.maximum(updates - self.skipped, 0.0)
         if self.core.part is None or self.core.part.get("idle_update_energy") is None:
             return done
         per_update = np.divide(self.events, updates, out=np.zeros_like(self.events), where=updates > 0)
-        return np.minimum(updates * -np.expm1(-per_update), done)
+        biased = np.array([0.0 if p.bias is None else np.mean(p.bias != 0) for p in self.network.populations])
+        return np.minimum(updates * (1.0 - (1.0 - biased) * np.exp(-per_update)), done)
 
     def _busy(self, seconds: float | None) -> Iterator[ActivityRow]:
         """Seconds for which cores draw active power. Actions without a known time are listed as times not modelled."""

@@ -115,7 +115,7 @@ class SpikingCoreQuantities:
 
     update_energy: Quantity | None = quantity("J", doc="update of a neuron in one step", affects=(E,))
     idle_update_energy: Quantity | None = quantity(
-        "J", doc="update of a neuron that gets no input; left out: like any other", affects=(E,)
+        "J", doc="update of a neuron that gets no input and has no bias; left out: like any other", affects=(E,)
     )
     synapse_energy: Quantity | None = quantity("J", doc="one synaptic event", affects=(E,))
     spike_energy: Quantity | None = quantity("J", doc="one neuron that fires", affects=(E,))
