@@ -1,7 +1,7 @@
 """Speed of a spiking forward pass in float against a plain torch loop over the same network.
 
-784-512-10 leaky integrate-and-fire neurons, batch 128, 25 steps, reset by subtraction; input events with probability 0.1.
-The loop multiplies and updates step by step; the evaluator multiplies a layer at a time. Spikes are the same.
+784-512-10 leaky integrate-and-fire neurons, batch 128, 25 steps, reset by subtraction; input events with probability
+0.1. The loop multiplies and updates step by step; the evaluator multiplies a layer at a time. Spikes are the same.
 
     python -m benchmarks.bench_spiking_forward [--quick]
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ BETA = 0.75
 def weights() -> list[np.ndarray]:
     """Multiples of 1/128: every sum is exact, whatever its order."""
     rng = np.random.default_rng(0)
-    return [np.rint(rng.normal(size=(b, a)) * 160 / np.sqrt(a)) / 128 for a, b in zip(SIZES, SIZES[1:], strict=False)]
+    return [np.rint(rng.normal(size=(b, a)) * 160 / np.sqrt(a)) / 128 for a, b in pairwise(SIZES)]
 
 
 def evaluated() -> Callable[[Any], Any]:

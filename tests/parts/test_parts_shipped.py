@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.devices.manycore import is_manycore
 from neuromorph.devices.manycore.spec import grid as manycore_grid
+from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.devices.parts.structure import grid
 from neuromorph.hardware import catalog
 from neuromorph.hardware.component import BASES, Component, Curve
