@@ -56,6 +56,15 @@ def tile_power(architecture: str, updates: float, events: float, changes: Mappin
     return _one_second(found, {f"{found.chip['tile']['core'].path}.busy": busy}) / machine.tiles
 
 
+@declare("1", architecture=None, updates="Hz", events="Hz", cores=None)
+def load_of_cores(architecture: str, updates: float, events: float, cores: int | None = None) -> float:
+    """Seconds of work per second and core while so many cores (all, if not given) update so many neurons and do so
+    many synaptic events per second together; above 1 they cannot keep up with real time."""
+    machine = read_machine(load(architecture))
+    count = machine.tiles * machine.cores_per_tile if cores is None else cores
+    return (updates * machine.times.neuron_s + events * machine.times.synapse_s) / count
+
+
 @declare("1", architecture=None, action=None, part=None, levels=None)
 def level_ratio(architecture: str, action: str, part: str, levels: list[int]) -> float:
     """Energy of an action of a core at the first of two performance levels of a part, relative to the second."""
