@@ -33,8 +33,8 @@ def data_file() -> Path | None:
     return next((c / SUBSET for c in candidates if (c / SUBSET).is_file()), None)
 
 
-def subset(test: bool) -> tuple[Raster, np.ndarray]:
-    """Training or test recordings in steps of 10 ms, shape (2, 34, 34), and their labels."""
+def subset(test: bool, dt_s: float = DT_S, steps: int = STEPS) -> tuple[Raster, np.ndarray]:
+    """Training or test recordings in steps of 10 ms (or others), shape (2, 34, 34), and their labels."""
     path = data_file()
     if path is None:
         raise FileNotFoundError(f"{SUBSET} is not here: set NEUROMORPH_DATA to its folder")
@@ -44,7 +44,7 @@ def subset(test: bool) -> tuple[Raster, np.ndarray]:
     total = np.concatenate(([0], np.cumsum(arrays["dt"], dtype=np.int64)))
     t_us = total[1:] - np.repeat(total[offset[:-1]], np.diff(offset))
     events = camera(t_us, *arrays["xyp"], (34, 34), offset=offset)
-    raster = to_raster(events, DT_S, STEPS)
+    raster = to_raster(events, dt_s, steps)
     chosen = np.flatnonzero(arrays["is_test"] == test)
     first, last = int(chosen[0]), int(chosen[-1]) + 1
     assert last - first == len(chosen)
