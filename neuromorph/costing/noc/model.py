@@ -28,6 +28,7 @@ import numpy as np
 
 from neuromorph.activity.routes import Routes, routes_of
 from neuromorph.activity.spikes import spikes_of
+from neuromorph.devices.manycore.machine import ORDERS
 from neuromorph.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from neuromorph.graph.events.raster import Raster
     from neuromorph.mapping.manycore.placement import CorePlacement
 
-ORDERS = ("sweep", "parallel", "interrupt")
 FULL = ("hold", "drop", "grow")
 
 
@@ -131,13 +131,13 @@ def fabric_of(
 ) -> Fabric:
     """The fabric of a placement.
 
-    order, full: see the module; by default "interrupt" and "drop" where the machine has a real-time step, as SpiNNaker,
-    else "sweep" and "hold". A torus without real-time step has "grow": where routes wrap around, packets that are held
-    would wait for each other in a circle. Raises InputError for "hold" there, for other words, for negative times and a
-    queue below 1.
+    order, full: see the module; by default the machine's order, and where that is open "interrupt" and "drop" where it
+    has a real-time step, as SpiNNaker, else "sweep" and "hold". A torus without real-time step has "grow": where routes
+    wrap around, packets that are held would wait for each other in a circle. Raises InputError for "hold" there, for
+    other words, for negative times and a queue below 1.
     """
     real = machine.step_s is not None
-    order = order if order is not None else ("interrupt" if real else "sweep")
+    order = order or machine.order or ("interrupt" if real else "sweep")
     wraps = placement.grid.wraps
     full = full if full is not None else ("drop" if real else "grow" if wraps else "hold")
     if order not in ORDERS:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from neuromorph.graph.spiking.arithmetic import Arithmetic
 
+ORDERS = ("sweep", "parallel", "interrupt")
+"""When a core serves the packets that arrive in a step: after its own neurons, beside them, or before them."""
+
 
 @dataclass(frozen=True)
 class CoreTimes:
@@ -54,7 +57,7 @@ class Machine:
     synapse; row_bits of the header of a row (source neuron, core); state_bits of one neuron with its parameters;
     buffer_bits of one slot of a neuron's delay ring; rows_in_tile: rows lie in the tile's memory (tile_memory) and not
     in the core's. input_source: "core" (spike sources occupy cores, source_neurons on each) or "host".
-    shares_cores: one core may hold neurons of several populations.
+    shares_cores: one core may hold neurons of several populations. order: of ORDERS, None where it is open.
     """
 
     name: str
@@ -91,3 +94,4 @@ class Machine:
     times: CoreTimes
     network: NetworkTimes
     shares_cores: bool = False
+    order: str | None = None

@@ -43,6 +43,7 @@ def read_machine(architecture: Architecture) -> Machine:
         multicast=s.routing == "multicast",
         router_entries=None if router is None else router.settings.entries,
         step_s=s.step,
+        order=s.order,
         neurons=c.neurons,
         axons_in=c.axons_in,
         axons_out=c.axons_out,

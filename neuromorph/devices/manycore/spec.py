@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from neuromorph.devices.manycore.machine import ORDERS
 from neuromorph.devices.parts.pricing import footprint, join
 from neuromorph.hardware.component import Component, ComponentKind, Footprint, Quantity, Slot, quantity, setting
 
@@ -38,6 +39,11 @@ class ManycoreSettings:
     step: float | None = setting(
         "s", doc="real time of a step; left out: steps follow each other as fast as they can", affects=(E, T),
         default=None, low=0.0,
+    )  # fmt: skip
+    order: str | None = setting(
+        doc="a core serves arriving packets after its neurons (sweep), beside them (parallel) or before them "
+        "(interrupt); left out: interrupt where steps have a real time, else sweep",
+        affects=(E, T), default=None, choices=ORDERS,
     )  # fmt: skip
     packet_bits: float = setting("bit", doc="bits of a spike packet", affects=(E, T), default=32.0, low=1.0)
     queue: int = setting(
