@@ -129,7 +129,7 @@ def speed_rows(kind: str, neurons: int, fan_out: int, steps: int, repeats: int) 
 
             def work() -> tuple[Raster, float]:
                 spikes = engine.run([], steps=steps).spikes
-                traffic = count_traffic(placement, spikes, chip, routes)  # noqa: B023
+                traffic = count_traffic(placement, spikes, routes)  # noqa: B023
                 times = step_times(fabric, spikes)  # noqa: B023
                 return spikes, float(traffic.events.sum() + 0 * times.makespan_s.sum())
 

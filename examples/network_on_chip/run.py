@@ -126,10 +126,9 @@ def line(row: Row) -> str:
 def loads(chip: str, traffic: str, steps: int) -> np.ndarray:
     """Packets on each link over all steps: (tiles, directions)."""
     from neuromorph.activity.spikes import count_traffic
-    from neuromorph.devices.manycore import read_machine
 
     placement = fabric(chip, traffic).placement
-    counted = count_traffic(placement, firing(traffic, steps), read_machine(placement.architecture))
+    counted = count_traffic(placement, firing(traffic, steps))
     found: np.ndarray = np.asarray(counted.link_packets).reshape(placement.grid.tiles, -1)
     return found
 

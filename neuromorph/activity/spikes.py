@@ -17,7 +17,6 @@ from neuromorph.errors import InputError
 from neuromorph.mapping.compiled import compiled
 
 if TYPE_CHECKING:
-    from neuromorph.devices.manycore.machine import Machine
     from neuromorph.graph.events.raster import Raster
     from neuromorph.graph.spiking.network import SpikingNetwork
     from neuromorph.mapping.manycore.placement import CorePlacement
@@ -86,9 +85,7 @@ class Traffic:
         return unique // r.cores - 1, unique % r.cores, packets
 
 
-def count_traffic(
-    placement: CorePlacement, raster: Raster, machine: Machine | None = None, routes: Routes | None = None
-) -> Traffic:
+def count_traffic(placement: CorePlacement, raster: Raster, routes: Routes | None = None) -> Traffic:
     """Counts one pass over all spikes.
 
     raster: over the neurons of placement.network; an event with value n or -n is n spikes, at least
@@ -114,9 +111,7 @@ def spikes_of(value: np.ndarray) -> np.ndarray:
     return np.maximum(np.rint(np.abs(value)), 1.0).astype(np.float64)
 
 
-def assume_traffic(
-    placement: CorePlacement, rates: np.ndarray | Mapping[str, float], steps: int, machine: Machine | None = None
-) -> Traffic:
+def assume_traffic(placement: CorePlacement, rates: np.ndarray | Mapping[str, float], steps: int) -> Traffic:
     """Expected counts of one sample of `steps` steps.
 
     rates: spikes per neuron and step, (neurons,) or by name of population (others never fire). A population that

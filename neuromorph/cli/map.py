@@ -178,5 +178,5 @@ def _on_cores(graph: Graph, chip: Architecture, data: Path | None, seed: int, ef
 
     graph, inputs, _ = read_samples(graph, data, 8)
     network = flat(graph, chip)
-    rates = None if inputs is None else expected_rates(network, as_raster(inputs, network), seed=seed)
+    rates = None if inputs is None else expected_rates(network, as_raster(inputs, network))
     return place_graph(graph, chip, network=network, rates=rates, seed=seed, effort=effort)

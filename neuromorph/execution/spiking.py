@@ -80,10 +80,10 @@ def execute_events(
     if "skipping" in dropped:
         arithmetic = replace(arithmetic, skip_below=0.0)
     exact = EventEngine(network).run(
-        raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
+        raster, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
     )
     found = EventEngine(network, arithmetic, _ranges(network, exact)).run(
-        raster, seed=seed, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
+        raster, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
     )
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
@@ -120,10 +120,10 @@ def as_raster(inputs: np.ndarray | Raster, network: SpikingNetwork) -> Raster:
     return Raster.from_dense(inputs, network.dt_s)
 
 
-def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8, seed: int = 0) -> np.ndarray:
+def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8) -> np.ndarray:
     """Spikes per neuron and sample on the first samples, in float, for the mapper: (neurons,)."""
     some = inputs.part(0, samples)
-    return rates(EventEngine(network).run(some, seed=seed)).per_sample
+    return rates(EventEngine(network).run(some)).per_sample
 
 
 def _half(

@@ -11,7 +11,7 @@ from neuromorph.activity.manycore import gather_network
 from neuromorph.activity.spikes import Traffic, assume_traffic, count_traffic
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
-from neuromorph.costing.noc import NetworkSchedule, schedule_network
+from neuromorph.costing.noc import NetworkSchedule, known, schedule_network
 from neuromorph.devices.kind import Assumption
 from neuromorph.devices.manycore import read_machine
 from neuromorph.errors import InputError
@@ -62,7 +62,7 @@ def run_events(
         rates = None
         if inputs is not None:
             raster = as_raster(inputs, network)
-            rates = expected_rates(network, raster, seed=seed)
+            rates = expected_rates(network, raster)
         placement = place_graph(graph, architecture, network=network, rates=rates, seed=seed)
     elif inputs is not None:
         raster = as_raster(inputs, placement.network)
@@ -79,14 +79,14 @@ def run_events(
         if effects and labels is not None:
             costs = _effects(placement, raster, labels, execution, seed, dropped, workers)
     activity = gather_network(placement, traffic, schedule.latency_s, *_unlike_spikes(execution))
-    ledger = price(activity, architecture, schedule.latency_s)
+    ledger = price(activity, architecture, known(schedule.latency_s))
     sections: list[Any] = []
     if workload and raster is not None:
         say(0.9, "counting operations")
         sections = work_sections(graph, raster, partner, ledger.total_j, architecture.boundary, schedule.throughput_hz)
     facts = {**provenance_of(graph, architecture, seed, 0.0, execution, dropped), **(provenance or {})}
     return build_event_report(
-        placement, traffic, ledger, price(activity, architecture, schedule.interval_s), chip_area(architecture),
+        placement, traffic, ledger, price(activity, architecture, known(schedule.interval_s)), chip_area(architecture),
         schedule, execution, facts, costs, tuple(sections),
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def counted(
 ) -> tuple[Traffic, NetworkSchedule]:  # fmt: skip
     """Traffic and times of a placement for all spikes of a run."""
     machine = read_machine(placement.architecture)
-    traffic = count_traffic(placement, spikes, machine)
+    traffic = count_traffic(placement, spikes)
     return traffic, schedule_network(placement, spikes, machine, steps_used=steps_used)
 
 
@@ -120,7 +120,7 @@ def assumed(placement: CorePlacement, assumption: Assumption | None) -> tuple[Tr
     machine, network = read_machine(placement.architecture), placement.network
     steps = next(iter(placement.graph.input_shapes.values()))[0] + network.latency
     rate = ASSUMED_RATE if assumption is None else assumption.density
-    traffic = assume_traffic(placement, np.full(network.neurons, rate), steps, machine)
+    traffic = assume_traffic(placement, np.full(network.neurons, rate), steps)
     return traffic, assume_schedule(placement, traffic, machine)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.costing.noc import known as known_time
 from neuromorph.hardware.component import weakest
 from neuromorph.report.model import GANTT_ROWS, Metric, Report, notes_of, section, sources_of
 
@@ -99,17 +100,20 @@ def _metrics(
     static = "static power times time included" if known else "no static power is known"
     events = float(traffic.events.sum(axis=1).mean())
     spikes = float(traffic.spikes.sum(axis=1).mean())
-    latency, interval = schedule.latency_s, schedule.interval_s
+    latency, interval, low_s, high_s = map(
+        known_time, (schedule.latency_s, schedule.interval_s, schedule.latency_low_s, schedule.latency_high_s)
+    )
     found += [
         Metric("energy", ledger.total_j, "J", low, high, basis, f"one sample, {ledger.boundary}; {static}"),
         Metric("dynamic_energy", ledger.total("dynamic"), "J", basis=basis),
         Metric("static_energy", ledger.total("static") if known else None, "J", basis=basis, note=static),
         Metric("steady_energy", steady.total_j, "J", basis=basis, note="one sample of an uninterrupted stream"),
-        Metric("latency", latency, "s", schedule.latency_low_s, schedule.latency_high_s,
+        Metric("latency", latency, "s", low_s, high_s,
                note="one sample, first input to last output; range: fastest sample to 95th percentile"),
         Metric("interval", interval, "s", note=f"between samples; bound by {schedule.bottleneck}"),
-        Metric("throughput", schedule.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
-        Metric("power", steady.total_j / interval if interval and interval > 0 else None, "W", basis=basis,
+        Metric("throughput", schedule.throughput_hz if interval else None, "1/s",
+               note="samples of an uninterrupted stream"),
+        Metric("power", steady.total_j / interval if interval else None, "W", basis=basis,
                note="of an uninterrupted stream"),
         Metric("area", area.total_m2 if any(r.area_m2 is not None for r in area.rows) else None, "m^2",
                basis=weakest(*(r.basis for r in area.rows if r.area_m2))),

@@ -99,14 +99,15 @@ class EventEvaluator(HardwareEvaluator):
         from neuromorph.activity.manycore import gather_network
         from neuromorph.costing.area import chip_area
         from neuromorph.costing.ledger import price
+        from neuromorph.costing.noc import known as known_time
 
         s = self.setup(point)
         placement = self._cores(s)
         traffic, schedule = self._timed(s, placement, state)
         architecture = placement.architecture
         activity = gather_network(placement, traffic, schedule.latency_s, state.skipped, state.steps_used)
-        single = price(activity, architecture, schedule.latency_s)
-        steady = price(activity, architecture, schedule.interval_s)
+        single = price(activity, architecture, known_time(schedule.latency_s))
+        steady = price(activity, architecture, known_time(schedule.interval_s))
         area = chip_area(architecture)
         low, high = single.range_j
         known = any(row.kind == "static" for row in single)
@@ -114,9 +115,10 @@ class EventEvaluator(HardwareEvaluator):
         found |= {"energy_j": single.total_j, "energy_j_low": low, "energy_j_high": high}
         found["dynamic_energy_j"] = single.total("dynamic")
         found["static_energy_j"] = single.total("static") if known else None
-        found |= {"steady_energy_j": steady.total_j, "latency_s": schedule.latency_s}
-        found |= {"interval_s": schedule.interval_s, "throughput_per_s": schedule.throughput_hz}
-        found["power_w"] = steady.total_j / schedule.interval_s if schedule.interval_s else None
+        latency, interval = known_time(schedule.latency_s), known_time(schedule.interval_s)
+        found |= {"steady_energy_j": steady.total_j, "latency_s": latency, "interval_s": interval}
+        found["throughput_per_s"] = schedule.throughput_hz if interval else None
+        found["power_w"] = steady.total_j / interval if interval else None
         found["area_m2"] = area.total_m2 if any(r.area_m2 is not None for r in area.rows) else None
         cores = placement.slices.core
         found["cores_used"] = float(np.unique(cores[cores >= 0]).size)
@@ -153,7 +155,7 @@ class EventEvaluator(HardwareEvaluator):
             network = flat(self.graphs[s.model], chip)
             rates = None
             if self.inputs is not None:
-                rates = expected_rates(network, as_raster(self.inputs, network), seed=s.seed)
+                rates = expected_rates(network, as_raster(self.inputs, network))
             return place_graph(self.graphs[s.model], chip, network=network, rates=rates, seed=s.seed)
 
         placement = self._remember(f"placement {key}", make, most=KEPT)

@@ -73,7 +73,7 @@ def host(
     weight = None if spikes.value is None else np.abs(spikes.value)
     rates = np.bincount(spikes.index, weight, network.neurons) / max(spikes.samples, 1)
     placement = place_network(network, architecture, machine, rates=rates, seed=seed, effort=effort)
-    traffic = count_traffic(placement, spikes, machine)
+    traffic = count_traffic(placement, spikes)
     schedule = schedule_network(placement, spikes, machine)
     counted = gather_network(placement, traffic, schedule.latency_s)
     activity = Activity((*counted.rows, *extra), counted.origin, counted.statistics)

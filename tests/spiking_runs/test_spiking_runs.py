@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,6 +161,20 @@ def test_a_network_beyond_a_limit_is_refused_with_the_change_that_would_fit() ->
     chip = replace(nm.load_architecture("loihi-like"), {"core.fan_in": "8"})
     with pytest.raises(FitError, match=r"hidden.*30.*8"):
         nm.run(network(), chip, x, y)
+
+
+def test_times_that_nobody_knows_leave_energy_known_and_latency_open(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "architectures" / "odin-like.yaml").read_text()
+    lines = [line for line in text.splitlines() if not line.strip().startswith("step:")]
+    assert len(lines) == len(text.splitlines()) - 1
+    (tmp_path / "odin-free.yaml").write_text("\n".join(lines).replace("name: odin-like", "name: odin-free"))
+    x, y = events()
+    found = nm.run(network(), nm.load_architecture(tmp_path / "odin-free.yaml"), x, y)
+    assert [found[n].value for n in ("latency", "interval", "throughput", "power", "static_energy")] == [None] * 5
+    assert found["energy"].value > 0
+    assert found["energy"].value == pytest.approx(found["dynamic_energy"].value)
+    write_report(found, tmp_path / "out")
+    assert read_report(tmp_path / "out")["latency"].value is None
 
 
 def test_networks_with_a_cycle_run_on_both_kinds() -> None:

@@ -4,7 +4,7 @@ The model is described in `model`; `schedule_network` gives what reports show, `
 """
 
 from neuromorph.costing.noc.model import Fabric, fabric_of
-from neuromorph.costing.noc.schedule import NetworkSchedule, assume_schedule, schedule_network
+from neuromorph.costing.noc.schedule import NetworkSchedule, assume_schedule, known, schedule_network
 from neuromorph.costing.noc.steps import Delays, StepTimes, step_times
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "StepTimes",
     "assume_schedule",
     "fabric_of",
+    "known",
     "schedule_network",
     "step_times",
 ]

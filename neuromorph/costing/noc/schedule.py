@@ -64,6 +64,11 @@ class NetworkSchedule:
         return [] if self.times is None else list(_table(self.times))
 
 
+def known(seconds: float) -> float | None:
+    """A time, or None where no part of it is known: static energy is left out then, not the whole ledger."""
+    return None if math.isnan(seconds) else seconds
+
+
 def schedule_network(
     placement: CorePlacement,
     raster: Raster,

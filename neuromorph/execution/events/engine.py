@@ -58,7 +58,6 @@ class EventEngine:
         *,
         steps: int | None = None,
         record: str = "spikes",
-        seed: int = 0,
         first_sample: int = 0,
         workers: int = 1,
         progress: Callable[[int], None] | None = None,
@@ -69,7 +68,7 @@ class EventEngine:
         """Runs every sample of the inputs from the initial state.
 
         inputs: one raster per input population, in the order of network.inputs. steps: default those of the inputs and
-        the network's latency. record: "spikes" or "none". seed: of random effects, of which this execution has none.
+        the network's latency. record: "spikes" or "none".
         workers: threads; results do not depend on them. progress: is told the number of samples done. modulator: third
         factor of plastic synapses, (steps,) or (samples, steps). stop: ends samples early. each: is given (number of
         the sample, its raster of one sample) in order as soon as it is done; then `spikes` of the result holds no
