@@ -21,8 +21,8 @@ from benchmarks.timing import compete, parse, show
 
 def rows(quick: bool) -> list[dict[str, Any]]:
     """Two rows: ten chips at once over ten single-chip runs, and the same for execution alone."""
-    from neuromorph.execution import execute
-    from neuromorph.pipeline import run
+    from neuromorph.devices.layered.execute import execute
+    from neuromorph.run import run
 
     shape, chips, samples = (1, 28, 28), 10, 128 if quick else 512
     placement, calibration = networks.placed(networks.lenet(), shape, 512, 512)

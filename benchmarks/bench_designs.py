@@ -36,7 +36,7 @@ def drawn(count: int) -> dict[str, np.ndarray]:
 
 
 def row(name: str, architecture: Any, work: Any, count: int, repeats: int) -> dict[str, Any]:
-    from neuromorph.costing.closed_form import estimate
+    from neuromorph.devices.layered.designs import estimate
 
     values = drawn(count)
     begin = time.perf_counter()
@@ -65,9 +65,9 @@ def row(name: str, architecture: Any, work: Any, count: int, repeats: int) -> di
 
 def placed_seconds(graph: Any, architecture: Any) -> float:
     """Assumed activity and ledger of a given placement."""
-    from neuromorph.activity import assume
     from neuromorph.costing.ledger import price
-    from neuromorph.mapping.placement import place
+    from neuromorph.devices.layered.place.placement import place
+    from neuromorph.devices.layered.tally.counts import assume
 
     placement = place(graph, architecture, effort="none", duplicate=False)
     begin = time.perf_counter()
@@ -77,7 +77,7 @@ def placed_seconds(graph: Any, architecture: Any) -> float:
 
 def rows(quick: bool) -> list[dict[str, Any]]:
     """ISAAC-like (arrays priced by time) and the same with arrays priced by conductance."""
-    from neuromorph.costing.closed_form import Workload
+    from neuromorph.devices.layered.designs import Workload
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.hardware.paths import replace
 

@@ -24,10 +24,10 @@ import numba
 import numpy as np
 
 from benchmarks.timing import compete, parse, show
-from neuromorph.execution.events import EventEngine, EventRun
+from neuromorph.devices.manycore.execute import EventEngine, EventRun
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Population, Projection, SpikingNetwork
-from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking import Population, Projection, SpikingNetwork
+from neuromorph.spiking.arithmetic import Arithmetic
 
 LEAK, THRESHOLD, GRID = 0.9375, 64.0, 1 / 64
 LAYERS = 4

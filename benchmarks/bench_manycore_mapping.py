@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.timing import parse, show
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.graph.spiking.network import MODELS, Population, Projection, SpikingNetwork
 from neuromorph.hardware.component import Architecture, Component, ComponentKind
+from neuromorph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.network import MODELS, Population, Projection, SpikingNetwork
 
 KIB = 8192.0
 
@@ -108,7 +108,7 @@ def peak_mib() -> float:
 
 
 def case(name: str) -> dict[str, Any]:
-    from neuromorph.mapping.manycore import place_network
+    from neuromorph.devices.manycore.place import place_network
 
     machine, neurons, fan, near, reach = (CASES | QUICK)[name]
     place_network(sheet(2000, 20, near), components(), machine)  # compiles

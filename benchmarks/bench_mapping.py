@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from neuromorph.devices.layered.place.placement import Placement, place
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.activation import ReLU
 from neuromorph.graph.operators.arithmetic import Add
@@ -25,7 +26,6 @@ from neuromorph.graph.operators.pooling import GlobalAvgPool, MaxPool2d
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture, Component
-from neuromorph.mapping.placement import Placement, place
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
 """Channels and stride of ResNet-18's four stages of two blocks (He et al., CVPR 2016)."""

@@ -22,14 +22,14 @@ import numpy as np
 
 from benchmarks.bench_events import CASES, GRID, QUICK, Case, case, checksum, network
 from benchmarks.timing import Times, parse, show
-from neuromorph.activity.routes import routes_of
-from neuromorph.activity.spikes import count_traffic
-from neuromorph.costing.noc import fabric_of, step_times
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.execution.events import EventEngine
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.mapping.manycore.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.tally.noc import fabric_of, step_times
+from neuromorph.devices.manycore.tally.routes import routes_of
+from neuromorph.devices.manycore.tally.spikes import count_traffic
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.arithmetic import Arithmetic
 
 TILES = Grid(8, 4, 32, 4, "mesh", 8, 4)
 CORES = 128

@@ -35,8 +35,8 @@ def main() -> None:
     a = parser.parse_args()
 
     from neuromorph.graph.data import read_data
-    from neuromorph.graph.importers import read_graph
     from neuromorph.hardware.catalog import load_architecture
+    from neuromorph.importers import read_graph
     from neuromorph.sweep import make_points, parse_axes, sweep
     from neuromorph.sweep.hardware import HardwareEvaluator
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from neuromorph.costing.timeline import Pipeline, Timeline, simulate, tandem, tandem_latency
+from neuromorph.timeline import Pipeline, Timeline, simulate, tandem, tandem_latency
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from neuromorph.execution.calibration import Calibration
-    from neuromorph.mapping.placement import Placement
+    from neuromorph.devices.layered.execute.calibration import Calibration
+    from neuromorph.devices.layered.place.placement import Placement
 
 BATCH = 128
 ARCHITECTURE = "hermes-like"
@@ -64,11 +64,11 @@ def placed(module: nn.Module, shape: tuple[int, ...], rows: int, columns: int) -
     """
     import torch
 
-    from neuromorph.execution import calibrate
-    from neuromorph.graph.importers.torch_import import from_torch
+    from neuromorph.devices.layered.execute import calibrate
+    from neuromorph.devices.layered.place.placement import place
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.hardware.paths import replace
-    from neuromorph.mapping.placement import place
+    from neuromorph.importers.torch_import import from_torch
 
     changes = {"core.array.rows": rows, "core.array.columns": columns, "core.array.cell.part": CELL}
     architecture = replace(load_architecture(ARCHITECTURE), changes)
@@ -86,7 +86,7 @@ def steady_forward(placement: Placement, calibration: Calibration, x: torch.Tens
     """One batch through chips that are programmed already: what the loop over batches of an execution does."""
     import torch
 
-    from neuromorph.execution.engine import Job
+    from neuromorph.devices.layered.execute.engine import Job
     from neuromorph.graph.evaluate import Evaluator
 
     job = Job(placement, calibration, 0, 0.0, frozenset(), len(x), "cpu")

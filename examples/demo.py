@@ -83,8 +83,8 @@ def run_spiking(network: str, architecture: str, folder: str, samples: int) -> s
     import torch
 
     import neuromorph as nm
-    from neuromorph.graph.events.inputs import read_inputs
-    from neuromorph.graph.spiking.steps import with_steps
+    from neuromorph.events.inputs import read_inputs
+    from neuromorph.spiking.steps import with_steps
 
     torch.set_num_threads(1)
     model, data = (EXAMPLES / name for name in SPIKING[network])

@@ -5,43 +5,45 @@ The public names are loaded when first used, so that `import neuromorph` is quic
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from neuromorph.execution import attribute, calibrate
-    from neuromorph.execution.anywhere import execute_on as execute
-    from neuromorph.execution.finetune import finetune
-    from neuromorph.graph.compress import apply_steps as compress
+    from neuromorph.compress import apply_steps as compress
+    from neuromorph.devices.layered.execute import attribute, calibrate
+    from neuromorph.devices.layered.execute.finetune import finetune
+    from neuromorph.events import read_events
     from neuromorph.graph.data import read_data
-    from neuromorph.graph.events import read_events
-    from neuromorph.graph.importers import read_graph, save_graph
-    from neuromorph.graph.importers.torch_import import from_torch
-    from neuromorph.graph.spiking.convert import convert
     from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.mapping.anywhere import place_on as place
-    from neuromorph.pipeline import run
+    from neuromorph.importers import read_graph, save_graph
+    from neuromorph.importers.torch_import import from_torch
     from neuromorph.report import compare, write_report
+    from neuromorph.run import execute_on as execute
+    from neuromorph.run import place_on as place
+    from neuromorph.run import run
+    from neuromorph.spiking.convert import convert
     from neuromorph.sweep import sweep
 
 _HOMES = {
-    "attribute": "neuromorph.execution",
-    "calibrate": "neuromorph.execution",
+    "attribute": "neuromorph.devices.layered.execute",
+    "calibrate": "neuromorph.devices.layered.execute",
     "compare": "neuromorph.report",
-    "compress": "neuromorph.graph.compress:apply_steps",
-    "convert": "neuromorph.graph.spiking.convert",
-    "execute": "neuromorph.execution.anywhere:execute_on",
-    "finetune": "neuromorph.execution.finetune",
-    "from_torch": "neuromorph.graph.importers.torch_import",
+    "compress": "neuromorph.compress:apply_steps",
+    "convert": "neuromorph.spiking.convert",
+    "execute": "neuromorph.run:execute_on",
+    "finetune": "neuromorph.devices.layered.execute.finetune",
+    "from_torch": "neuromorph.importers.torch_import",
     "load_architecture": "neuromorph.hardware.catalog",
-    "place": "neuromorph.mapping.anywhere:place_on",
+    "place": "neuromorph.run:place_on",
     "read_data": "neuromorph.graph.data",
-    "read_events": "neuromorph.graph.events",
-    "read_graph": "neuromorph.graph.importers",
-    "run": "neuromorph.pipeline",
-    "save_graph": "neuromorph.graph.importers",
+    "read_events": "neuromorph.events",
+    "read_graph": "neuromorph.importers",
+    "run": "neuromorph.run",
+    "save_graph": "neuromorph.importers",
     "sweep": "neuromorph.sweep",
     "write_report": "neuromorph.report",
 }
@@ -77,3 +79,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Some verbs bear the name of the module they live in (`run`, `sweep`, `compress`). `neuromorph.run` is the verb,
+    also after that module was imported: its names are reached by `from neuromorph.run import ...`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

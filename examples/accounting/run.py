@@ -31,8 +31,8 @@ NETWORKS: dict[str, tuple[Path, Path, tuple[str, ...]]] = {
 
 def read(name: str, samples: int) -> tuple[Any, Any, Any]:
     """Graph, events and labels of a spiking network."""
-    from neuromorph.graph.events.inputs import read_inputs
-    from neuromorph.graph.importers import read_graph
+    from neuromorph.events.inputs import read_inputs
+    from neuromorph.importers import read_graph
 
     model, data, _ = NETWORKS[name]
     graph = read_graph(model)
@@ -84,8 +84,8 @@ def lines(samples: int, chips: bool = True) -> Iterator[str]:
     """What is printed."""
     from neuromorph.costing.accounting import accounts, break_even
     from neuromorph.graph.data import read_data
-    from neuromorph.graph.importers import read_graph
     from neuromorph.graph.workload import count_work
+    from neuromorph.importers import read_graph
 
     runs = {name: read(name, samples) for name in NETWORKS}
     works = {name: count_work(graph, events) for name, (graph, events, _) in runs.items()}

@@ -30,7 +30,7 @@ STIMULUS, TRIAL, PER_STIMULUS = 50, 120, 20
 
 def raster(fires: np.ndarray) -> Any:
     """(steps, neurons) as one sample."""
-    from neuromorph.graph.events import Raster
+    from neuromorph.events import Raster
 
     return Raster.from_dense(fires[None].astype(np.float32), DT_S)
 
@@ -38,7 +38,7 @@ def raster(fires: np.ndarray) -> Any:
 def leaky(name: str, size: int, tau_s: float, threshold: float, refractory: int = 0) -> Any:
     """A population of leaky neurons to whose membrane a weight is added in full; reset to 0."""
     from neuromorph.graph.semantics import Semantics
-    from neuromorph.graph.spiking.network import Population
+    from neuromorph.spiking.network import Population
 
     one = np.ones(size)
     numbers = {
@@ -50,7 +50,7 @@ def leaky(name: str, size: int, tau_s: float, threshold: float, refractory: int 
 
 def projection(name: str, source: int, target: int, weight: np.ndarray, rule: Any = None) -> Any:
     """Synapses of one step's delay where `weight` (sources, targets) is not zero."""
-    from neuromorph.graph.spiking.network import Projection
+    from neuromorph.spiking.network import Projection
 
     row, index = np.nonzero(weight)
     indptr = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=len(weight)))))
@@ -65,8 +65,9 @@ def window(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A post spike counts when it has gone back along the dendrite, a step after it was fired; that is its time here.
     """
-    from neuromorph.execution.events import EventEngine
-    from neuromorph.graph.spiking.network import Plasticity, Population, SpikingNetwork
+    from neuromorph.devices.manycore.execute import EventEngine
+    from neuromorph.graph.operators.plasticity import Plasticity
+    from neuromorph.spiking.network import Population, SpikingNetwork
 
     rule = Plasticity(a_plus=0.02, a_minus=0.024, tau_plus_s=20e-3, tau_minus_s=30e-3, w_min=-1.0, w_max=1.0)
     n, at, end = differences.size, 100, 800
@@ -105,9 +106,9 @@ def listener(steps: int) -> Any:
     """A graph: plastic synapses from all inputs to one leaky neuron."""
     from neuromorph.graph.model import Graph, Node
     from neuromorph.graph.operators.neurons import LIF
+    from neuromorph.graph.operators.plasticity import Plasticity
     from neuromorph.graph.operators.synapses import SparseLinear
     from neuromorph.graph.semantics import Semantics
-    from neuromorph.graph.spiking.network import Plasticity
 
     rule = Plasticity(a_plus=0.003, a_minus=0.0033, tau_plus_s=10e-3, tau_minus_s=20e-3, w_max=1.0)
     synapses = SparseLinear(
@@ -144,8 +145,8 @@ def answers(fired: np.ndarray, begins: np.ndarray, start: int, stop: int) -> Ans
 
 def listens(seconds: float, seed: int) -> tuple[list[Answers], np.ndarray]:
     """Answers in ten parts of the time, and the weights in the end."""
-    from neuromorph.execution.events import EventEngine
-    from neuromorph.graph.spiking.lower import lower
+    from neuromorph.devices.manycore.execute import EventEngine
+    from neuromorph.spiking.lower import lower
 
     fires, begins = in_noise(seconds, seed)
     run = EventEngine(lower(listener(len(fires)))).run(raster(fires))
@@ -156,7 +157,8 @@ def listens(seconds: float, seed: int) -> tuple[list[Answers], np.ndarray]:
 
 def chooser(weight: np.ndarray) -> Any:
     """Two neurons that hear both stimuli by plastic synapses (2 PER_STIMULUS, 2), noise, and silence each other."""
-    from neuromorph.graph.spiking.network import Plasticity, Population, SpikingNetwork
+    from neuromorph.graph.operators.plasticity import Plasticity
+    from neuromorph.spiking.network import Population, SpikingNetwork
 
     rule = Plasticity(
         a_plus=0.03, a_minus=0.0, tau_plus_s=20e-3, tau_minus_s=20e-3, w_max=1.0, rule="reward", tau_eligibility_s=0.1
@@ -179,7 +181,7 @@ def choices(trials: int, seed: int) -> np.ndarray:
     A trial runs twice: to see the answer, and with the reward that it earned 10 steps after the stimulus. All inputs
     fire once in the end, for a synapse learns when its input fires. 1 for a right answer, -1 for a wrong one.
     """
-    from neuromorph.execution.events import EventEngine
+    from neuromorph.devices.manycore.execute import EventEngine
 
     rng = np.random.default_rng(seed)
     weight = np.full((2 * PER_STIMULUS, 2), 0.3)

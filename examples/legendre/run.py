@@ -62,7 +62,7 @@ def values(order: int, signal: np.ndarray) -> np.ndarray:
     import torch
 
     from neuromorph.graph.evaluate import evaluate
-    from neuromorph.graph.spiking.lmu import legendre, lmu
+    from neuromorph.spiking.lmu import legendre, lmu
 
     graph = lmu(1, order, THETA_S, DT_S, signal.size)
     states: Any = evaluate(graph, torch.from_numpy(signal[:, None]))
@@ -115,7 +115,7 @@ def ensembles(order: int, each: int, seed: int = 0) -> Ensembles:
 
 def heard(signal: np.ndarray) -> Any:
     """The signal as 50 neurons that fire 0.1 (1 + s) times a step and 50 that fire 0.1 (1 - s) times, in turn."""
-    from neuromorph.graph.events import Raster
+    from neuromorph.events import Raster
 
     turn = np.arange(PAIRS) / PAIRS
     sums = np.concatenate([np.cumsum(RATE * (1 + side * signal))[:, None] + turn for side in (1, -1)], axis=1)
@@ -128,7 +128,7 @@ def spiking(order: int, each: int, steps: int) -> Any:
     from neuromorph.graph.operators.dense import Linear
     from neuromorph.graph.operators.neurons import LI, CubaLIF
     from neuromorph.graph.semantics import Semantics
-    from neuromorph.graph.spiking.lmu import lmu_matrices, on_neurons, zero_order_hold
+    from neuromorph.spiking.lmu import lmu_matrices, on_neurons, zero_order_hold
 
     e = ensembles(order, each)
     a, b = on_neurons(*zero_order_hold(*lmu_matrices(order, THETA_S), DT_S), DT_S, SYNAPSE_S)
@@ -149,7 +149,7 @@ def spiking(order: int, each: int, steps: int) -> Any:
 
 def unit(order: int, memories: int, hidden: int, steps: int) -> Any:
     """An L2MU as published, with random weights: what its structure costs, not what it learns."""
-    from neuromorph.graph.spiking.lmu import l2mu
+    from neuromorph.spiking.lmu import l2mu
 
     rng = np.random.default_rng(0)
     states = memories * order
@@ -172,7 +172,7 @@ def filtered(signal: np.ndarray) -> np.ndarray:
 
 def errors(states: np.ndarray, signal: np.ndarray, delay: int = 0) -> list[float]:
     """Errors at the delays of AT against the signal through the same filter; the states come `delay` steps late."""
-    from neuromorph.graph.spiking.lmu import legendre
+    from neuromorph.spiking.lmu import legendre
 
     read = states[delay:] @ legendre(states.shape[1], np.array(AT)).T
     wanted = [filtered(late(signal, r))[: len(read)] for r in AT]
@@ -182,9 +182,9 @@ def errors(states: np.ndarray, signal: np.ndarray, delay: int = 0) -> list[float
 def on_chip(graph: Any, events: Any, name: str) -> tuple[Any, Any]:
     """The run of a graph in a chip's number format, and the network placed, timed and priced for its spikes."""
     from neuromorph.devices.manycore import read_machine
-    from neuromorph.execution.events import EventEngine
+    from neuromorph.devices.manycore.execute import EventEngine
+    from neuromorph.devices.manycore.place.graph import flat
     from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.mapping.manycore.graph import flat
     from neuromorph.systems.hosting import host
 
     chip = load_architecture(name)
@@ -198,9 +198,9 @@ def percents(found: Sequence[float]) -> str:
 
 def lines(orders: Sequence[int], steps: int, each: int, chips: Sequence[str]) -> Iterator[str]:
     """What is printed."""
-    from neuromorph.execution.events import EventEngine
-    from neuromorph.graph.spiking.arithmetic import Arithmetic
-    from neuromorph.graph.spiking.lower import lower
+    from neuromorph.devices.manycore.execute import EventEngine
+    from neuromorph.spiking.arithmetic import Arithmetic
+    from neuromorph.spiking.lower import lower
 
     signal = 0.4 * noise(steps, seed=0)
     yield f"error (rms, of the signal's) at a delay of {' '.join(f'{1e3 * r * THETA_S:g}' for r in AT)} ms"

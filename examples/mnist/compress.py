@@ -23,10 +23,10 @@ from models import HERE, trained
 from training import accuracy, fit, round_to_half, start
 
 from neuromorph import from_torch, read_data, read_graph
-from neuromorph.graph.compress import iterative_prune, quantize, summary
-from neuromorph.graph.importers.portable import save
+from neuromorph.compress import iterative_prune, quantize, summary
 from neuromorph.graph.model import Graph
 from neuromorph.graph.torch_module import GraphModule
+from neuromorph.importers.portable import save
 
 SCHEDULES = {"mlp": train_mlp, "lenet": train_lenet}
 """The scripts that trained the networks, for the schedule that fine-tuning runs the end of again."""

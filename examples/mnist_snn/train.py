@@ -53,9 +53,9 @@ def main() -> None:
     from data import CALIBRATION, read_npz, training
     from training import fit, round_to_half, start
 
-    from neuromorph.graph.importers.torch_import import from_torch
-    from neuromorph.graph.spiking.convert import with_clip_floor
     from neuromorph.graph.torch_module import GraphModule
+    from neuromorph.importers.torch_import import from_torch
+    from neuromorph.spiking.convert import with_clip_floor
 
     start(seed=3)
     x, y = training()
@@ -73,8 +73,8 @@ def ship(graph: Graph, x: np.ndarray, y: np.ndarray) -> None:
     """Writes both networks and their accuracies; the stop rule is found on training images."""
     from data import official, shipped
 
-    from neuromorph.graph.importers.portable import save
-    from neuromorph.graph.spiking.convert import answers_over_time, calibrate_confidence, convert, exit_early
+    from neuromorph.importers.portable import save
+    from neuromorph.spiking.convert import answers_over_time, calibrate_confidence, convert, exit_early
 
     spiking = dataclasses.replace(convert(graph, method="qcfs", steps=LEVELS), name="lenet-snn")
     rule = calibrate_confidence(answers_over_time(spiking, scaled(x[:EXIT_IMAGES])), y[:EXIT_IMAGES].astype(np.int64))

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from neuromorph.graph.importers import read_graph, save_graph
 from neuromorph.graph.model import Graph
 from neuromorph.graph.operators.activation import ReLU
 from neuromorph.graph.operators.stepped import ClipFloor
-from neuromorph.graph.spiking.convert import answers_over_time, convert, hoyer_extrema, with_hoyer_steps
 from neuromorph.graph.torch_module import GraphModule
+from neuromorph.importers import read_graph, save_graph
+from neuromorph.spiking.convert import answers_over_time, convert, hoyer_extrema, with_hoyer_steps
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "mnist"))

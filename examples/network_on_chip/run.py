@@ -51,7 +51,7 @@ class Row:
 def network(hot: bool, seed: int = 0) -> Any:
     """CORES x PER_CORE threshold units with FAN_OUT synapses each; hot: half of them to the first two cores."""
     from neuromorph.graph.semantics import Semantics
-    from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
+    from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
     rng = np.random.default_rng(seed)
     n, few = CORES * PER_CORE, 2 * PER_CORE
@@ -72,7 +72,7 @@ def network(hot: bool, seed: int = 0) -> Any:
 
 def firing(traffic: str, steps: int, seed: int = 0) -> Any:
     """Independent spikes: 25 % of the neurons a step, in bursts 80 % in every third step and 5 % in the others."""
-    from neuromorph.graph.events import Raster
+    from neuromorph.events import Raster
 
     rates = np.full(steps, 0.25)
     if traffic == "bursty":
@@ -83,11 +83,11 @@ def firing(traffic: str, steps: int, seed: int = 0) -> Any:
 
 def fabric(chip: str, traffic: str) -> Any:
     """The network placed on the chip, with the chip's times."""
-    from neuromorph.costing.noc import fabric_of
     from neuromorph.devices.manycore import read_machine
+    from neuromorph.devices.manycore.place import place_network
+    from neuromorph.devices.manycore.tally.noc import fabric_of
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.hardware.paths import replace
-    from neuromorph.mapping.manycore import place_network
 
     name, slower = CHIPS[chip]
     changes = {"chip.tile.count": 12, "chip.columns": 4, "chip.tile.core.neurons": PER_CORE}
@@ -100,7 +100,7 @@ def fabric(chip: str, traffic: str) -> Any:
 
 def rows(steps: int) -> Iterator[Row]:
     """Every traffic on every chip, by both engines."""
-    from neuromorph.costing.noc import step_times
+    from neuromorph.devices.manycore.tally.noc import step_times
 
     for chip in CHIPS:
         for traffic in TRAFFICS:
@@ -125,7 +125,7 @@ def line(row: Row) -> str:
 
 def loads(chip: str, traffic: str, steps: int) -> np.ndarray:
     """Packets on each link over all steps: (tiles, directions)."""
-    from neuromorph.activity.spikes import count_traffic
+    from neuromorph.devices.manycore.tally.spikes import count_traffic
 
     placement = fabric(chip, traffic).placement
     counted = count_traffic(placement, firing(traffic, steps))

@@ -62,9 +62,9 @@ def graphs(steps: int, current: float) -> dict[str, Any]:
 
 def spikes(graph: Any, steps: int, arithmetic: Any = None) -> list[np.ndarray]:
     """Steps after the onset at which each neuron of the graph fires."""
-    from neuromorph.execution.events import EventEngine
-    from neuromorph.graph.events import Raster
-    from neuromorph.graph.spiking.lower import lower
+    from neuromorph.devices.manycore.execute import EventEngine
+    from neuromorph.events import Raster
+    from neuromorph.spiking.lower import lower
 
     on = (np.arange(steps) >= ONSET).astype(np.float32)
     run = EventEngine(lower(graph), arithmetic).run(Raster.from_dense(on[None, :, None], DT_S))

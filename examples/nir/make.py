@@ -26,8 +26,8 @@ PER_CLASS = 2
 
 def network() -> Any:
     """The graph over 300 steps of 1 ms."""
-    from neuromorph.graph.importers import read_graph
     from neuromorph.graph.operators.neurons import LIF, Integrator
+    from neuromorph.importers import read_graph
 
     slow = read_graph(NMNIST / "nmnist-conv.nmg.json")
     nodes = []
@@ -64,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--network-only", action="store_true", help="leave the recordings as they are")
     parser.add_argument("-o", "--output", type=Path, default=HERE, help="folder that is written to")
     options = parser.parse_args(argv)
-    from neuromorph.graph.events import write_events
-    from neuromorph.graph.importers import save_graph
+    from neuromorph.events import write_events
+    from neuromorph.importers import save_graph
 
     print(f"written: {save_graph(network(), options.output / 'network.nir')}")
     if not options.network_only:

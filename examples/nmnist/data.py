@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neuromorph.graph.events.binning import camera, to_raster
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.binning import camera, to_raster
+from neuromorph.events.raster import Raster
 
 HERE = Path(__file__).resolve().parent
 SUBSET = "nmnist1100.npz.xz"

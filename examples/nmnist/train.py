@@ -18,14 +18,14 @@ from data import DT_S, HERE, SHIPPED, STEPS, subset
 from torch import nn
 from torch.nn import functional as F
 
-from neuromorph.graph.events import write_events
-from neuromorph.graph.importers.portable import save
+from neuromorph.events import write_events
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.neurons import LIF, Integrator
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.graph.semantics import Semantics
+from neuromorph.importers.portable import save
 
 SEED, EPOCHS, BATCH, RATE, DECAY = 4, 60, 40, 3e-3, 0.02
 TAU_S = 40e-3

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--chip-steps", type=int, default=20, help="steps that are counted, timed and priced")
     parser.add_argument("-o", "--output", type=Path, help="folder the report is written to")
     options = parser.parse_args(argv)
-    from neuromorph.execution.events import EventEngine
+    from neuromorph.devices.manycore.execute import EventEngine
     from neuromorph.systems.scale import balanced_network
 
     EventEngine(balanced_network(100, 10)).run([], steps=5)  # compiled before anything is timed

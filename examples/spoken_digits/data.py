@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from neuromorph.graph.events.encoders import delta
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.encoders import delta
+from neuromorph.events.raster import Raster
 
 HERE = Path(__file__).resolve().parent
 FILES = ("fsdd_8khz_pcm16.xz", "index.csv")

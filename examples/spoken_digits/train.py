@@ -21,15 +21,15 @@ from data import CHANNELS, DT_S, HERE, SHIPPED, STEPS, recordings, spikes
 from torch import nn
 from torch.nn import functional as F
 
-from neuromorph.graph.events import Raster, write_events
-from neuromorph.graph.importers.portable import save
+from neuromorph.events import Raster, write_events
 from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.neurons import LIF, Integrator
 from neuromorph.graph.operators.synapses import DelayedLinear
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.convert import answers_over_time
+from neuromorph.importers.portable import save
+from neuromorph.spiking.convert import answers_over_time
 
 SEED, EPOCHS, BATCH, RATE, DECAY = 5, 40, 50, 3e-3, 0.01
 HIDDEN, TAPS = 96, 25

@@ -10,7 +10,7 @@ import typer
 from neuromorph.cli.models import Dt, Preset, SemanticsFile, read_model, read_samples
 
 if TYPE_CHECKING:
-    from neuromorph.graph.compress import Compression
+    from neuromorph.compress import Compression
 
 _STEPS_HELP = (
     "Steps in order, separated by ';': prune:SPARSITY, quantize:BITS, binarize, ternarize, each with options after "
@@ -31,9 +31,9 @@ def compress(
     semantics: SemanticsFile = None,
 ) -> None:
     """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
+    from neuromorph.compress import apply_steps, needs_data, parse_steps, summary
     from neuromorph.errors import InputError, Place
-    from neuromorph.graph.compress import apply_steps, needs_data, parse_steps, summary
-    from neuromorph.graph.importers.portable import save
+    from neuromorph.importers.portable import save
 
     parsed = parse_steps(steps)
     _check_output(model, output)
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
 def _check_output(model: Path, output: Path) -> None:
     """InputError where writing would replace the model read, or has nowhere to go."""
     from neuromorph.errors import InputError, Place
-    from neuromorph.graph.importers.portable import SUFFIXES
+    from neuromorph.importers.portable import SUFFIXES
 
     name = output.name if output.name.endswith(SUFFIXES) else output.name + SUFFIXES[0]
     place = Place(file=str(output))

@@ -29,9 +29,9 @@ def convert(
     """Turn a trained network into a spiking one by balancing thresholds, and compare both on the data's labels."""
     from neuromorph.errors import InputError, Place
     from neuromorph.graph.data import check_data, read_data
-    from neuromorph.graph.importers import read_graph
-    from neuromorph.graph.importers.portable import save
-    from neuromorph.graph.spiking.convert import convert as turn
+    from neuromorph.importers import read_graph
+    from neuromorph.importers.portable import save
+    from neuromorph.spiking.convert import convert as turn
     from neuromorph.units import parse
 
     if output.resolve() == model.resolve():
@@ -60,7 +60,7 @@ def _compare(graph: Graph, spiking: Graph, x: np.ndarray, y: np.ndarray) -> None
     import torch
 
     from neuromorph.graph.evaluate import evaluate
-    from neuromorph.graph.spiking.convert import answers_over_time
+    from neuromorph.spiking.convert import answers_over_time
 
     with torch.no_grad():
         values = evaluate(graph, torch.from_numpy(x))

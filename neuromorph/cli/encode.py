@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from neuromorph.graph.events.raster import Raster
+    from neuromorph.events.raster import Raster
 
 ENCODERS = ("poisson", "latency", "delta", "stal", "direct", "events")
 
@@ -44,7 +44,7 @@ def encode(
 ) -> None:
     """Encode values as spikes, or sort recorded events into time steps, and write them as a file of events."""
     from neuromorph.errors import InputError, Place
-    from neuromorph.graph.events import read_events, write_events
+    from neuromorph.events import read_events, write_events
     from neuromorph.units import parse
 
     if encoder not in ENCODERS:
@@ -79,12 +79,12 @@ def _encoded(
     threshold: float | None, count: bool, seed: int,
 ) -> Raster:  # fmt: skip
     from neuromorph.errors import InputError, Place
-    from neuromorph.graph.events import encoders
+    from neuromorph.events import encoders
 
     if encoder == "delta":
         return encoders.delta(x, dt_s, threshold=0.1 if threshold is None else threshold, count=count)
     if encoder == "stal":
-        from neuromorph.graph.events.adaptive import fit_adaptive
+        from neuromorph.events.adaptive import fit_adaptive
 
         return fit_adaptive(learn, steps, seed=seed).encode(x, dt_s, steps)
     if steps is None:

@@ -27,7 +27,7 @@ def export(
     What NIR cannot say (time step, scheme, reset, feedback) goes into NAME.semantics.yaml beside it.
     """
     from neuromorph.errors import InputError, Place
-    from neuromorph.graph.importers import read_graph, save_graph
+    from neuromorph.importers import read_graph, save_graph
 
     _check_output(model, output)
     graph = read_graph(model, dt=dt, preset=preset)
@@ -69,7 +69,7 @@ def _compare(first: Graph, second: Graph, samples: int, rate: float, seed: int) 
     import torch
 
     from neuromorph.graph.evaluate import Evaluator
-    from neuromorph.graph.spiking.steps import with_steps
+    from neuromorph.spiking.steps import with_steps
 
     steps = max(CHECK_STEPS, *(s[0] for s in first.input_shapes.values()))
     random = np.random.default_rng(seed)

@@ -158,7 +158,7 @@ def register(app: typer.Typer) -> None:
         if is_manycore(chip):
             placement: Any = _on_cores(graph, chip, data, seed, effort)
         else:
-            from neuromorph.mapping.placement import place
+            from neuromorph.devices.layered.place.placement import place
 
             placement = place(graph, chip, seed=seed, effort=effort, duplicate=duplicate)
         found = placement.explain()
@@ -173,8 +173,8 @@ def register(app: typer.Typer) -> None:
 
 def _on_cores(graph: Graph, chip: Architecture, data: Path | None, seed: int, effort: str) -> Any:
     """Placed on a many-core chip, by the spikes of the data where given."""
-    from neuromorph.execution.spiking import as_raster, expected_rates
-    from neuromorph.mapping.manycore.graph import flat, place_graph
+    from neuromorph.devices.manycore.execute.spiking import as_raster, expected_rates
+    from neuromorph.devices.manycore.place.graph import flat, place_graph
 
     graph, inputs, _ = read_samples(graph, data, 8)
     network = flat(graph, chip)

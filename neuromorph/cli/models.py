@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from neuromorph.graph.events import Raster
+    from neuromorph.events import Raster
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
 
@@ -43,7 +43,7 @@ def read_model(
     steps: int | None = None,
 ) -> Graph:  # fmt: skip
     """A model file. Options that were given and that its format cannot use are refused."""
-    from neuromorph.graph.importers import read_graph
+    from neuromorph.importers import read_graph
 
     options = {"dt": dt, "preset": preset, "semantics": semantics}
     graph = read_graph(path, **{k: v for k, v in options.items() if v is not None})
@@ -54,7 +54,7 @@ def with_steps_of(graph: Graph, steps: int) -> Graph:
     """The graph for so many steps. Raises InputError where it has no time."""
     from neuromorph.errors import InputError, Place
     from neuromorph.graph.decode import over_time
-    from neuromorph.graph.spiking.steps import with_steps
+    from neuromorph.spiking.steps import with_steps
 
     if not over_time(graph):
         raise InputError(f"{graph.name} has no time steps", Place(key="--steps"), "leave --steps out")
@@ -84,9 +84,9 @@ def read_samples(
     graph: Graph, path: Path | None, limit: int | None, steps: int | None = None
 ) -> tuple[Graph, np.ndarray | Raster | None, np.ndarray | None]:
     """The graph for the steps that the data have, inputs and labels. Without a path the graph is left as it is."""
+    from neuromorph.events.inputs import read_inputs
     from neuromorph.graph.data import check_data, read_data
     from neuromorph.graph.decode import over_time
-    from neuromorph.graph.events.inputs import read_inputs
 
     if path is None:
         return graph, None, None

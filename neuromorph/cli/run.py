@@ -91,11 +91,11 @@ def run(
     """
     from rich.console import Console
 
-    from neuromorph.devices.kind import Assumption
-    from neuromorph.mapping.anywhere import load_placement_on
-    from neuromorph.pipeline import run as run_all
+    from neuromorph.devices.layered.core import Assumption
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
+    from neuromorph.run import load_placement_on
+    from neuromorph.run import run as run_all
     from neuromorph.units import parse
 
     chip = read_hardware(architecture, arch, changes)
@@ -139,10 +139,10 @@ def finetune(
     torch_device: Device = "cpu",
 ) -> None:
     """Train a network against the noise of its target hardware and write it as a portable graph."""
+    from neuromorph.devices.layered.execute.finetune import finetune as train
+    from neuromorph.devices.layered.place import place
     from neuromorph.errors import InputError, Place
-    from neuromorph.execution.finetune import finetune as train
-    from neuromorph.graph.importers.portable import save
-    from neuromorph.mapping import place
+    from neuromorph.importers.portable import save
     from neuromorph.units import parse
 
     if output.resolve() == model.resolve():
@@ -169,7 +169,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _stop(confidence: float | None, temperature: float) -> Any:
-    from neuromorph.execution.events import StopRule
+    from neuromorph.devices.manycore.execute import StopRule
 
     return None if confidence is None else StopRule(temperature, confidence)
 

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from neuromorph.costing.validate import Comparison
+    from neuromorph.validate import Comparison
 
 
 LONG = 15
@@ -30,7 +30,7 @@ def validate(
     calibrated: a figure the datasheets were made from or one quantity was solved for. predicted:
     nothing was fitted to it. check: published parts against their published total.
     """
-    from neuromorph.costing.validate import validate as compare
+    from neuromorph.validate import validate as compare
 
     found = compare(fixtures or ())
     if as_json:
@@ -72,7 +72,7 @@ def _percent(deviation: float) -> str:
 
 def _shown(value: float, unit: str) -> str:
     from neuromorph import units
-    from neuromorph.costing.validate.measures import PLAIN
+    from neuromorph.validate.measures import PLAIN
 
     if unit in PLAIN:
         return f"{value:.4g}" + ("" if unit == "1" else f" {unit}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from neuromorph.hardware.component import Architecture, Component, Cost, weakest
 
 if TYPE_CHECKING:
-    from neuromorph.activity import Activity
+    from neuromorph.counts import Activity
 
 DYNAMIC, STATIC = "dynamic", "static"
 

@@ -22,9 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph.errors import InputError
-from neuromorph.hardware import catalog
+from neuromorph.hardware import locate
 from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Slot, Source
-from neuromorph.hardware.datasheet import SCHEMA, missing_quantities, read_quantities, read_schema, read_sources
+from neuromorph.hardware.datasheet import (
+    SCHEMA,
+    missing_quantities,
+    read_datasheet,
+    read_quantities,
+    read_schema,
+    read_sources,
+)
 from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown, suggest
 from neuromorph.hardware.registry import admitted, component_kinds
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
@@ -57,7 +64,7 @@ class _Context:
         """The datasheet of this name, or the error of loading it; each is read once."""
         if name not in self.parts:
             try:
-                self.parts[name] = catalog.load_datasheet(name, self.near)
+                self.parts[name] = read_datasheet(locate.find(name, "devices", self.near))
             except InputError as error:
                 self.parts[name] = error
         return self.parts[name]
@@ -221,7 +228,7 @@ def _fit_part(
     """The part with its overrides, after checking that it is of this kind and complete."""
     reader = context.reader
     if part is not None and part.kind != kind.name:
-        names = [n for n in catalog.datasheet_names() if _kind_of(context, n) == kind.name]
+        names = [n for n in locate.datasheet_names() if _kind_of(context, n) == kind.name]
         hint = f"{kind.name} parts: {', '.join(names) or 'none is shipped'}"
         reader.error((*path, "part"), f"{raw['part']!r} is a {part.kind}, not a {kind.name}", hint)
         return None

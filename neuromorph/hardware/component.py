@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from neuromorph.hardware.curve import Curve
+
 BASES = ("measured", "simulated", "reported", "derived", "assumed")
 """How a number is known, strongest first."""
 
@@ -32,27 +34,6 @@ class Source:
     key: str
     citation: str
     url: str = ""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A piecewise law y(u): the first segment with u < upto (the last has upto None) gives the value.
-
-    A segment is ("polynomial", coefficients lowest order first), ("log", (a, b)): a ln u + b,
-    ("power", (a, p)): a u^p, or ("saturating", (a, b)): a (1 - exp(-u/b)), clipped to (low, high) where given.
-    """
-
-    segments: tuple[tuple[float | None, str, tuple[float, ...], tuple[float, float] | None], ...]
-    scale: float = 1.0
-
-    def scaled(self, factor: float) -> Curve:
-        return dataclasses.replace(self, scale=self.scale * factor)
-
-    def __call__(self, u: Any) -> Any:
-        """y(u) in SI as a float64 array of u's shape."""
-        from neuromorph.hardware.curve import evaluate_curve
-
-        return evaluate_curve(self, u)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from neuromorph.hardware.component import Curve
 
 LAWS: dict[str, int] = {"polynomial": 0, "log": 2, "power": 2, "saturating": 2}
 """Curve laws and how many parameters each takes (0: one or more)."""
@@ -37,3 +36,22 @@ def evaluate_curve(curve: Curve, u: Any) -> np.ndarray:
         result[here] = y if clip is None else np.clip(y, *clip)
         open_ = open_ & ~here
     return result * curve.scale
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A piecewise law y(u): the first segment with u < upto (the last has upto None) gives the value.
+
+    A segment is ("polynomial", coefficients lowest order first), ("log", (a, b)): a ln u + b,
+    ("power", (a, p)): a u^p, or ("saturating", (a, b)): a (1 - exp(-u/b)), clipped to (low, high) where given.
+    """
+
+    segments: tuple[tuple[float | None, str, tuple[float, ...], tuple[float, float] | None], ...]
+    scale: float = 1.0
+
+    def scaled(self, factor: float) -> Curve:
+        return dataclasses.replace(self, scale=self.scale * factor)
+
+    def __call__(self, u: Any) -> Any:
+        """y(u) in SI as a float64 array of u's shape."""
+        return evaluate_curve(self, u)

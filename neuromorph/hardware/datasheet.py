@@ -22,8 +22,8 @@ from typing import Any
 
 from neuromorph import units
 from neuromorph.errors import InputError
-from neuromorph.hardware.component import BASES, ComponentKind, Curve, Datasheet, Quantity, Source
-from neuromorph.hardware.curve import LAWS, evaluate_curve
+from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Quantity, Source
+from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown, suggest
 from neuromorph.hardware.registry import component_kinds
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml

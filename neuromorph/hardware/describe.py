@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from neuromorph import units
-from neuromorph.hardware.component import Architecture, Component, Curve, Datasheet, Quantity, Source
+from neuromorph.hardware.component import Architecture, Component, Datasheet, Quantity, Source
+from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.fields import declared
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from neuromorph import units
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.hardware import catalog
-from neuromorph.hardware.component import Architecture, Component, Curve, Datasheet, Quantity, Source
+from neuromorph.hardware.component import Architecture, Component, Datasheet, Quantity, Source
+from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import missing_quantities
 from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared, suggest
 from neuromorph.yamlfile import parse_yaml, scalar

@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuromorph.report.comparison import compare as compare
-    from neuromorph.report.model import Metric as Metric
+    from neuromorph.devices.metrics import Metric as Metric
+    from neuromorph.report.comparing import compare as compare
     from neuromorph.report.model import Report as Report
     from neuromorph.report.write import read_report as read_report
     from neuromorph.report.write import write_report as write_report
 
 _HOMES = {
-    "Metric": "model", "Report": "model", "compare": "comparison", "read_report": "write", "write_report": "write",
+    "Metric": "model", "Report": "model", "compare": "comparing", "read_report": "write", "write_report": "write",
 }  # fmt: skip
 
 __all__ = ["Metric", "Report", "compare", "read_report", "write_report"]

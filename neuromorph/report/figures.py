@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from neuromorph.units import format_si
 
 if TYPE_CHECKING:
-    from neuromorph.report.model import Metric, Report
+    from neuromorph.devices.metrics import Metric
+    from neuromorph.report.model import Report
 
 MISSING = "not modelled"
 NOT_RUN = "not run"

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.activity import hosted
+from neuromorph.devices.layered.place import views
+from neuromorph.devices.layered.tally.counts import hosted
+from neuromorph.devices.metrics import Metric
 from neuromorph.hardware.component import weakest
-from neuromorph.mapping import views
 
 if TYPE_CHECKING:
-    from neuromorph.activity import Activity
     from neuromorph.costing.area import Area
     from neuromorph.costing.ledger import Ledger
-    from neuromorph.costing.schedule import Schedule
-    from neuromorph.execution.effects import EffectCost
-    from neuromorph.execution.result import Execution
+    from neuromorph.counts import Activity
+    from neuromorph.devices.layered.execute.effects import EffectCost
+    from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.layered.tally.times import Schedule
+    from neuromorph.devices.result import Execution
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
-    from neuromorph.mapping.placement import Placement
 
 SCHEMA = 1
 GANTT_SAMPLES = 4
 GANTT_ROWS = 3000
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One headline number. value None: not modelled or not run; note says why or how."""
-
-    name: str
-    value: float | None
-    unit: str
-    low: float | None = None
-    high: float | None = None
-    basis: str = "simulated"
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,19 +74,6 @@ class Report:
         for name in ("layers", "ledger", "area", "gantt", "sources", "effects", "unmodelled", "notes", "sections"):
             values[name] = tuple(values.get(name, ()))
         return Report(**values)
-
-
-def section(
-    key: str,
-    title: str,
-    columns: Sequence[tuple[str, str, str | None]],
-    rows: Iterable[Sequence[Any]],
-    note: str = "",
-) -> dict[str, Any]:
-    """A further table of a report. columns: (key, label, unit), unit None for text, "1" for plain numbers, "%" for
-    fractions; rows: a value per column, None where it is not known."""
-    heads = [{"key": k, "label": label, "unit": unit} for k, label, unit in columns]
-    return {"key": key, "title": title, "note": note, "columns": heads, "rows": [list(row) for row in rows]}
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.costing.accounting import accounts, break_even
-from neuromorph.report.model import section
+from neuromorph.devices.metrics import section
 
 if TYPE_CHECKING:
     from neuromorph.graph.workload import Workload

@@ -88,8 +88,8 @@ def _evaluator(
     from neuromorph.devices.manycore import is_manycore
     from neuromorph.graph.data import check_data
     from neuromorph.graph.decode import over_time
-    from neuromorph.graph.importers import read_graph
     from neuromorph.hardware.catalog import load_architecture
+    from neuromorph.importers import read_graph
 
     varied = {a.path: a.values for a in axes}
     graphs = _by_name("model", model, varied, read_graph)
@@ -120,8 +120,8 @@ def _evaluator(
 
 def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
     """Inputs and labels for networks over time, which take the number of steps of the data."""
-    from neuromorph.graph.events.inputs import read_inputs
-    from neuromorph.graph.spiking.steps import with_steps
+    from neuromorph.events.inputs import read_inputs
+    from neuromorph.spiking.steps import with_steps
 
     if data is None:
         return None, None

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.sweep.hardware import KEPT, HardwareEvaluator, Setup
 from neuromorph.sweep.space import key_of
 
 if TYPE_CHECKING:
-    from neuromorph.costing.noc import NetworkSchedule
+    from neuromorph.devices.manycore.place.placement import CorePlacement
+    from neuromorph.devices.manycore.tally.noc import NetworkSchedule
     from neuromorph.hardware.component import Architecture
-    from neuromorph.mapping.manycore.placement import CorePlacement
     from neuromorph.sweep.space import Point
 
 FORMAT = 1
@@ -72,10 +72,10 @@ class EventEvaluator(HardwareEvaluator):
     """Evaluates points as `neuromorph.run` does on many-core chips. inputs may be a Raster."""
 
     preload = (
-        "neuromorph.execution.spiking",
-        "neuromorph.costing.noc",
-        "neuromorph.activity.manycore",
-        "neuromorph.graph.spiking.lower",
+        "neuromorph.devices.manycore.execute.spiking",
+        "neuromorph.devices.manycore.tally.noc",
+        "neuromorph.devices.manycore.tally.counts",
+        "neuromorph.spiking.lower",
     )
 
     def run(self, point: Point) -> EventState:  # type: ignore[override]
@@ -83,7 +83,7 @@ class EventEvaluator(HardwareEvaluator):
         s = self.setup(point)
         if self.inputs is None:
             return EventState(None, {})
-        from neuromorph.execution.spiking import execute_events
+        from neuromorph.devices.manycore.execute.spiking import execute_events
 
         placement = self._cores(s)
         found = execute_events(placement, self.inputs, self.labels, seed=s.seed, off=self.off)
@@ -96,10 +96,10 @@ class EventEvaluator(HardwareEvaluator):
 
     def price(self, point: Point, state: EventState) -> dict[str, float | None]:  # type: ignore[override]
         """Energy, latency, power and area of a point from the spikes."""
-        from neuromorph.activity.manycore import gather_network
         from neuromorph.costing.area import chip_area
         from neuromorph.costing.ledger import price
-        from neuromorph.costing.noc import known as known_time
+        from neuromorph.devices.manycore.tally.counts import gather_network
+        from neuromorph.devices.manycore.tally.noc import known as known_time
 
         s = self.setup(point)
         placement = self._cores(s)
@@ -127,7 +127,7 @@ class EventEvaluator(HardwareEvaluator):
         return found
 
     def _timed(self, s: Setup, placement: CorePlacement, state: EventState) -> tuple[Any, NetworkSchedule]:  # type: ignore[override]
-        from neuromorph.pipeline.events import assumed, counted
+        from neuromorph.run import assumed, counted
 
         if state.spikes is None:
             return assumed(placement, None)
@@ -141,15 +141,15 @@ class EventEvaluator(HardwareEvaluator):
 
     def _cores(self, s: Setup) -> CorePlacement:
         """The placement of a point; quantities decide none, so it is made on the architecture without them."""
+        from neuromorph.devices.manycore.place.graph import flat, place_graph
         from neuromorph.hardware.paths import replace
-        from neuromorph.mapping.manycore.graph import flat, place_graph
 
         base = self.architectures[s.architecture]
         others = {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
         key = key_of({"model": s.model, "architecture": s.architecture, "seed": s.seed, "changes": others})
 
         def make() -> CorePlacement:
-            from neuromorph.execution.spiking import as_raster, expected_rates
+            from neuromorph.devices.manycore.execute.spiking import as_raster, expected_rates
 
             chip = replace(base, others)
             network = flat(self.graphs[s.model], chip)

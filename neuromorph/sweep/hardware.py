@@ -16,12 +16,12 @@ from neuromorph.sweep.space import SPECIAL, Point, Value, key_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from neuromorph.activity import Activity
-    from neuromorph.execution import Execution
+    from neuromorph.counts import Activity
+    from neuromorph.devices.layered.execute import Execution
+    from neuromorph.devices.layered.place.placement import Placement
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
     from neuromorph.hardware.paths import Parameter
-    from neuromorph.mapping.placement import Placement
     from neuromorph.sweep.metrics import Timing
     from neuromorph.sweep.state import State
 
@@ -64,7 +64,12 @@ class HardwareEvaluator:
     torch_device: str = "cpu"
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    preload = ("neuromorph.execution.engine", "neuromorph.sweep.metrics", "neuromorph.sweep.state", "torch")
+    preload = (
+        "neuromorph.devices.layered.execute.engine",
+        "neuromorph.sweep.metrics",
+        "neuromorph.sweep.state",
+        "torch",
+    )
     """Modules that worker processes need, loaded once before they start."""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class HardwareEvaluator:
         )
 
     def _run(self, placement: Placement, digest: str, s: Setup) -> State:
-        from neuromorph.activity import assume
+        from neuromorph.devices.layered.tally.counts import assume
         from neuromorph.sweep.state import State
 
         if self.inputs is None:
@@ -127,7 +132,7 @@ class HardwareEvaluator:
         return State(dict(execution.statistics), dataclasses.replace(execution, outputs=None), digest)
 
     def _execute(self, placement: Placement, s: Setup) -> Execution:
-        from neuromorph.execution import calibrate, execute
+        from neuromorph.devices.layered.execute import calibrate, execute
 
         assert self.inputs is not None
         with _one_thread():
@@ -159,7 +164,7 @@ class HardwareEvaluator:
         self, s: Setup, placement: Placement, architecture: Architecture, state: State
     ) -> tuple[Activity, Timing]:
         """Activity and times of a point. Quantities that affect energy or area alone change neither."""
-        from neuromorph.activity import gather
+        from neuromorph.devices.layered.tally.counts import gather
         from neuromorph.sweep.metrics import Timing
 
         timing = {
@@ -189,8 +194,8 @@ class HardwareEvaluator:
 
     def _placed(self, s: Setup) -> tuple[Placement, str]:
         """The placement of a point with its digest, on the architecture without changed quantities: none decides it."""
+        from neuromorph.devices.layered.place.placement import place
         from neuromorph.hardware.paths import replace
-        from neuromorph.mapping.placement import place
 
         base = self.architectures[s.architecture]
         others = {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
@@ -216,7 +221,7 @@ class HardwareEvaluator:
 
 def with_architecture(placement: Placement, architecture: Architecture) -> Placement:
     """The same placement on an architecture of the same structure."""
-    from neuromorph.mapping.demand import read_chip
+    from neuromorph.devices.layered.place.demand import read_chip
 
     return dataclasses.replace(placement, architecture=architecture, chip=read_chip(architecture))
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
-from neuromorph.costing.schedule import schedule
-from neuromorph.mapping import views
+from neuromorph.devices.layered.place import views
+from neuromorph.devices.layered.tally.times import schedule
 
 if TYPE_CHECKING:
-    from neuromorph.activity import Activity
-    from neuromorph.execution import Execution
+    from neuromorph.counts import Activity
+    from neuromorph.devices.layered.execute import Execution
+    from neuromorph.devices.layered.place.placement import Placement
     from neuromorph.hardware.component import Architecture
-    from neuromorph.mapping.placement import Placement
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.kind import Statistics
-from neuromorph.execution.result import Execution, LayerQuality
+from neuromorph.devices.layered.core import Statistics
+from neuromorph.devices.result import Execution, LayerQuality
 
 FORMAT = 1
 

@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 import neuromorph
-from neuromorph.activity import Activity, ActivityRow
-from neuromorph.activity.manycore import gather_network
-from neuromorph.activity.spikes import Traffic, count_traffic
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import Ledger, price
-from neuromorph.costing.noc import NetworkSchedule, schedule_network
+from neuromorph.counts import Activity, ActivityRow
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import SpikingNetwork
+from neuromorph.devices.manycore.describe import build_event_report
+from neuromorph.devices.manycore.place import place_network
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.noc import NetworkSchedule, schedule_network
+from neuromorph.devices.manycore.tally.spikes import Traffic, count_traffic
+from neuromorph.devices.metrics import Metric
+from neuromorph.events.raster import Raster
 from neuromorph.hardware.component import Architecture
-from neuromorph.mapping.manycore import place_network
-from neuromorph.mapping.manycore.placement import CorePlacement
-from neuromorph.report.events import build_event_report
-from neuromorph.report.model import Metric, Report
+from neuromorph.report.model import Report
+from neuromorph.spiking.network import SpikingNetwork
 
 
 @dataclass(frozen=True, eq=False)

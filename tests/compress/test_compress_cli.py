@@ -10,9 +10,9 @@ import pytest
 from compress_networks import batch, cnn, outputs, same_weights
 
 from neuromorph.cli import main
-from neuromorph.graph.compress import apply_steps, summary
-from neuromorph.graph.importers import read_graph
-from neuromorph.graph.importers.portable import save
+from neuromorph.compress import apply_steps, summary
+from neuromorph.importers import read_graph
+from neuromorph.importers.portable import save
 
 STEPS = "prune:0.5,exclude=dw;quantize:4,activations=8,granularity=channel,method=mse"
 

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from neuromorph.compress import grid
 from neuromorph.errors import InputError
-from neuromorph.graph.compress import grid
 from neuromorph.graph.model import NumberFormat
 
 values_2d = hnp.arrays(

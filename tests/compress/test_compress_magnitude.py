@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from neuromorph.compress import magnitude
 from neuromorph.errors import InputError
-from neuromorph.graph.compress import magnitude
 
 sparsities = st.floats(0, 1, exclude_max=True, allow_nan=False)
 small_ints = st.integers(-3, 3).map(float)  # few values: ties everywhere

@@ -10,9 +10,9 @@ from compress_networks import batch, cnn, mlp, outputs, recurrent, residual, sam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.compress import prune, quantize, remove_channels, summary
 from neuromorph.errors import FitError, InputError
 from neuromorph.graph import operators as op
-from neuromorph.graph.compress import prune, quantize, remove_channels, summary
 from neuromorph.graph.evaluate import evaluate
 from neuromorph.graph.model import Graph, Node, NumberFormat
 
@@ -262,6 +262,6 @@ def test_summary_counts_bits_and_bytes() -> None:
     pruned = summary(quantize(prune(graph, 0.75, layers="fc1"), 1)).rows[0]
     assert (pruned.dense_bytes, pruned.packed_bytes) == (13, 13)  # 80 + 20 bits
     formats = [NumberFormat("ternary", 2, axis=0), NumberFormat("int", 8, False, zero_point=np.array(3.0))]
-    from neuromorph.graph.compress.sizes import describe
+    from neuromorph.compress.sizes import describe
 
     assert [describe(f) for f in formats] == ["ternary per channel", "uint8 affine"]

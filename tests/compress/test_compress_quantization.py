@@ -10,9 +10,9 @@ from compress_networks import batch, cnn, mlp, outputs, recurrent, same_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.compress import binarize, grid, prune, quantization, quantize, ternarize
 from neuromorph.errors import InputError
 from neuromorph.graph import operators as op
-from neuromorph.graph.compress import binarize, grid, prune, quantization, quantize, ternarize
 from neuromorph.graph.evaluate import evaluate
 from neuromorph.graph.model import Graph, Node
 

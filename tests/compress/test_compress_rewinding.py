@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from compress_networks import cnn, mlp, same_weights
 
+from neuromorph.compress import iterative_prune, prune, quantize, remove_channels, schedule, summary
 from neuromorph.errors import InputError
 from neuromorph.graph import operators as op
-from neuromorph.graph.compress import iterative_prune, prune, quantize, remove_channels, schedule, summary
 from neuromorph.graph.model import Graph
 from neuromorph.graph.torch_module import GraphModule
 
@@ -119,7 +119,7 @@ def test_pruned_channels_stay_dead_through_training_and_can_be_removed(rewind: s
 
 
 def test_formats_survive_and_trained_weights_return_to_their_grid() -> None:
-    from neuromorph.graph.compress import grid
+    from neuromorph.compress import grid
 
     graph = quantize(mlp(), 6)
     result = iterative_prune(graph, 0.5, 2, Recorder(), rewind=None)

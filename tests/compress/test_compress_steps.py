@@ -8,8 +8,8 @@ from compress_networks import batch, cnn, mlp, same_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.compress import apply_steps, binarize, needs_data, parse_steps, prune, quantize, ternarize
 from neuromorph.errors import InputError
-from neuromorph.graph.compress import apply_steps, binarize, needs_data, parse_steps, prune, quantize, ternarize
 
 
 def test_steps_do_what_the_functions_do() -> None:

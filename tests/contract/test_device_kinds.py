@@ -13,9 +13,7 @@ from emulated import NETWORKS, SHIPPED, activation, convolution, core_of, dense,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph.activity import assume, gather, hosted
-from neuromorph.activity import core_of as core_of_placement
-from neuromorph.devices.kind import (
+from neuromorph.devices.layered.core import (
     CORE_FAMILY,
     Assumption,
     DeviceKind,
@@ -26,8 +24,10 @@ from neuromorph.devices.kind import (
     device_kind,
     device_kinds,
 )
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.tally.counts import assume, gather, hosted
+from neuromorph.devices.layered.tally.counts import core_of as core_of_placement
 from neuromorph.devices.manycore import is_manycore
-from neuromorph.execution import calibrate, execute
 from neuromorph.graph.model import Node, Window
 from neuromorph.hardware.catalog import architecture_names, load_architecture
 from neuromorph.hardware.component import ComponentKind
@@ -176,7 +176,7 @@ def test_more_activity_costs_no_fewer_actions(name: str) -> None:
 def test_programming_gives_hosts_and_statistics(name: str) -> None:
     import torch
 
-    from neuromorph.devices.kind import Draw
+    from neuromorph.devices.layered.core import Draw
 
     unit = core_of(shipped(name))
     kind = device_kind(unit.kind.name)

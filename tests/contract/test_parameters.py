@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 from emulated import Graph, Node, activation, altered, convolution, dense, inputs_of, placed, pooling, rng, wiring
 
-from neuromorph.activity import gather
+from neuromorph.compress.quantization import quantize
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
-from neuromorph.costing.schedule import schedule
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.tally.counts import gather
+from neuromorph.devices.layered.tally.times import schedule
 from neuromorph.errors import InputError
-from neuromorph.execution import calibrate, execute
-from neuromorph.graph.compress.quantization import quantize
 from neuromorph.graph.model import Window
 from neuromorph.hardware.component import Architecture, Component, ComponentKind
 from neuromorph.hardware.fields import declared

@@ -19,8 +19,8 @@ from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.neurons import IF, Integrator
 from neuromorph.graph.operators.pooling import MaxPool2d
 from neuromorph.graph.operators.stepped import ClipFloor, HoyerStep
-from neuromorph.graph.spiking.convert import convert, hoyer_extrema, limits, with_clip_floor, with_hoyer_steps
 from neuromorph.graph.torch_module import GraphModule
+from neuromorph.spiking.convert import convert, hoyer_extrema, limits, with_clip_floor, with_hoyer_steps
 
 
 def neuron(graph: Graph, name: str) -> IF:

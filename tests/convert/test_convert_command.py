@@ -9,8 +9,8 @@ import pytest
 from convert_networks import conv_net, dense_net, inputs, values
 
 from neuromorph.cli import main
-from neuromorph.graph.importers import read_graph, save_graph
-from neuromorph.graph.spiking.convert import answers_over_time, convert, with_clip_floor
+from neuromorph.importers import read_graph, save_graph
+from neuromorph.spiking.convert import answers_over_time, convert, with_clip_floor
 
 
 def test_a_converted_file_is_the_converted_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

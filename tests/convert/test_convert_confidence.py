@@ -8,11 +8,11 @@ from convert_networks import conv_net, dense_net, inputs, over_steps
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neuromorph.devices.manycore.execute import EventEngine, StopRule
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine, StopRule
-from neuromorph.graph.events.encoders import direct, poisson
-from neuromorph.graph.spiking.convert import answers_over_time, calibrate_confidence, convert, exit_early
-from neuromorph.graph.spiking.lower import lower
+from neuromorph.events.encoders import direct, poisson
+from neuromorph.spiking.convert import answers_over_time, calibrate_confidence, convert, exit_early
+from neuromorph.spiking.lower import lower
 
 
 def growing(samples: int = 300, steps: int = 10, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

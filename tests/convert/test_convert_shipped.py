@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from convert_networks import values
 
-from neuromorph.execution.events import EventEngine
+from neuromorph.devices.manycore.execute import EventEngine
+from neuromorph.events import Raster, read_events
 from neuromorph.graph.data import read_data
-from neuromorph.graph.events import Raster, read_events
-from neuromorph.graph.importers import read_graph
 from neuromorph.graph.model import Graph
 from neuromorph.graph.operators.stepped import ClipFloor
 from neuromorph.graph.operators.synapses import DelayedLinear
-from neuromorph.graph.spiking.convert import answers_over_time, convert, exit_early
-from neuromorph.graph.spiking.lower import lower
+from neuromorph.importers import read_graph
+from neuromorph.spiking.convert import answers_over_time, convert, exit_early
+from neuromorph.spiking.lower import lower
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SLICE = 300

@@ -9,9 +9,9 @@ import pytest
 import torch
 from emulated import NETWORKS, Layer, altered, core_of, crossbar, digital, inputs_of, layout_of, placed, rng, shipped
 
-from neuromorph.activity import assume, gather
-from neuromorph.devices.kind import Assumption, Count, device_kind
-from neuromorph.execution import calibrate, execute
+from neuromorph.devices.layered.core import Assumption, Count, device_kind
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.tally.counts import assume, gather
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.dense import Linear

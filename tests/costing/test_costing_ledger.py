@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from emulated import NETWORKS, SHIPPED, altered, inputs_of, placed, shipped
 
-from neuromorph.activity import Activity, ActivityRow, assume, gather
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import Ledger, price
-from neuromorph.execution import calibrate, execute
+from neuromorph.counts import Activity, ActivityRow
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.tally.counts import assume, gather
 from neuromorph.hardware.component import BASES, Architecture
 from neuromorph.hardware.paths import replace
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from emulated import NETWORKS, SHIPPED, Graph, Node, altered, core_of, dense, placed, rng, shipped
 
-from neuromorph.activity import assume
-from neuromorph.costing.schedule import Schedule, schedule
-from neuromorph.devices.kind import device_kind
+from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.place.placement import Placement
+from neuromorph.devices.layered.tally.counts import assume
+from neuromorph.devices.layered.tally.times import Schedule, schedule
 from neuromorph.graph.model import Window
 from neuromorph.graph.operators.convolution import Conv2d
-from neuromorph.mapping.placement import Placement
 
 
 @pytest.mark.parametrize("name", SHIPPED)

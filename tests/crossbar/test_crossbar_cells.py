@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from neuromorph.devices.crossbar.cells import CellPhysics
-from neuromorph.devices.kind import Draw
+from neuromorph.devices.layered.core import Draw
+from neuromorph.devices.layered.crossbar.cells import CellPhysics
 from neuromorph.errors import InputError
 from neuromorph.hardware.catalog import load_datasheet
 from neuromorph.hardware.component import Datasheet, Quantity
@@ -192,7 +192,7 @@ def test_flicker_noise_grows_with_time_as_published() -> None:
 
 def test_state_independent_drift_has_its_mean_and_spread() -> None:
     """nu 0.1 +- 0.05, folded at zero, as a constant curve of a part."""
-    from neuromorph.hardware.component import Curve
+    from neuromorph.hardware.curve import Curve
 
     part = with_values(
         "pcm-nandakumar",

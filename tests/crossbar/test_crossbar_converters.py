@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from neuromorph.counter import normal_rows
-from neuromorph.devices.crossbar import converters, drives
-from neuromorph.devices.crossbar.converters import Adc
-from neuromorph.devices.crossbar.inputs import InputCoding
+from neuromorph.devices.layered.crossbar import converters, drives
+from neuromorph.devices.layered.crossbar.converters import Adc
+from neuromorph.devices.layered.crossbar.inputs import InputCoding
 
 CODINGS = [
     InputCoding(2.0, signed, bits, plane_bits, serial, two_phase, quantized, widths)

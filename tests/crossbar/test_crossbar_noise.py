@@ -153,7 +153,7 @@ def test_time_steps_of_a_recurrent_cell_draw_anew() -> None:
     cell = LSTM(rng(10).normal(size=(12, 4)), np.zeros((12, 3)), bias)
     x = np.ones((2000, 5, 4))
     layer = Layer(cell, (5, 4), core(), x)
-    from neuromorph.devices.crossbar import programmed
+    from neuromorph.devices.layered.crossbar import programmed
 
     p: programmed.ProgrammedCrossbar = layer.program(off=READ_ONLY)
     keys = {p.keys("gates", call)[0][0] for call in range(5)}
@@ -203,7 +203,8 @@ def test_global_compensation_restores_the_mean_of_a_drifted_array(name: str) -> 
 
 def test_compensation_is_exact_for_uniform_drift() -> None:
     """One exponent for all devices: the array after drift is the array before, times one number."""
-    from neuromorph.hardware.component import Curve, Quantity
+    from neuromorph.hardware.component import Quantity
+    from neuromorph.hardware.curve import Curve
 
     unit = core(drift_compensation="global", array__rows=16)
     part = unit["array"]["cell"].part

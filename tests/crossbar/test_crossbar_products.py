@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from emulated import NOISES, Layer, crossbar, layout_of, rng
 
-from neuromorph.devices.crossbar.coding import encode, slices_needed
+from neuromorph.devices.layered.crossbar.coding import encode, slices_needed
 from neuromorph.graph.model import Window
 from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.dense import Linear

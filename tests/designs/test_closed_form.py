@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from neuromorph.activity import assume
 from neuromorph.costing.area import chip_area
-from neuromorph.costing.closed_form import Estimates, Workload, _undominated, estimate
 from neuromorph.costing.ledger import price
-from neuromorph.devices.kind import Assumption
+from neuromorph.devices.layered.core import Assumption
+from neuromorph.devices.layered.designs import Estimates, Workload, _undominated, estimate
+from neuromorph.devices.layered.place.placement import place
+from neuromorph.devices.layered.tally.counts import assume
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.activation import ReLU
@@ -22,7 +23,6 @@ from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.paths import replace
-from neuromorph.mapping.placement import place
 
 CROSSBARS = ("hermes-like", "isaac-like", "neurram-like", "puma-like", "sonos-like")
 OUTSIDE = ("chip.tile.router", "chip.link", "chip.io")
@@ -120,8 +120,8 @@ def _written(query: str, value: np.generic) -> object:
 @pytest.mark.parametrize("signed", ["offset", "differential"])
 @pytest.mark.parametrize("scaling", ["layer", "column"])
 def test_level_sums_are_those_of_the_encoded_matrix(signed: str, scaling: str) -> None:
-    from neuromorph.devices.crossbar.coding import encode
-    from neuromorph.devices.crossbar.levels import LevelSums
+    from neuromorph.devices.layered.crossbar.coding import encode
+    from neuromorph.devices.layered.crossbar.levels import LevelSums
     from neuromorph.graph.model import Matrix
 
     weight = np.random.default_rng(2).standard_normal((2, 19, 7))

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from test_closed_form import OUTSIDE, agrees, ledger_by, network
 
-from neuromorph.activity import core_of
-from neuromorph.costing.closed_form import estimate
-from neuromorph.devices.crossbar.coding import slices_needed
-from neuromorph.devices.crossbar.kind import used
-from neuromorph.devices.precision import UNLIMITED, format_bits
-from neuromorph.execution import execute
-from neuromorph.graph.compress import binarize, quantize
+from neuromorph.compress import binarize, quantize
+from neuromorph.devices.layered.codes import UNLIMITED, format_bits
+from neuromorph.devices.layered.crossbar.coding import slices_needed
+from neuromorph.devices.layered.crossbar.geometry import used
+from neuromorph.devices.layered.designs import estimate
+from neuromorph.devices.layered.execute import execute
+from neuromorph.devices.layered.place.placement import place
+from neuromorph.devices.layered.tally.counts import core_of
 from neuromorph.graph.model import NumberFormat
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.paths import replace
-from neuromorph.mapping.placement import place
 
 
 def data(samples: int = 3) -> np.ndarray:

@@ -116,7 +116,7 @@ def test_effects_switched_off_are_the_float_layer() -> None:
 
 def test_every_chip_computes_the_same() -> None:
     graph = NETWORKS["lenet"]()
-    from neuromorph.execution import execute
+    from neuromorph.devices.layered.execute import execute
 
     run = execute(placed(graph, shipped("digital-int8")), inputs_of(graph, 5), np.zeros(5, int), trials=3)
     assert run.outputs is not None
@@ -155,7 +155,7 @@ def test_statistics_of_a_recurrent_cell_cover_all_steps() -> None:
 @pytest.mark.parametrize("bits", [4, 8])
 def test_a_quantized_network_is_computed_exactly(bits: int) -> None:
     """Weights and inputs on grids of their own lose nothing to the core's codes."""
-    from neuromorph.graph.compress.quantization import quantize
+    from neuromorph.compress.quantization import quantize
     from neuromorph.graph.evaluate import evaluate
 
     for name in ("mlp", "lenet"):
@@ -163,7 +163,7 @@ def test_a_quantized_network_is_computed_exactly(bits: int) -> None:
         x = inputs_of(graph, 30)
         quantized = quantize(graph, bits, activations=bits, activation_scheme="symmetric", data=x)
         exact = evaluate(quantized, x).numpy()
-        from neuromorph.execution import calibrate, execute
+        from neuromorph.devices.layered.execute import calibrate, execute
 
         placement = placed(quantized, shipped("digital-int8"))
         run = execute(placement, x, trials=1, calibration=calibrate(placement, x))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
 from neuromorph.errors import InputError
-from neuromorph.graph.events import encoders
-from neuromorph.graph.events.adaptive import AdaptiveThreshold, fit_adaptive, trainable
+from neuromorph.events import encoders
+from neuromorph.events.adaptive import AdaptiveThreshold, fit_adaptive, trainable
 
 DT = 1e-3
 
@@ -163,7 +163,7 @@ def rebuilt_error(encoder: AdaptiveThreshold, train: np.ndarray, test: np.ndarra
 
 
 def test_learning_lowers_the_error_at_fewer_spikes_and_does_not_depend_on_units() -> None:
-    from neuromorph.graph.events.adaptive import _initial
+    from neuromorph.events.adaptive import _initial
 
     train, test = wave(), wave(seed=1)
     start, learned = _initial(train, False), fit_adaptive(train, epochs=25)

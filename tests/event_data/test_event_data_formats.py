@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
-from neuromorph.graph.events import Raster, read_events, write_events
-from neuromorph.graph.events.binning import camera, to_raster
-from neuromorph.graph.events.formats import nmnist
-from neuromorph.graph.events.formats.prophesee import evt2, evt3
+from neuromorph.events import Raster, read_events, write_events
+from neuromorph.events.binning import camera, to_raster
+from neuromorph.events.formats import nmnist
+from neuromorph.events.formats.prophesee import evt2, evt3
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -389,8 +389,8 @@ def test_broken_files_are_refused_with_their_reason(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neuromorph.graph.events.formats.npz.MAX_BYTES", 2**20)
-    monkeypatch.setattr("neuromorph.graph.events.formats.hdf5.MAX_BYTES", 2**20)
+    monkeypatch.setattr("neuromorph.events.formats.npz.MAX_BYTES", 2**20)
+    monkeypatch.setattr("neuromorph.events.formats.hdf5.MAX_BYTES", 2**20)
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("t.npy", bytes(2**21))

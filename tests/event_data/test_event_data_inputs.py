@@ -9,9 +9,9 @@ import pytest
 
 from neuromorph.cli import main
 from neuromorph.errors import InputError
-from neuromorph.graph.events import Raster, read_events, write_events
-from neuromorph.graph.events.formats import nmnist
-from neuromorph.graph.events.inputs import read_inputs
+from neuromorph.events import Raster, read_events, write_events
+from neuromorph.events.formats import nmnist
+from neuromorph.events.inputs import read_inputs
 from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.neurons import IF
 from neuromorph.graph.semantics import Semantics

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Population, Projection, SpikingNetwork
+from neuromorph.spiking import Population, Projection, SpikingNetwork
 
 
 class Neuron:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from events_reference import linear, network_of, noise, simulate, source
 
-from neuromorph.execution.events import EventEngine
-from neuromorph.execution.events import dense as module
-from neuromorph.graph.events import Raster
+from neuromorph.devices.manycore.execute import EventEngine
+from neuromorph.devices.manycore.execute import dense as module
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
 
 ALWAYS, NEVER = (1.0, 1e12, 1e12), (1e12, 1.0, 1.0)

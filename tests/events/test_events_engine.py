@@ -11,12 +11,12 @@ from events_reference import linear, network_of, noise, simulate, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.devices.manycore.execute import EventEngine, StopRule, rates
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine, StopRule, rates
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Population
-from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking import Population
+from neuromorph.spiking.arithmetic import Arithmetic
 
 
 def check(network, rasters, steps, arithmetic=None, workers=1, real=np.float64):

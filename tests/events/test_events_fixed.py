@@ -15,13 +15,13 @@ from events_reference import linear, network_of, noise, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.devices.manycore.execute import EventEngine, quantize, silenced
+from neuromorph.devices.manycore.execute.fixed import formats, integers, state_range
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine, quantize, silenced
-from neuromorph.execution.events.fixed import formats, integers, state_range
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Plasticity, Population
-from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking import Plasticity, Population
+from neuromorph.spiking.arithmetic import Arithmetic
 
 
 def some_network(rng, kind):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from neuromorph.execution.events import EventEngine
+from neuromorph.devices.manycore.execute import EventEngine
+from neuromorph.events import Raster
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.events import Raster
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators import convolution, dense, neurons, wiring
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.lower import lower, with_min_delay
+from neuromorph.spiking.lower import lower, with_min_delay
 
 CASES = [
     Semantics(1e-3),

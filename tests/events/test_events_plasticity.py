@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from events_reference import linear, network_of, noise, simulate, source
 
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Plasticity
+from neuromorph.spiking import Plasticity
 
 DT = 1e-3
 RULE = Plasticity(a_plus=0.013, a_minus=0.011, tau_plus_s=7e-3, tau_minus_s=11e-3, w_min=-100.0, w_max=100.0)

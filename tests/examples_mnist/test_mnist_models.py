@@ -10,7 +10,7 @@ import torch
 from mnist_example import EXAMPLE, Pair, example_module
 
 from neuromorph import read_data, read_graph
-from neuromorph.graph.compress import summary
+from neuromorph.compress import summary
 from neuromorph.graph.evaluate import evaluate
 from neuromorph.graph.model import Graph
 

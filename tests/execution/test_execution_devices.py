@@ -7,9 +7,9 @@ import pytest
 import torch
 from emulated import NETWORKS, inputs_of, placed, shipped
 
-from neuromorph.devices.crossbar import converters, drives, host
+from neuromorph.devices.layered.crossbar import converters, drives, host
+from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.errors import InputError
-from neuromorph.execution import calibrate, execute
 
 
 def agree(ours: np.ndarray | None, theirs: np.ndarray | None) -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 from emulated import Graph, Node, activation, altered, dense, inputs_of, mlp, placed, rng
 
-from neuromorph.devices.kind import device_kind
+from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.execute.finetune import StraightThrough, _Target, finetune
 from neuromorph.errors import InputError
-from neuromorph.execution import calibrate, execute
-from neuromorph.execution.finetune import StraightThrough, _Target, finetune
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
 

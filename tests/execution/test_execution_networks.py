@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from emulated import CROSSBARS, NETWORKS, NOISES, SHIPPED, altered, core_of, inputs_of, placed, shipped
 
-from neuromorph.devices.kind import device_kind
+from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.execute import attribute, calibrate, execute
 from neuromorph.errors import InputError
-from neuromorph.execution import attribute, calibrate, execute
 from neuromorph.graph.evaluate import evaluate
 
 SMALL = {"chip.tile.core.array.rows": 16, "chip.tile.core.array.columns": 24}
@@ -59,7 +59,7 @@ def test_error_halves_with_every_bit(network: str) -> None:
 
 @pytest.mark.parametrize("name", ["isaac-like", "digital-int8"])
 def test_a_quantized_network_loses_nothing_to_the_hardware_codes(name: str) -> None:
-    from neuromorph.graph.compress.quantization import quantize
+    from neuromorph.compress.quantization import quantize
 
     for network in ("mlp", "lenet", "depthwise"):
         graph = NETWORKS[network]()
@@ -129,7 +129,7 @@ def test_accuracy_and_error_are_what_the_outputs_say() -> None:
 
 
 def test_one_chip_gets_a_wilson_interval() -> None:
-    from neuromorph.execution.result import interval
+    from neuromorph.devices.result import interval
 
     found = interval(np.array([0.9]), 100)
     assert (found.low, found.high) == (pytest.approx(0.8256, abs=1e-4), pytest.approx(0.9448, abs=1e-4))
@@ -138,7 +138,7 @@ def test_one_chip_gets_a_wilson_interval() -> None:
 
 
 def test_calibration_survives_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from neuromorph.execution import Calibration
+    from neuromorph.devices.layered.execute import Calibration
 
     graph = NETWORKS["lenet"]()
     placement, x = placed(graph, shipped("isaac-like")), inputs_of(graph, 10)
@@ -188,7 +188,7 @@ def test_bad_arguments_are_refused_with_a_message(options: dict[str, Any], messa
     ["", "[]", "{}", '{"schema": 2, "samples": 1, "ranges": {}}', '{"schema": 1, "samples": 1, "ranges": {"a": 3}}'],
 )
 def test_damaged_calibration_files_are_refused(content: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from neuromorph.execution import Calibration
+    from neuromorph.devices.layered.execute import Calibration
 
     (tmp_path / "c.json").write_text(content)
     with pytest.raises(InputError):

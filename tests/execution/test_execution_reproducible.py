@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from emulated import NETWORKS, altered, inputs_of, placed, shipped
 
-from neuromorph.execution import calibrate, execute
+from neuromorph.devices.layered.execute import calibrate, execute
 
 NOISY = ("hermes-like", "isaac-like")
 
@@ -56,7 +56,7 @@ def test_a_subset_of_the_chips_is_those_chips(name: str, network: str) -> None:
 
 
 def test_groups_of_chips_are_a_matter_of_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from neuromorph.execution import engine
+    from neuromorph.devices.layered.execute import engine
 
     graph = NETWORKS["lenet"]()
     placement, x = placed(graph, shipped("hermes-like")), inputs_of(graph, 9)

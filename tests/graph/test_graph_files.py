@@ -21,8 +21,8 @@ from torch import nn
 
 from neuromorph.errors import InputError
 from neuromorph.graph.data import check_data, read_data
-from neuromorph.graph.importers.torch_import import read_weights
 from neuromorph.graph.operators import dense, wiring
+from neuromorph.importers.torch_import import read_weights
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "w.pth", "nested.ckpt"])

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers import importers, read_graph
-from neuromorph.graph.importers.json_lines import line_of
-from neuromorph.graph.importers.portable import save
+from neuromorph.importers import importers, read_graph
+from neuromorph.importers.json_lines import line_of
+from neuromorph.importers.portable import save
 
 # --- malformed files: how a good file is spoilt, and what the message must name ---
 

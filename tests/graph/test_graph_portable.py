@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers import read_graph, save_graph
-from neuromorph.graph.importers.packing import pack, unpack
-from neuromorph.graph.importers.portable import save
 from neuromorph.graph.model import Graph, NumberFormat, Operator
 from neuromorph.graph.operators import activation, dense
+from neuromorph.importers import read_graph, save_graph
+from neuromorph.importers.packing import pack, unpack
+from neuromorph.importers.portable import save
 
 
 @pytest.mark.parametrize(("operator", "shapes"), EXAMPLES, ids=IDS)

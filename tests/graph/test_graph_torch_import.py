@@ -17,9 +17,9 @@ from torch.nn.utils import prune
 from torch_examples import Of
 
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.importers.torch_import import from_torch
-from neuromorph.graph.importers.tracing.reading import _trace
 from neuromorph.graph.model import Graph
+from neuromorph.importers.torch_import import from_torch
+from neuromorph.importers.tracing.reading import _trace
 
 
 def kinds(graph: Graph) -> list[str]:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch_examples import Of
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers.torch_import import from_torch
+from neuromorph.importers.torch_import import from_torch
 
 
 class Strange(nn.Module):

@@ -12,7 +12,8 @@ from toy_hardware import CELL, CHIP, KINDS, write
 from neuromorph.errors import InputError
 from neuromorph.hardware import catalog, registry
 from neuromorph.hardware.catalog import load_architecture, load_datasheet
-from neuromorph.hardware.component import ComponentKind, Curve
+from neuromorph.hardware.component import ComponentKind
+from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import evaluate_curve, read_datasheet
 from neuromorph.hardware.describe import architecture as describe_architecture
 from neuromorph.yamlfile import parse_yaml

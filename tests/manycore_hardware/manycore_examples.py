@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.activity.manycore import gather_network
-from neuromorph.activity.spikes import Traffic, count_traffic
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.events.raster import Raster
+from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.spikes import Traffic, count_traffic
+from neuromorph.events.raster import Raster
+from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Plasticity, Population, Projection, SpikingNetwork
 from neuromorph.hardware.catalog import architecture_names, load_architecture
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.paths import replace
-from neuromorph.mapping.manycore.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 
 @cache

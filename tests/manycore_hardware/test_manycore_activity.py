@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from manycore_examples import MANYCORE, altered, counts, example, placed, shipped, small, spikes
 
-from neuromorph.activity import Activity, gather_network
-from neuromorph.activity.spikes import assume_traffic, count_traffic
 from neuromorph.costing.ledger import price
+from neuromorph.counts import Activity
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.spikes import assume_traffic, count_traffic
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.raster import Raster
 
 CORE, STEPS = "chip.tile.core", 5
 # per sample, over two samples: 6 input spikes, 4.5 hidden ones (2 synapses each), 1.5 of the output

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from manycore_examples import altered, example
 
-from neuromorph.activity import gather_network
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.devices.manycore import read_machine
+from neuromorph.devices.manycore.tally.counts import gather_network
 from neuromorph.errors import InputError
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.fields import declared

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from manycore_examples import MANYCORE, linear, projection, shipped
 
-from neuromorph.activity import gather_network
-from neuromorph.activity.spikes import count_traffic
 from neuromorph.costing.ledger import price
-from neuromorph.costing.validate import Comparison, manycore, validate
 from neuromorph.devices.manycore import read_machine
+from neuromorph.devices.manycore import validate as manycore
+from neuromorph.devices.manycore.place import place_network
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.spikes import count_traffic
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import Population, SpikingNetwork
-from neuromorph.mapping.manycore import place_network
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.network import Population, SpikingNetwork
+from neuromorph.validate import Comparison, validate
 
 FIXTURES = ("spinnaker", "loihi", "truenorth", "odin")
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
 from neuromorph.hardware.component import Architecture, Component, ComponentKind
+from neuromorph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 KIB = 8192.0
 

@@ -11,9 +11,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from manycore_cases import KIB, LOIHI, MACHINES, SPINNAKER1, architecture, pairs, random_network
 
+from neuromorph.devices.manycore.place import HOST, place_network
 from neuromorph.errors import FitError, InputError
-from neuromorph.graph.spiking.network import Projection
-from neuromorph.mapping.manycore import HOST, place_network
+from neuromorph.spiking.network import Projection
 
 SMALL = {
     "spinnaker1": {"neurons": 7, "source_neurons": 9, "tiles": 12, "columns": 4, "rows": 3, "cores_per_tile": 3},

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from manycore_cases import KIB, LOIHI, SPINNAKER1, SPINNAKER2, TRUENORTH, architecture, projection, random_network
 
+from neuromorph.devices.manycore.place import place_network
 from neuromorph.errors import FitError
-from neuromorph.graph.spiking.network import SpikingNetwork
-from neuromorph.mapping.manycore import place_network
+from neuromorph.spiking.network import SpikingNetwork
 
 
 def star(sources, targets=1, delay=1, hub=0):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from manycore_cases import MACHINES, architecture, random_network
 
-from neuromorph.mapping.manycore import search
-from neuromorph.mapping.manycore.place import _demand, grid_of, pack_network
-from neuromorph.mapping.manycore.routes import find_routes
-from neuromorph.mapping.manycore.swaps import _move, _shift
+from neuromorph.devices.manycore.place import search
+from neuromorph.devices.manycore.place.place import _demand, grid_of, pack_network
+from neuromorph.devices.manycore.place.routes import find_routes
+from neuromorph.devices.manycore.place.swaps import _move, _shift
 
 
 @pytest.mark.parametrize("name", ["spinnaker1", "spinnaker2", "loihi"])

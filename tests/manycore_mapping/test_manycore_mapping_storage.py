@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from manycore_cases import LOIHI, SPINNAKER1, architecture, random_network
 
+from neuromorph.devices.layered.place import storage
+from neuromorph.devices.manycore.place import load_placement, place_network, save_placement
 from neuromorph.errors import FitError, InputError
-from neuromorph.mapping import storage
-from neuromorph.mapping.manycore import load_placement, place_network, save_placement
 
 MACHINES = {
     "multicast": dataclasses.replace(SPINNAKER1, neurons=8, source_neurons=8),

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manycore_cases import MACHINES, SPINNAKER1, architecture, random_network
 
+from neuromorph.devices.manycore.place import HOST, Grid, Lists, Slices, place_network, routing_table
+from neuromorph.devices.manycore.place.routes import find_routes, path, trees
+from neuromorph.devices.manycore.place.tables import _merge, assign_keys
 from neuromorph.errors import FitError
-from neuromorph.mapping.manycore import HOST, Grid, Lists, Slices, place_network, routing_table
-from neuromorph.mapping.manycore.routes import find_routes, path, trees
-from neuromorph.mapping.manycore.tables import _merge, assign_keys
 
 FULL = (1 << 32) - 1
 

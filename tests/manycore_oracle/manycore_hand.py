@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.events.raster import Raster
+from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.events.raster import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
 from neuromorph.hardware.component import Architecture
-from neuromorph.mapping.manycore.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 
 def linear(name: str, size: int, bias: np.ndarray | None = None) -> Population:

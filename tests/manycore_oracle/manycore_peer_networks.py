@@ -14,11 +14,11 @@ import numpy as np
 from manycore_hand import lists, tree
 
 from neuromorph.devices.manycore import read_machine
+from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Routing, Slices
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture
-from neuromorph.mapping.manycore.placement import CorePlacement, Grid, Routing, Slices
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 LEAK, THRESHOLD, GRID = 0.9375, 64.0, 1 / 64
 WIDTH, HEIGHT, PER_TILE = 8, 4, 4

@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from manycore_hand import by_hand, fired, linear, projection
 
-from neuromorph.activity import gather_network
-from neuromorph.activity.spikes import count_traffic
 from neuromorph.costing.ledger import price
-from neuromorph.costing.noc import schedule_network
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import Population, SpikingNetwork
+from neuromorph.devices.manycore.place.placement import HOST, CorePlacement
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.noc import schedule_network
+from neuromorph.devices.manycore.tally.spikes import count_traffic
+from neuromorph.events.raster import Raster
 from neuromorph.hardware.catalog import architecture_names, load_architecture
-from neuromorph.mapping.manycore.placement import HOST, CorePlacement
+from neuromorph.spiking.network import Population, SpikingNetwork
 
 TINY = SpikingNetwork(
     "tiny", (Population("in", (2,), "input"), linear("hid", 3), linear("out", 1)),

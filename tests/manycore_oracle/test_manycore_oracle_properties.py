@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from manycore_hand import by_hand, linear, projection
 
-from neuromorph.activity import gather_network
-from neuromorph.activity.spikes import Traffic, count_traffic
 from neuromorph.costing.ledger import Ledger, price
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import Population, SpikingNetwork
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.spikes import Traffic, count_traffic
+from neuromorph.events.raster import Raster
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.paths import replace
-from neuromorph.mapping.manycore.placement import CorePlacement
+from neuromorph.spiking.network import Population, SpikingNetwork
 
 CHIPS = {
     (name, routing): replace(load_architecture(name), {"chip.routing": routing})

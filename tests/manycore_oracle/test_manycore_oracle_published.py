@@ -2,7 +2,7 @@
 
 import pytest
 
-from neuromorph.costing.validate import validate
+from neuromorph.validate import validate
 
 
 def test_loads_of_spinnaker_cores() -> None:

@@ -17,15 +17,15 @@ import manycore_peer_program as program
 import numpy as np
 import pytest
 
-from neuromorph.activity import gather_network
-from neuromorph.activity.spikes import Traffic, count_traffic
 from neuromorph.costing.ledger import price
-from neuromorph.costing.noc import StepTimes, fabric_of, step_times
 from neuromorph.devices.manycore import read_machine
-from neuromorph.execution.events import EventEngine
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.mapping.manycore.placement import CorePlacement
+from neuromorph.devices.manycore.execute import EventEngine
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.tally.counts import gather_network
+from neuromorph.devices.manycore.tally.noc import StepTimes, fabric_of, step_times
+from neuromorph.devices.manycore.tally.spikes import Traffic, count_traffic
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.arithmetic import Arithmetic
 
 CASES = [(kind, mapping) for kind in peers.FAN_OUT for mapping in peers.MAPPINGS]
 EACH = pytest.mark.parametrize(("kind", "mapping"), CASES)

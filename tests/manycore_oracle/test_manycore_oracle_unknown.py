@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from manycore_hand import by_hand, fired, linear, projection
 
-from neuromorph.costing.noc import fabric_of, schedule_network, step_times
 from neuromorph.devices.manycore import read_machine
-from neuromorph.graph.spiking.network import Population, SpikingNetwork
+from neuromorph.devices.manycore.tally.noc import fabric_of, schedule_network, step_times
 from neuromorph.hardware.catalog import load_architecture
+from neuromorph.spiking.network import Population, SpikingNetwork
 
 ALL_TO_ALL = SpikingNetwork(
     "crowd", (Population("in", (60,), "input"), linear("out", 40)),

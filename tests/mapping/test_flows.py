@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from mapping_networks import cnn, conv, crossbar, digital, linear, mlp, recurrent
 
+from neuromorph.devices.layered.place.flows import OUTSIDE, Pieces, meet, value_bits
+from neuromorph.devices.layered.place.placement import place
 from neuromorph.graph.model import Graph, Node, NumberFormat
 from neuromorph.graph.operators.activation import ReLU
 from neuromorph.graph.operators.arithmetic import Add
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.pooling import GlobalAvgPool
 from neuromorph.graph.operators.wiring import Flatten
-from neuromorph.mapping.flows import OUTSIDE, Pieces, meet, value_bits
-from neuromorph.mapping.placement import place
 
 BITS = 4  # of an input, in the chips of mapping_networks
 

@@ -6,8 +6,8 @@ import pytest
 from mapping_networks import CROSSBAR, cnn, crossbar, mlp
 
 from neuromorph.cli import main
-from neuromorph.graph.importers.portable import save
-from neuromorph.mapping.placement import load_placement
+from neuromorph.devices.layered.place.placement import load_placement
+from neuromorph.importers.portable import save
 
 
 @pytest.fixture

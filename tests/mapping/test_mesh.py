@@ -10,9 +10,9 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.csgraph import shortest_path
 
 from neuromorph.errors import FitError, InputError
-from neuromorph.mapping import orders
-from neuromorph.mapping.mesh import lower_bound, neighbours, place_nodes
-from neuromorph.mapping.topology import Topology
+from neuromorph.placing import orders
+from neuromorph.placing.mesh import lower_bound, neighbours, place_nodes
+from neuromorph.placing.topology import Topology
 
 TOPOLOGIES = {
     "mesh": Topology("mesh", 4, 3),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.devices.layered.place.firstfit import next_tile_when_full
+from neuromorph.devices.layered.place.pack import MODES, lower_bound, pack
 from neuromorph.errors import FitError, InputError
-from neuromorph.mapping.firstfit import next_tile_when_full
-from neuromorph.mapping.pack import MODES, lower_bound, pack
 
 blocks = st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=40)
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_networks import cnn, conv, crossbar, digital, linear, mlp, recurrent
 
-from neuromorph.devices.kind import Misfit, device_kind
+from neuromorph.devices.layered.core import Misfit, device_kind
+from neuromorph.devices.layered.place.placement import place
 from neuromorph.errors import FitError, InputError
 from neuromorph.graph.model import Graph
-from neuromorph.mapping.placement import place
 
 
 def check_coverage(placement):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.devices.layered.place.replicate import replicate, spread
 from neuromorph.errors import FitError, InputError
-from neuromorph.mapping.replicate import replicate, spread
 
 
 def exhaustive(positions, arrays, budget, most):

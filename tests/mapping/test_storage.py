@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from mapping_networks import cnn, crossbar, digital, linear, mlp
 
+from neuromorph.devices.layered.place import storage
+from neuromorph.devices.layered.place.placement import load_placement, place
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Graph
-from neuromorph.mapping import storage
-from neuromorph.mapping.placement import load_placement, place
 
 
 @pytest.fixture

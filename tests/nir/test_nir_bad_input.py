@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from nir_files_by_hand import chain, lif, network, node, small, write
 
 from neuromorph.errors import InputError
-from neuromorph.graph.importers import read_graph
-from neuromorph.graph.importers.nir import read
+from neuromorph.importers import read_graph
+from neuromorph.importers.nir import read
 
 
 def refused(path: Path, **options: Any) -> InputError:

@@ -10,11 +10,11 @@ import torch
 
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import Evaluator
-from neuromorph.graph.importers import read_graph, save_graph
 from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.neurons import IF
 from neuromorph.graph.operators.synapses import SparseLinear
 from neuromorph.graph.semantics import Semantics
+from neuromorph.importers import read_graph, save_graph
 
 
 def network(threshold: float, weight: float = 0.1) -> Graph:

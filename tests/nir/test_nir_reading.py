@@ -14,8 +14,8 @@ from nir_files_by_hand import chain, lif, network, node, small, write
 
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import Evaluator
-from neuromorph.graph.importers import read_graph
-from neuromorph.graph.importers.nir import read
+from neuromorph.importers import read_graph
+from neuromorph.importers.nir import read
 
 
 def run(graph: Any, x: np.ndarray) -> np.ndarray:
@@ -239,7 +239,7 @@ def test_delays_are_rounded_with_a_note_and_scaled_with_the_times(tmp_path: Path
 
 
 def test_options_that_an_importer_cannot_use_are_refused(tmp_path: Path) -> None:
-    from neuromorph.graph.importers import save_graph
+    from neuromorph.importers import save_graph
 
     path = save_graph(read(write(tmp_path / "a.nir", small()), dt=1e-3), tmp_path / "a.nmg.json")
     assert read_graph(path, dt=None, preset=None).nodes

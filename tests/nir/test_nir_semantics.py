@@ -14,12 +14,12 @@ from nir_files_by_hand import chain, node, small, write
 from neuromorph.cli import main
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import Evaluator
-from neuromorph.graph.importers import read_graph, save_graph
-from neuromorph.graph.importers.nir import read
-from neuromorph.graph.importers.nir_files.sidecar import Sidecar, read_sidecar, write_sidecar
 from neuromorph.graph.model import Graph
-from neuromorph.graph.presets import DIALECTS, preset
 from neuromorph.graph.semantics import Semantics
+from neuromorph.importers import read_graph, save_graph
+from neuromorph.importers.nir import read
+from neuromorph.importers.nir_files.sidecar import Sidecar, read_sidecar, write_sidecar
+from neuromorph.importers.presets import DIALECTS, preset
 
 
 def trace(graph: Graph, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

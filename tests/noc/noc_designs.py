@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
-from neuromorph.mapping.manycore.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 CORE_TIMES = CoreTimes(step_s=0.0, neuron_s=10e-9, packet_s=20e-9, synapse_s=4e-9, spike_s=5e-9, plastic_s=0.0)
 NETWORK_TIMES = NetworkTimes(

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from noc_designs import firing, grid_of, placed, population, projection, random_design, route
 
-from neuromorph.activity.routes import routes_of
-from neuromorph.activity.spikes import assume_traffic, count_traffic
+from neuromorph.devices.manycore.place.placement import HOST, Lists, Slices
+from neuromorph.devices.manycore.tally.routes import routes_of
+from neuromorph.devices.manycore.tally.spikes import assume_traffic, count_traffic
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import Plasticity, SpikingNetwork
-from neuromorph.mapping.manycore.placement import HOST, Lists, Slices
+from neuromorph.events.raster import Raster
+from neuromorph.graph.operators.plasticity import Plasticity
+from neuromorph.spiking.network import SpikingNetwork
 
 
 def two_layers(grid, multicast, seed=0, plastic=False, start=0):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from noc_designs import CORE_TIMES, NETWORK_TIMES, firing, grid_of, machine_on, random_design
 
-from neuromorph.activity.spikes import assume_traffic
-from neuromorph.costing.noc import assume_schedule, fabric_of, schedule_network, step_times
 from neuromorph.devices.manycore.machine import CoreTimes, NetworkTimes
+from neuromorph.devices.manycore.tally.noc import assume_schedule, fabric_of, schedule_network, step_times
+from neuromorph.devices.manycore.tally.spikes import assume_traffic
 from neuromorph.errors import InputError
 
 PLACEMENT = random_design(grid_of(3, 2, 2), True)

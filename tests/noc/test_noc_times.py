@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from noc_designs import CORE_TIMES, NETWORK_TIMES, firing, grid_of, machine_on, placed, population, random_design
 
-from neuromorph.costing.noc import fabric_of, step_times
 from neuromorph.devices.manycore.machine import CoreTimes, NetworkTimes
+from neuromorph.devices.manycore.place.placement import HOST, Slices
+from neuromorph.devices.manycore.tally.noc import fabric_of, step_times
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.network import Projection, SpikingNetwork
-from neuromorph.mapping.manycore.placement import HOST, Slices
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.network import Projection, SpikingNetwork
 
 ENGINES = ("recursion", "simpy")
 IDLE = CoreTimes(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -262,7 +262,7 @@ def test_a_calendar_that_is_too_small_grows(full, monkeypatch):
     n = dataclasses.replace(BUSY, queue=4)
     f = fabric_of(placement, machine(placement, network=n), full=full)
     enough = step_times(f, raster, intervals=True)
-    monkeypatch.setattr("neuromorph.costing.noc.steps.EVENTS", 8)
+    monkeypatch.setattr("neuromorph.devices.manycore.tally.noc.steps.EVENTS", 8)
     grown = step_times(f, raster, intervals=True)
     np.testing.assert_array_equal(grown.makespan_s, enough.makespan_s)
     assert grown.delays == enough.delays

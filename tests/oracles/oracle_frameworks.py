@@ -13,7 +13,7 @@ import torch
 
 from neuromorph.graph.evaluate import Evaluator
 from neuromorph.graph.model import Graph
-from neuromorph.graph.spiking import dynamics
+from neuromorph.graph.operators import dynamics
 
 
 def framework(name: str) -> Any:

@@ -10,9 +10,6 @@ import torch
 from oracle_frameworks import framework, simulate, spikes
 
 from neuromorph.graph.evaluate import Evaluator
-from neuromorph.graph.importers import read_graph, save_graph
-from neuromorph.graph.importers.nir import read
-from neuromorph.graph.importers.nir_files.fields import TYPES
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.convolution import Conv1d, Conv2d
 from neuromorph.graph.operators.dense import Linear
@@ -21,6 +18,9 @@ from neuromorph.graph.operators.pooling import AvgPool2d
 from neuromorph.graph.operators.synapses import Delay, DelayedLinear, Scale, SumPool2d
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.graph.semantics import Semantics
+from neuromorph.importers import read_graph, save_graph
+from neuromorph.importers.nir import read
+from neuromorph.importers.nir_files.fields import TYPES
 
 nir = framework("nir")
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from oracle_frameworks import agree, framework, simulate, spikes
 
-from neuromorph.graph.importers.nir import read
+from neuromorph.importers.nir import read
 
 nir = framework("nir")
 sl = framework("sinabs.layers")

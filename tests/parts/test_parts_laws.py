@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuromorph.costing.validate import validate
 from neuromorph.devices.parts import adc_regression, sram
 from neuromorph.errors import InputError
+from neuromorph.validate import validate
 
 
 def test_regression_test_point() -> None:

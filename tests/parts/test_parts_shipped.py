@@ -16,7 +16,8 @@ from neuromorph.devices.manycore.spec import grid as manycore_grid
 from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.devices.parts.structure import grid
 from neuromorph.hardware import catalog
-from neuromorph.hardware.component import BASES, Component, Curve
+from neuromorph.hardware.component import BASES, Component
+from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import evaluate_curve
 from neuromorph.hardware.jsonschema import architecture_schema, datasheet_schema
 

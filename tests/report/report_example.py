@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from neuromorph.report.model import Metric, Report
+from neuromorph.devices.metrics import Metric
+from neuromorph.report.model import Report
 
 HOSTILE = "<script>alert('x')</script>\"&<img src=x onerror=alert(1)>"
 """Every character that HTML, an attribute or SVG could take for markup."""

@@ -17,7 +17,7 @@ def report():
     from neuromorph.graph.operators.activation import ReLU
     from neuromorph.graph.operators.dense import Linear
     from neuromorph.hardware.catalog import load_architecture
-    from neuromorph.pipeline import run
+    from neuromorph.run import run
 
     rng = np.random.default_rng(0)
     graph = Graph(
@@ -57,7 +57,7 @@ def test_static_energy_without_a_figure_is_not_zero(report):
 
 
 def test_a_timeline_of_many_bars_keeps_every_layer(monkeypatch):
-    from neuromorph.costing.timeline.result import GanttRow
+    from neuromorph.timeline.result import GanttRow
 
     class Timeline:
         samples = 9

@@ -10,8 +10,8 @@ from rich.console import Console
 from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.hardware.catalog import load_architecture
-from neuromorph.pipeline import run
 from neuromorph.report.terminal import summary
+from neuromorph.run import run
 
 
 def test_effects_are_listed_with_their_gain() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking import Population, SpikingNetwork
+from neuromorph.spiking import Population, SpikingNetwork
 
 
 class Cells:

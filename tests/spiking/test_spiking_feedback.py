@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from neuromorph.compress.removal import remove_channels
 from neuromorph.errors import InputError
-from neuromorph.graph.compress.removal import remove_channels
 from neuromorph.graph.cycles import cycles, stages
 from neuromorph.graph.evaluate import Evaluator, FloatHost, evaluate
-from neuromorph.graph.importers.portable import read, save
 from neuromorph.graph.model import Graph, Node, Operator
 from neuromorph.graph.operators.arithmetic import Add, BatchNorm
 from neuromorph.graph.operators.dense import Linear
@@ -21,6 +20,7 @@ from neuromorph.graph.operators.recurrent import LSTM
 from neuromorph.graph.operators.synapses import Delay, DelayedLinear, SparseLinear
 from neuromorph.graph.semantics import Semantics
 from neuromorph.graph.simplify import rounded, simplify, without_unused
+from neuromorph.importers.portable import read, save
 
 RNG = np.random.default_rng(0)
 STEPS = 12

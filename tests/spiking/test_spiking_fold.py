@@ -12,7 +12,7 @@ from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.operators.neurons import IF, LIF
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.fold import fold_membrane_norm
+from neuromorph.spiking.fold import fold_membrane_norm
 
 DT = 1e-3
 

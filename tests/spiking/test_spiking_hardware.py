@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-import neuromorph.pipeline as pipeline
-from neuromorph.activity import gather, hosted
-from neuromorph.costing.schedule import pipeline_of
-from neuromorph.devices.kind import Draw, device_kind
-from neuromorph.execution import calibrate, execute
-from neuromorph.execution.finetune import finetune
+import neuromorph.run as pipeline
+from neuromorph.devices.layered.core import Draw, device_kind
+from neuromorph.devices.layered.execute import calibrate, execute
+from neuromorph.devices.layered.execute.finetune import finetune
+from neuromorph.devices.layered.place import place
+from neuromorph.devices.layered.place.views import cores_of
+from neuromorph.devices.layered.tally.counts import gather, hosted
+from neuromorph.devices.layered.tally.times import pipeline_of
 from neuromorph.graph.evaluate import Evaluator, evaluate
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.convolution import Conv2d
@@ -23,8 +25,6 @@ from neuromorph.graph.operators.synapses import DelayedLinear, SumPool2d
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.graph.semantics import Semantics
 from neuromorph.hardware.architecture import read_architecture
-from neuromorph.mapping import place
-from neuromorph.mapping.views import cores_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 6

@@ -10,8 +10,8 @@ from spiking_reference import simulate
 from neuromorph.errors import InputError
 from neuromorph.graph.cycles import cycles
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.spiking.lmu import l2mu, legendre, lmu, lmu_matrices, on_neurons, zero_order_hold
-from neuromorph.graph.spiking.lower import lower
+from neuromorph.spiking.lmu import l2mu, legendre, lmu, lmu_matrices, on_neurons, zero_order_hold
+from neuromorph.spiking.lower import lower
 
 DT, THETA = 1e-3, 0.1
 

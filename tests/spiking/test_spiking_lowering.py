@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from spiking_networks import exact, random_graph, semantics_cases
 from spiking_reference import simulate
 
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine
+from neuromorph.events import Raster
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.events import Raster
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, neurons, pooling, synapses, wiring
+from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.lower import lower, with_min_delay
-from neuromorph.graph.spiking.network import Plasticity
-from neuromorph.graph.spiking.steps import with_steps
+from neuromorph.spiking.lower import lower, with_min_delay
+from neuromorph.spiking.steps import with_steps
 
 STEP = Semantics(1e-3)
 STDP = Plasticity(0.1, 0.1, 2e-2, 2e-2)

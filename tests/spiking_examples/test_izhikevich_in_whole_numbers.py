@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuromorph.execution.events import EventEngine
-from neuromorph.graph.events import Raster
+from neuromorph.devices.manycore.execute import EventEngine
+from neuromorph.events import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.arithmetic import Arithmetic
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
+from neuromorph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 ONE = 1 << 15
 PARAMETERS = {"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0, "v_peak": 30.0, "v_init": -65.0, "u_init": -13.0}

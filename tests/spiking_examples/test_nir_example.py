@@ -13,8 +13,8 @@ import torch
 from examples_rerun import EXAMPLES, example
 
 from neuromorph.cli import main
-from neuromorph.graph.events import read_events
-from neuromorph.graph.importers import read_graph
+from neuromorph.events import read_events
+from neuromorph.importers import read_graph
 
 HERE = EXAMPLES / "nir"
 README = EXAMPLES.parent / "README.md"
@@ -50,7 +50,7 @@ def test_the_network_is_that_of_the_other_example() -> None:
     assert read.input_shapes["events"] == made.input_shapes["events"] == (300, 2, 34, 34)
     x = torch.as_tensor(read_events(HERE / "events.h5", limit=2)[0].dense()[:, :60], dtype=torch.float64)
     from neuromorph.graph.evaluate import evaluate
-    from neuromorph.graph.spiking.steps import with_steps
+    from neuromorph.spiking.steps import with_steps
 
     y, z = (evaluate(with_steps(g, 60), x) for g in (made, read))
     assert isinstance(y, torch.Tensor)

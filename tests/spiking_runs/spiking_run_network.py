@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuromorph.graph.events import Raster
+from neuromorph.events import Raster
 from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.neurons import LIF

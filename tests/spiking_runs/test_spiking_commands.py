@@ -10,7 +10,7 @@ from spiking_run_network import events, network
 
 import neuromorph as nm
 from neuromorph.cli import main
-from neuromorph.graph.events import write_events
+from neuromorph.events import write_events
 
 
 @pytest.fixture

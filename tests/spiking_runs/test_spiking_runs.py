@@ -12,13 +12,13 @@ import pytest
 from spiking_run_network import CLASSES, STEPS, events, network
 
 import neuromorph as nm
-from neuromorph.devices.kind import Assumption
+from neuromorph.devices.layered.core import Assumption
 from neuromorph.devices.manycore import is_manycore
+from neuromorph.devices.manycore.execute import StopRule
+from neuromorph.devices.manycore.execute.spiking import SpikingExecution
+from neuromorph.devices.manycore.place.placement import CorePlacement
 from neuromorph.errors import FitError, InputError
-from neuromorph.execution.events import StopRule
-from neuromorph.execution.spiking import SpikingExecution
 from neuromorph.hardware.catalog import architecture_names
-from neuromorph.mapping.manycore.placement import CorePlacement
 from neuromorph.report import Report, read_report, write_report
 
 MANYCORE = [n for n in architecture_names() if is_manycore(nm.load_architecture(n))]

@@ -12,7 +12,7 @@ import pytest
 import sweep_nets as nets
 
 from neuromorph.cli import main
-from neuromorph.graph.importers.portable import save
+from neuromorph.importers.portable import save
 
 
 @pytest.fixture

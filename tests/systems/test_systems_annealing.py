@@ -13,8 +13,8 @@ from scipy.integrate import solve_ivp
 from scipy.stats import kstest
 from systems_data import all_states, dense_reference, random_graph
 
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine
 from neuromorph.systems.annealing import (
     Cooling,
     FowlerNordheim,

@@ -7,7 +7,7 @@ import pytest
 from systems_examples import example
 
 from neuromorph.devices.manycore import read_machine
-from neuromorph.execution.events import EventEngine
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.systems.hosting import host
 from neuromorph.systems.memory import ContentMemory

@@ -7,7 +7,7 @@ import re
 import pytest
 from systems_examples import EXAMPLES, example
 
-from neuromorph.execution.events import EventEngine
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.systems.memory import ContentMemory
 from neuromorph.systems.scale import balanced_network
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.raster import Raster
 from neuromorph.systems.scale import balanced_network, dynamics
 
 

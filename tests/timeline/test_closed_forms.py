@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph.costing.timeline import (
+from neuromorph.timeline import (
     Edge,
     Pipeline,
     Stage,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph.costing.timeline import Edge, Pipeline, Stage, all_at_once, critical_path, simulate, tandem, window_need
 from neuromorph.errors import InputError
+from neuromorph.timeline import Edge, Pipeline, Stage, all_at_once, critical_path, simulate, tandem, window_need
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neuromorph.costing.timeline import (
+from neuromorph.errors import InputError
+from neuromorph.timeline import (
     Edge,
     Pipeline,
     Stage,
@@ -22,7 +23,6 @@ from neuromorph.costing.timeline import (
     window_need,
     window_need_2d,
 )
-from neuromorph.errors import InputError
 
 TOLERANCE = 1e-9
 
@@ -221,7 +221,7 @@ def test_arbitration_deadlock_names_an_edge():
 
 
 def test_kernel_means_the_same_without_a_compiler(monkeypatch):
-    from neuromorph.costing.timeline import kernel
+    from neuromorph.timeline import kernel
 
     fast = simulate(residual(5), 3)
     monkeypatch.setattr(kernel, "evaluate", kernel._evaluate)
@@ -232,7 +232,7 @@ def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
     import numba
     from numba.core.caching import CacheImpl
 
-    from neuromorph.costing.timeline import kernel
+    from neuromorph.timeline import kernel
 
     monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     with pytest.raises(RuntimeError):  # what the fall-back is for
@@ -241,7 +241,7 @@ def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
 
 
 def test_kernel_compiles_in_memory_when_the_cache_cannot_be_written(monkeypatch):
-    from neuromorph.costing.timeline import kernel
+    from neuromorph.timeline import kernel
 
     def full_disk(*args):
         raise OSError(28, "No space left on device")

@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from neuromorph.costing.timeline import (
+from neuromorph.errors import InputError
+from neuromorph.timeline import (
     Edge,
     Pipeline,
     Stage,
@@ -20,7 +21,6 @@ from neuromorph.costing.timeline import (
     window_need,
     window_need_2d,
 )
-from neuromorph.errors import InputError
 
 A, B = Stage("a", 1.0, 2), Stage("b", 1.0, 2)
 
@@ -104,7 +104,7 @@ def test_bad_calls_are_refused(call, message):
 
 def test_slow_imports_wait_until_they_are_used():
     code = (
-        "import sys, neuromorph.costing.timeline as t\n"
+        "import sys, neuromorph.timeline as t\n"
         "p = t.Pipeline([t.Stage('a', 1.0)])\n"
         "assert not {'numba', 'simpy', 'torch', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
         "t.simulate(p, engine='simpy')\n"

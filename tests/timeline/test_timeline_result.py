@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromorph.costing.timeline import Edge, Pipeline, Stage, all_at_once, closed_form, simulate, tandem, window_need
 from neuromorph.errors import InputError
+from neuromorph.timeline import Edge, Pipeline, Stage, all_at_once, closed_form, simulate, tandem, window_need
 
 
 def two_stages(capacity: float = 1) -> Pipeline:

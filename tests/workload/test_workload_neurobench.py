@@ -9,8 +9,8 @@ import pytest
 import torch
 from workload_networks import SAMPLES, STEPS, analog_inputs, inputs, network, weights
 
+from neuromorph.events import Raster
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.events import Raster
 from neuromorph.graph.workload import count_work
 
 RECORDED = {

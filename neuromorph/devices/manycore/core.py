@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neuromorph.devices.parts.pricing import Known, join, known, value
-from neuromorph.graph.spiking.arithmetic import KINDS
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -23,6 +22,7 @@ from neuromorph.hardware.component import (
     setting,
     weakest,
 )
+from neuromorph.spiking.arithmetic import KINDS
 
 F, E, T, A = "function", "energy", "time", "area"
 ACTIONS: Mapping[str, str] = {

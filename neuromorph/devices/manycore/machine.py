@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.arithmetic import Arithmetic
 
 ORDERS = ("sweep", "parallel", "interrupt")
 """When a core serves the packets that arrive in a step: after its own neurons, beside them, or before them."""

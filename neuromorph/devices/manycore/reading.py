@@ -10,8 +10,8 @@ from neuromorph.devices.manycore.network import barrier_s, latency_s, occupied_s
 from neuromorph.devices.manycore.spec import MANYCORE, grid
 from neuromorph.devices.parts.pricing import value
 from neuromorph.errors import InputError
-from neuromorph.graph.spiking.arithmetic import Arithmetic
 from neuromorph.hardware.component import Architecture, Component
+from neuromorph.spiking.arithmetic import Arithmetic
 
 
 def is_manycore(architecture: Architecture) -> bool:

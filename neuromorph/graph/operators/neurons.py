@@ -73,7 +73,7 @@ class Neuron(OverTime):
 
     @cached_property
     def coefficients(self) -> Mapping[str, np.ndarray]:
-        """The parameters of one step by the names of `neuromorph.graph.spiking.network.MODELS`, in feature shape."""
+        """The parameters of one step by the names of `neuromorph.spiking.network.MODELS`, in feature shape."""
         raise TypeError(f"{type(self).__name__} defines no coefficients")
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
@@ -84,12 +84,12 @@ class Neuron(OverTime):
         return shape
 
     def begin(self, like: torch.Tensor) -> Any:
-        from neuromorph.graph.spiking.dynamics import begin
+        from neuromorph.graph.operators.dynamics import begin
 
         return begin(self, like)
 
     def advance(self, x: torch.Tensor, state: Any, host: Host) -> torch.Tensor:
-        from neuromorph.graph.spiking.dynamics import advance
+        from neuromorph.graph.operators.dynamics import advance
 
         return advance(x, state)
 
@@ -359,7 +359,7 @@ class Threshold(Operator):
         return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.spiking.dynamics import fired
+        from neuromorph.graph.operators.dynamics import fired
         from neuromorph.graph.tensors import tensor_of
 
         x = inputs[0]

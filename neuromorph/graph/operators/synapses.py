@@ -20,8 +20,8 @@ from neuromorph.graph.operators.dense import (
     single,
 )
 from neuromorph.graph.operators.over_time import OverTime, freeze_features, require, time_first
+from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.operators.pooling import _Pooling
-from neuromorph.graph.spiking.network import Plasticity
 
 if TYPE_CHECKING:
     import torch

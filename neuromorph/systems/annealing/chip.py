@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.activity.layers import ActivityRow
+from neuromorph.counts import ActivityRow
 from neuromorph.devices.manycore import read_machine
+from neuromorph.devices.metrics import Metric, section
 from neuromorph.errors import FitError
 from neuromorph.hardware.component import Architecture
-from neuromorph.report.model import Metric, Report, section
+from neuromorph.report.model import Report
 from neuromorph.systems.annealing.couplings import Couplings
 from neuromorph.systems.annealing.pairs import ON, pair_network, spikes
 from neuromorph.systems.annealing.solve import MaxCutResult, trace

@@ -19,9 +19,9 @@ import math
 import numpy as np
 
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.raster import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 from neuromorph.systems.annealing.couplings import Couplings
 from neuromorph.systems.annealing.order import Order
 from neuromorph.systems.annealing.solve import Trace

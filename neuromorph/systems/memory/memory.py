@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuromorph.devices.manycore.execute import EventEngine, EventRun
 from neuromorph.errors import InputError
-from neuromorph.execution.events import EventEngine, EventRun
-from neuromorph.graph.events.raster import Raster
-from neuromorph.graph.spiking.arithmetic import Arithmetic
+from neuromorph.events.raster import Raster
+from neuromorph.spiking.arithmetic import Arithmetic
 from neuromorph.systems.memory.wiring import STEP_S, memory_network
 
 ASKED_AFTER, FOUND_AFTER = 5, 6

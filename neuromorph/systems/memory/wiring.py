@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.errors import InputError
+from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Plasticity, Population, Projection, SpikingNetwork
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 STEP_S = 1e-3
 """Real time of a SpiNNaker step; all parameters are for it."""

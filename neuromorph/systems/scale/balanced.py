@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.errors import InputError
-from neuromorph.graph.events.raster import Raster
+from neuromorph.events.raster import Raster
 from neuromorph.graph.semantics import Semantics
-from neuromorph.graph.spiking.network import Population, Projection, SpikingNetwork
 from neuromorph.rng import stream
+from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 
 STEP_S, TAU_S = 1e-3, 20e-3
 THRESHOLD_MV, RESET_MV, REFRACTORY = 20.0, 10.0, 2

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.kind import DeviceKind, Draw, Layout, Ranges, device_kind
+from neuromorph.devices.layered.core import DeviceKind, Draw, Layout, Ranges, device_kind
+from neuromorph.devices.layered.place.placement import Placement, place
 from neuromorph.graph.model import Graph, Node, Operator, Shape, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, pooling, recurrent, wiring
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture, Component
 from neuromorph.hardware.paths import replace
-from neuromorph.mapping.placement import Placement, place
 
 CROSSBARS = ("hermes-like", "isaac-like", "neurram-like", "puma-like", "sonos-like")
 SHIPPED = (*CROSSBARS, "digital-int8")

@@ -1,0 +1,62 @@
+"""How a core is laid out, and the steps that its bit-serial products take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neuromorph.devices.layered.codes import for_matrix
+from neuromorph.devices.layered.core import (
+    Layout,
+    Tiling,
+)
+from neuromorph.devices.layered.crossbar import counting
+from neuromorph.devices.layered.crossbar.coding import least_bits, slices_needed
+from neuromorph.graph.model import Matrix
+from neuromorph.hardware.component import Component
+
+if TYPE_CHECKING:
+    pass
+
+EFFECTS = (
+    "weight_quantization", "programming", "faults", "drift", "flicker", "read", "on_off", "dac", "adc",
+)  # fmt: skip
+"""What a chip differs by from exact products of the stored weights, each of which can be left out."""
+
+
+def geometry_of(unit: Component) -> counting.Geometry:
+    s, array = unit.settings, unit["array"].settings
+    slices = slices_needed(s.weight_bits, unit["array"]["cell"].settings.bits, s.signed_weights)
+    return counting.geometry(array.rows, array.columns, slices, s.signed_weights == "differential", array.pair)
+
+
+def used(unit: Component, matrix: Matrix) -> Component:
+    """The core with the bits this matrix uses on it: as many slices and bit steps as its number formats need."""
+    return for_matrix(unit, matrix, least_bits(unit))
+
+
+def step_count(unit: Component, signed: bool) -> int:
+    """Steps of one product (bit planes, phases)."""
+    from neuromorph.devices.layered.crossbar.inputs import input_coding
+
+    return input_coding(unit, 1.0, signed).step_count
+
+
+def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
+    """Duration of one step of the arrays that hold this item, seconds.
+
+    Converters are shared by the arrays of a core; the fullest core sets the pace.
+    """
+    g, slices = geometry_of(unit), slices_needed_of(unit)
+    cell, adc, s = unit["array"]["cell"].part, unit["adc"], unit.settings
+    read = float(cell.value("read_time", 0.0)) if cell is not None else 0.0
+    times = adc.kind.times(adc) if adc.kind.times else {}
+    per_core = counting.sharing_arrays(len(tiling), layout.arrays, layout.cores)
+    widest = int((tiling.col1 - tiling.col0).max(initial=0))
+    busiest = (widest * slices + int(g.reference_columns)) * per_core
+    sequential = s.conversion == "sequential"
+    conversion = times.get("conversion", 0.0)
+    return float(counting.step_time(read, busiest, adc.count, conversion, sequential, **counting.pace(unit)))
+
+
+def slices_needed_of(unit: Component) -> int:
+    return slices_needed(unit.settings.weight_bits, unit["array"]["cell"].settings.bits, unit.settings.signed_weights)

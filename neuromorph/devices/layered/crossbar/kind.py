@@ -1,0 +1,198 @@
+"""The crossbar as a device kind: what fits, how it is cut, programmed, read, counted and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.devices.layered.core import (
+    Assumption,
+    Count,
+    Draw,
+    Layout,
+    Misfit,
+    Occupancy,
+    Ranges,
+    Resources,
+    Statistics,
+    Tiling,
+)
+from neuromorph.devices.layered.crossbar import counting
+from neuromorph.devices.layered.crossbar.coding import devices_per_slice, encode
+from neuromorph.devices.layered.crossbar.geometry import (
+    EFFECTS,
+    geometry_of,
+    slices_needed_of,
+    step_count,
+    step_seconds,
+    used,
+)
+from neuromorph.devices.layered.crossbar.spec import SPEC
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.graph.model import Matrix, Node, Shape
+from neuromorph.hardware.component import Component, ComponentKind
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.core import Calibrator, Programmed
+    from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
+
+
+VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
+"""Counts that follow the values of a sample."""
+
+
+class CrossbarKind:
+    """Resistive crossbar arrays with converters. Equations: cells.py, coding.py, inputs.py, converters.py."""
+
+    spec: ComponentKind = SPEC
+    effects = EFFECTS
+
+    def resources(self, unit: Component) -> Resources:
+        s = unit["array"].settings
+        return Resources(unit["array"].count, s.rows, s.columns, "diagonal", signal_bits=unit.settings.input_bits)
+
+    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
+        if node.operator.role != "matrix":
+            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+        if unit["array"]["cell"].part is None:
+            return Misfit("the cell has no part", "set core.array.cell.part to a crossbar_cell datasheet")
+        g = geometry_of(unit)
+        if g.weight_columns < 1 or g.weight_rows < 1:
+            return Misfit(
+                f"one weight takes {g.columns_per_weight} columns and {g.rows_per_weight} rows with "
+                f"{g.reference_columns} reference columns; the array has too few",
+                "larger arrays, more bits per cell or fewer weight bits",
+            )
+        for matrix in node.operator.matrices(shapes):
+            if matrix.groups > 1 and matrix.window is None:
+                return Misfit(
+                    f"{matrix.name} is a grouped matrix without windows", "grouped convolutions, plain matrices"
+                )
+        return None
+
+    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
+        return tuple(_cut(matrix, used(unit, matrix)) for matrix in node.operator.matrices(shapes))
+
+    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+        from neuromorph.devices.layered.crossbar.programmed import CrossbarCalibrator
+
+        return CrossbarCalibrator(layout, unit, torch_device)
+
+    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+        from neuromorph.devices.layered.crossbar.programmed import ProgrammedCrossbar
+
+        return ProgrammedCrossbar(layout, unit, ranges, draw)
+
+    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+        """Unsigned inputs, independent of the weights. Of the bits of a non-zero input half are 1."""
+        values: dict[str, np.ndarray] = {}
+        active, power = counting.assumed_drives(unit.settings.input_coding, unit["dac"].settings.bits, assumption)
+        for tiling in layout.tilings:
+            matrix = layout.matrix(tiling.item)
+            shape, steps = (matrix.groups, matrix.rows), step_count(used(unit, matrix), signed=False)
+            drives = matrix.products * steps
+            values[f"{matrix.name}.power"] = np.full(shape, drives * power)
+            values[f"{matrix.name}.active"] = np.full(shape, drives * active)
+            values[f"{matrix.name}.steps"] = np.asarray(float(steps))
+            values[f"{matrix.name}.code"] = np.asarray(counting.assumed_code(unit["adc"].settings.bits, assumption))
+        return Statistics(values, "assumed")
+
+    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+        counts: list[Count] = []
+        for tiling in (t for t in layout.tilings if len(t)):
+            matrix = layout.matrix(tiling.item)
+            per_sample = partial(_add, counts, statistics.spread)
+            _count_matrix(per_sample, matrix, tiling, layout, used(unit, matrix), statistics)
+        return counts
+
+    def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+        from neuromorph.devices.layered.crossbar.designs import design_counts
+
+        return design_counts(layers, unit, assumption)
+
+    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
+        """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
+        total, products, depth = 0.0, 1, 0.0
+        for tiling in (t for t in layout.tilings if len(t)):  # a wholly pruned matrix has nothing to read
+            matrix = layout.matrix(tiling.item)
+            step = step_seconds(used(unit, matrix), layout, tiling)
+            total += step * float(statistics.values[f"{matrix.name}.steps"])
+            products = max(products, matrix.products)
+            depth = max(depth, step)
+        return Occupancy(service_s=total, products=products, depth_s=depth)
+
+
+def _cut(matrix: Matrix, unit: Component) -> Tiling:
+    g = geometry_of(unit)
+    return cut_matrix(
+        matrix,
+        int(g.weight_rows),
+        int(g.weight_columns),
+        height=lambda r: r * int(g.rows_per_weight),
+        width=lambda c: c * int(g.columns_per_weight) + int(g.reference_columns),
+        bits_per_weight=unit.settings.weight_bits,
+    )
+
+
+def _add(counts: list[Count], spread: float, path: str, action: str, mean: float, *, varies: bool = False) -> None:
+    counts.append(Count(path, action, float(mean), spread * float(mean) if varies else 0.0))
+
+
+def _count_matrix(
+    add: Any, matrix: Matrix, tiling: Tiling, layout: Layout, unit: Component, statistics: Statistics
+) -> None:
+    g, slices = geometry_of(unit), slices_needed_of(unit)
+    steps = float(statistics.values[f"{matrix.name}.steps"])
+    array, products = unit["array"], matrix.products
+    tiles = len(tiling)
+    add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
+    active = statistics.values[f"{matrix.name}.active"]
+    counts = counting.actions(
+        extent_of(tiling),
+        g,
+        products=products,
+        steps=steps,
+        slice_count=slices,
+        active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
+        code=float(statistics.values[f"{matrix.name}.code"]),
+        input_bits=unit.settings.input_bits,
+        converter_bits=unit["adc"].settings.bits,
+    )
+    for (name, action), mean in counts.items():
+        if (owner := unit.get(name)) is not None:
+            add(owner.path, action, mean, varies=(name, action) in VALUE_DEPENDENT)
+    active_s = step_seconds(unit, layout, tiling) * steps * products
+    add(array.path, "busy", active_s * tiles)
+    cores = max(1.0, min(layout.cores, tiles))
+    for child in unit.children.values():
+        if child.path != array.path:
+            add(child.path, "busy", active_s * cores * child.count)
+
+
+def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:
+    """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
+    pulse widths: full voltage for a part of the time) times the row's conductance.
+
+    Conductances are the targets, both devices of a pair and every slice; reference columns included.
+    """
+    coding = encode(matrix, unit)
+    part = unit["array"]["cell"].part
+    assert part is not None
+    low, high = part.value("conductance_min"), part.value("conductance_max")
+    levels = coding.levels.sum(axis=(0, 1))
+    devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
+    references = 0 if coding.reference is None else coding.slices
+    reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
+    power = statistics.values[f"{matrix.name}.power"]
+    total = 0.0
+    for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
+        of_row = levels[k, r0:r1, c0:c1].sum(axis=1)
+        siemens = counting.conductance(low, high, devices * (c1 - c0), of_row, references, reference_levels)
+        total += float(power[k, r0:r1] @ siemens)
+    return total
+
+
+KIND = CrossbarKind()

@@ -1,0 +1,231 @@
+"""A node programmed on crossbar chips, and the calibration of its ranges."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from neuromorph.devices.layered.codes import InputRange
+from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
+from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_matrix
+from neuromorph.devices.layered.crossbar.converters import Adc
+from neuromorph.devices.layered.crossbar.geometry import EFFECTS, used
+from neuromorph.devices.layered.crossbar.host import MatrixHost, Tally, quantizing, recording
+from neuromorph.devices.layered.crossbar.inputs import InputCoding, input_coding
+from neuromorph.devices.layered.products import window_rows
+from neuromorph.errors import InputError
+from neuromorph.graph.evaluate import FloatHost
+from neuromorph.graph.model import Operator
+from neuromorph.hardware.component import Component
+from neuromorph.rng import key64
+
+NOMINAL = frozenset({"on_off", "weight_quantization"})
+"""Effects that are known before anything is drawn; calibration keeps them."""
+
+
+class NodeHost(FloatHost):
+    """Hands each matrix of a node to its own host; biases come from the operator."""
+
+    def __init__(self, operator: Operator, matrices: dict[str, MatrixHost]) -> None:
+        super().__init__(operator)
+        self.matrix_hosts = matrices
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self.matrix_hosts[matrix].linear(x)
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self.matrix_hosts[matrix].conv(x)
+
+
+def output_signed(unit: Component, coding: InputCoding) -> bool:
+    """Whether a column result can be negative: pairs subtract before the converter, inputs may be bipolar."""
+    return unit.settings.signed_weights == "differential" or (coding.signed and coding.phases == 1)
+
+
+def adc_limits(unit: Component, signed: bool) -> tuple[float, float]:
+    bits = unit["adc"].settings.bits
+    return (-(2.0 ** (bits - 1)) + 1, 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
+
+
+def adc_of(block: Block, top: np.ndarray, unit: Component, coding: InputCoding, enabled: bool) -> Adc:
+    """Converters of a block for calibrated tops (groups, slices, tiles)."""
+    low, high = adc_limits(unit, output_signed(unit, coding))
+    if not enabled:
+        return Adc.ideal(block.gain)
+    step = np.where(top > 0, top, 1.0) / max(high, 1.0)
+    cell_bits = unit["array"]["cell"].settings.bits
+    if unit.settings.converter_range == "integer" and cell_bits and coding.quantized:
+        levels = 2**coding.plane_bits - 1 if coding.serial else coding.top
+        one = 1.0 / (levels * (2**cell_bits - 1))
+        step = one * np.exp2(np.maximum(np.ceil(np.log2(np.maximum(step / one, 1e-9))), 0))
+    return Adc.of(block.gain, np.ascontiguousarray(step[:, :, block.tile_of]).reshape(-1), low, high)
+
+
+def _tops(ranges: Ranges, name: str, index: int, effective: Effective) -> np.ndarray:
+    """Calibrated column results of a block, (groups, slices, tiles)."""
+    block = effective.blocks[index]
+    wanted = (effective.matrix.groups, block.slices, int(block.tile_of.max()) + 1)
+    found = np.shape(ranges.get(f"{name}.output{index}", 0.0))
+    if found != wanted:
+        raise InputError(
+            f"the calibration has ranges of shape {found} for block {index} of {name}, the placement has {wanted}",
+            hint="calibrate on this placement",
+        )
+    return ranges[f"{name}.output{index}"]
+
+
+class CrossbarCalibrator:
+    """Nominal cells, quantized inputs, ideal converters: notes the ranges that the data need."""
+
+    def __init__(self, layout: Layout, unit: Component, torch_device: str) -> None:
+        self.layout, self.unit = layout, unit
+        draw = Draw(0, (0,), off=frozenset(EFFECTS) - NOMINAL, torch_device=torch_device)
+        self.units = {t.item: used(unit, layout.matrix(t.item)) for t in layout.tilings}
+        self.effective = {
+            t.item: compile_matrix(layout.matrix(t.item), t, self.units[t.item], draw, "calibration")
+            for t in layout.tilings
+        }
+        s = unit.settings
+        self.inputs = {name: InputRange(s.input_percentile) for name in self.effective}
+        self.seen: dict[str, list[list[torch.Tensor]]] = {
+            name: [[] for _ in e.blocks] for name, e in self.effective.items()
+        }
+
+    def host(self) -> NodeHost:
+        return _CalibratingHost(self)
+
+    def matrix_host(self, name: str) -> MatrixHost:
+        coding = self.coding(name)
+        convert = recording(self.seen[name], coding.step_weights(), self.unit.settings.output_percentile)
+        return MatrixHost(self.effective[name], coding, convert, None)
+
+    def coding(self, name: str) -> InputCoding:
+        watched = self.inputs[name]
+        grid = self.effective[name].matrix.input_format
+        return input_coding(self.units[name], watched.full_scale, watched.signed, grid=grid)
+
+    def ranges(self) -> Ranges:
+        found: dict[str, np.ndarray] = {}
+        for name, effective in self.effective.items():
+            found |= self.inputs[name].named(name)
+            for index, block in enumerate(effective.blocks):
+                if not self.seen[name][index]:
+                    continue
+                top = torch.stack(self.seen[name][index]).amax(0).double().cpu().numpy()
+                per_column = top.reshape(effective.matrix.groups, block.slices, block.columns)
+                tiles = int(block.tile_of.max()) + 1
+                found[f"{name}.output{index}"] = np.stack(
+                    [per_column[..., block.tile_of == t].max(axis=-1) for t in range(tiles)], axis=-1
+                )
+        return found
+
+
+class _CalibratingHost(NodeHost):
+    """Widens the input range by what it sees, then multiplies with it."""
+
+    def __init__(self, calibrator: CrossbarCalibrator) -> None:
+        super().__init__(calibrator.layout.node.operator, {})
+        self.calibrator = calibrator
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        self.calibrator.inputs[matrix].see(x)
+        return self.calibrator.matrix_host(matrix).linear(x)
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        self.calibrator.inputs[matrix].see(x)
+        return self.calibrator.matrix_host(matrix).conv(x)
+
+
+class ProgrammedCrossbar:
+    """A node on its chips; see DeviceKind.program."""
+
+    def __init__(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> None:
+        self.layout, self.unit, self.draw = layout, unit, draw
+        self.path = f"{draw.scope}{unit.path}/{layout.node.name}"
+        self.effective: dict[str, Effective] = {}
+        self.codings: dict[str, InputCoding] = {}
+        self.adcs: dict[str, list[Adc]] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.weights: dict[str, np.ndarray] = {}
+        self._keys: dict[tuple[str, int], list[list[int]]] = {}
+        for tiling in layout.tilings:
+            name = tiling.item
+            matrix = layout.matrix(name)
+            mine = used(unit, matrix)
+            effective = compile_matrix(matrix, tiling, mine, draw, f"{self.path}/{name}")
+            full_scale, signed = InputRange.from_ranges(ranges, name)
+            coding = input_coding(mine, full_scale, signed, "dac" not in draw.off, matrix.input_format)
+            self.effective[name], self.codings[name], self.tallies[name] = effective, coding, Tally()
+            self.weights[name] = coding.step_weights()
+            self.adcs[name] = [
+                adc_of(block, _tops(ranges, name, index, effective), mine, coding, "adc" not in draw.off)
+                for index, block in enumerate(effective.blocks)
+            ]
+
+    def keys(self, name: str, call: int) -> list[list[int]]:
+        """Noise streams [trial][block] of the call-th product of a pass (time steps of a recurrent cell)."""
+        if (name, call) not in self._keys:
+            self._keys[name, call] = [
+                [
+                    key64(self.draw.seed, trial, f"{self.path}/{name}/{block.row0}", f"read{call}")
+                    for block in self.effective[name].blocks
+                ]
+                for trial in self.draw.trials
+            ]
+        return self._keys[name, call]
+
+    def host(self, first_sample: int) -> NodeHost:
+        return _RunningHost(self, first_sample)
+
+    def statistics(self) -> Statistics:
+        """power, active: (groups, rows) sums of v^2 (|v| for pulse widths) and of non-zero drives per sample; steps;
+        code: mean |code|; clipped: fraction of conversions."""
+        values: dict[str, np.ndarray] = {}
+        spreads = []
+        for name, tally in self.tallies.items():
+            matrix, coding = self.effective[name].matrix, self.codings[name]
+            passes = max(tally.samples / max(tally.calls, 1), 1)
+            for label, total in (("power", tally.power), ("active", tally.active)):
+                if total is None:
+                    rows = np.zeros((matrix.groups, matrix.rows))
+                elif matrix.window is not None:
+                    rows = window_rows(matrix, total.reshape(matrix.input_shape[-3:]))
+                else:
+                    rows = total.reshape(matrix.groups, matrix.rows)
+                values[f"{name}.{label}"] = rows / passes
+            values[f"{name}.steps"] = np.asarray(float(coding.step_count))
+            values[f"{name}.code"] = np.asarray(tally.codes / max(tally.conversions, 1.0))
+            values[f"{name}.clipped"] = np.asarray(tally.clipped / max(tally.conversions, 1.0))
+            if tally.per_sample:
+                each = np.concatenate(tally.per_sample)
+                spreads.append(float(each.std() / each.mean()) if each.mean() > 0 else 0.0)
+        return Statistics(values, "executed", math.fsum(spreads) / len(spreads) if spreads else 0.0)
+
+
+class _RunningHost(NodeHost):
+    """The host of one batch: knows the index of its first sample and how often each matrix was used."""
+
+    def __init__(self, programmed: ProgrammedCrossbar, first_sample: int) -> None:
+        super().__init__(programmed.layout.node.operator, {})
+        self.programmed, self.first_sample, self.calls = (
+            programmed,
+            first_sample,
+            dict.fromkeys(programmed.effective, 0),
+        )
+
+    def _matrix_host(self, name: str) -> MatrixHost:
+        p = self.programmed
+        keys = p.keys(name, self.calls[name])
+        p.tallies[name].begin(self.calls[name])
+        self.calls[name] += 1
+        coding = p.codings[name]
+        convert = quantizing(p.adcs[name], p.weights[name], keys, p.tallies[name])
+        return MatrixHost(p.effective[name], coding, convert, p.tallies[name], self.first_sample)
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self._matrix_host(matrix).linear(x)
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self._matrix_host(matrix).conv(x)

@@ -1,0 +1,136 @@
+"""A digital integer core: weights and inputs are integer codes, products are exact, accumulators saturate.
+
+    y = s_w s_x clip(sum_i q_w,i q_x,i),   q = round(value / s)
+
+Tiles of the weight matrix are loaded into the MAC array one after the other and stay there while all
+products of a sample pass (weight-stationary); one product takes one cycle per tile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.devices.layered.codes import for_matrix
+from neuromorph.devices.layered.core import (
+    Assumption,
+    Count,
+    Draw,
+    Layout,
+    Misfit,
+    Occupancy,
+    Ranges,
+    Resources,
+    Statistics,
+    Tiling,
+)
+from neuromorph.devices.layered.digital import counting
+from neuromorph.devices.layered.digital.counting import matrix_inputs, matrix_seconds
+from neuromorph.devices.layered.digital.spec import SPEC
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.graph.model import Node, Shape
+from neuromorph.hardware.component import Component, ComponentKind
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.core import Calibrator, Programmed
+    from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
+
+
+class DigitalKind:
+    """The integer MAC array; see the module's equations."""
+
+    spec: ComponentKind = SPEC
+    effects: tuple[str, ...] = ("weight_quantization", "input_quantization", "accumulator")
+
+    def resources(self, unit: Component) -> Resources:
+        s, memory = unit.settings, unit["weight_buffer"].settings
+        capacity = memory.capacity * unit["weight_buffer"].count
+        return Resources(1, s.rows, s.columns, "memory", signal_bits=s.input_bits, capacity_bits=capacity)
+
+    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
+        if node.operator.role != "matrix":
+            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+        return None
+
+    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
+        s = unit.settings
+        return tuple(
+            cut_matrix(
+                m,
+                s.rows,
+                s.columns,
+                height=lambda r: r,
+                width=lambda c: c,
+                bits_per_weight=for_matrix(unit, m).settings.weight_bits,
+            )
+            for m in node.operator.matrices(shapes)
+        )
+
+    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+        from neuromorph.devices.layered.digital.programmed import DigitalCalibrator
+
+        return DigitalCalibrator(layout, unit)
+
+    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+        from neuromorph.devices.layered.digital.programmed import ProgrammedDigital
+
+        return ProgrammedDigital(layout, unit, ranges, draw)
+
+    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+        values: dict[str, np.ndarray] = {}
+        for tiling in layout.tilings:
+            matrix = layout.matrix(tiling.item)
+            values[f"{matrix.name}.active"] = np.full(
+                (matrix.groups, matrix.rows), matrix.products * assumption.density
+            )
+        return Statistics(values, "assumed")
+
+    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+        s, busy = unit.settings, 0.0
+        counts: list[Count] = []
+        for tiling in (t for t in layout.tilings if len(t)):
+            matrix, extent = layout.matrix(tiling.item), extent_of(tiling)
+            stored = for_matrix(unit, matrix).settings
+            macs, spread = float(extent.weights) * matrix.products, 0.0
+            if s.skip_zeros:
+                active, columns = statistics.values[f"{matrix.name}.active"], tiling.col1 - tiling.col0
+                per_tile = [
+                    active[k, a:b].sum() for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)
+                ]
+                macs, spread = float(np.asarray(per_tile) @ columns), statistics.spread
+            found = counting.actions(
+                extent,
+                macs=macs,
+                products=matrix.products,
+                inputs=matrix_inputs(matrix),
+                outputs=matrix.groups * matrix.cols,
+                bits=(stored.weight_bits, stored.input_bits, s.accumulator_bits),
+            )
+            for (name, action), mean in found.items():
+                if (part := unit.get(name)) is not None:
+                    counts.append(Count(part.path, action, float(mean), spread * macs if action == "mac" else 0.0))
+            busy += matrix_seconds(unit, matrix, tiling)
+        counts += [Count(child.path, "busy", busy * child.count) for child in unit.children.values()]
+        return counts
+
+    def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+        from neuromorph.devices.layered.digital.designs import design_counts
+
+        return design_counts(layers, unit, assumption)
+
+    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
+        """Tiles are shared out over the node's cores and take turns there."""
+        products, total = 1, 0.0
+        for tiling in layout.tilings:
+            matrix = layout.matrix(tiling.item)
+            share = math.ceil(len(tiling) / max(layout.cores, 1)) / max(len(tiling), 1)
+            total += matrix_seconds(unit, matrix, tiling) * share
+            products = max(products, matrix.products)
+        depth = (unit.settings.rows + unit.settings.columns) / unit.settings.clock
+        return Occupancy(service_s=total / products, products=products, depth_s=depth)
+
+
+KIND = DigitalKind()

@@ -1,0 +1,83 @@
+"""Ranges of inputs and converters, found on data with one call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.devices.layered.core import Ranges, device_kind
+from neuromorph.devices.layered.tally.counts import core_of, hosted
+from neuromorph.errors import InputError, Place, Problem
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.place.placement import Placement
+
+CHUNK = 256
+"""Samples per calibration pass, fixed so that ranges do not depend on any batch size."""
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Ranges of every hosted node; samples: how many inputs they were found on."""
+
+    ranges: Mapping[str, Ranges]
+    samples: int
+
+    def save(self, path: str | Path) -> None:
+        """Writes the ranges as JSON."""
+        nodes = {n: {k: v.tolist() for k, v in r.items()} for n, r in self.ranges.items()}
+        Path(path).write_text(json.dumps({"schema": SCHEMA, "samples": self.samples, "ranges": nodes}))
+
+    @staticmethod
+    def load(path: str | Path) -> Calibration:
+        """Reads what `save` wrote; InputError if the file is something else."""
+        place = Place(str(path))
+        try:
+            data = json.loads(Path(path).read_text())
+            if data["schema"] != SCHEMA:
+                raise InputError(Problem(f"calibration schema is {data['schema']!r}, expected {SCHEMA}", place))
+            ranges = {n: {k: np.asarray(v, float) for k, v in r.items()} for n, r in data["ranges"].items()}
+            return Calibration(ranges, int(data["samples"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = "write it with `Calibration.save`"
+            raise InputError(Problem(f"not a calibration file: {error}", place, hint)) from None
+
+    @property
+    def digest(self) -> str:
+        """Content hash."""
+        h = hashlib.blake2b(digest_size=16)
+        for node in sorted(self.ranges):
+            for key in sorted(self.ranges[node]):
+                h.update(f"{node}/{key}".encode() + np.asarray(self.ranges[node][key], np.float64).tobytes())
+        return h.hexdigest()
+
+
+def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "cpu") -> Calibration:
+    """Finds input and converter ranges on inputs (samples, *shape) with nominal cells and ideal converters.
+
+    Raises InputError when there is no sample.
+    """
+    import torch
+
+    from neuromorph.graph.evaluate import Evaluator
+
+    if len(inputs) == 0:
+        raise InputError("calibration needs at least one sample")
+    unit = core_of(placement)
+    kind = device_kind(unit.kind.name)
+    calibrators = {n.name: kind.calibrate(placement.layouts[n.name], unit, torch_device) for n in hosted(placement)}
+    evaluator = Evaluator(placement.graph)
+    hosts = {**evaluator.hosts, **{name: c.host() for name, c in calibrators.items()}}
+    with torch.inference_mode():
+        for start in range(0, len(inputs), CHUNK):
+            x = torch.as_tensor(np.asarray(inputs[start : start + CHUNK]), dtype=torch.float32, device=torch_device)
+            evaluator(x[None], hosts=hosts)
+    return Calibration({name: c.ranges() for name, c in calibrators.items()}, len(inputs))

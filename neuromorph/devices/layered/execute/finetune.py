@@ -1,0 +1,172 @@
+"""Training against the noise of the target hardware, with straight-through gradients.
+
+Forward values are the hardware's; gradients are those of the float operator:
+
+    y = f(x, w) + stop_gradient(h(x, w) - f(x, w))
+
+with f the operator's equation and h the same operator on freshly programmed chips. New chips are drawn
+every `redraw` batches, so the network learns to work on any chip (noise-aware training, Joshi et al.,
+Nat. Commun. 11:2473, 2020; Rasch et al., 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from neuromorph.devices.layered.core import Draw, Layout, device_kind
+from neuromorph.devices.layered.execute.calibration import CHUNK, Calibration, calibrate
+from neuromorph.devices.layered.execute.engine import check_data
+from neuromorph.devices.layered.tally.counts import core_of, hosted
+from neuromorph.errors import InputError
+from neuromorph.graph.decode import decode_of, decoded, over_time
+from neuromorph.graph.evaluate import FloatHost
+from neuromorph.graph.torch_module import GraphModule
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.graph.model import Graph, Host, Node, Operator
+
+TRAINING_TRIALS = 1 << 20
+"""Chips drawn in training have trial numbers from here on, so they never meet those of an evaluation."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Losses of a finetuning: mean cross-entropy per epoch, and the learning rate it ended with."""
+
+    losses: tuple[float, ...]
+    steps: int
+
+
+def finetune(
+    placement: Placement,
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    *,
+    epochs: int = 3,
+    learning_rate: float = 1e-3,
+    batch: int = 128,
+    redraw: int = 1,
+    seed: int = 0,
+    time_s: float = 0.0,
+    off: Sequence[str] = (),
+    torch_device: str = "cpu",
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[Graph, Tuning]:
+    """Trains the placement's network on (samples, *shape) inputs with class labels against its hardware.
+
+    Adam with a cosine schedule; masks stay enforced and formats are applied straight-through. Returns the
+    trained graph (place it anew: weights changed, tiles may too) and the losses. Raises InputError when
+    there is nothing to train on.
+    """
+    from torch.nn import functional
+
+    if labels is None:
+        raise InputError("finetuning needs labels")
+    check_data(placement, inputs, labels)
+    if epochs < 1 or batch < 1 or redraw < 1 or learning_rate <= 0:
+        raise InputError("epochs, batch and redraw must be at least 1 and the learning rate above 0")
+    torch.manual_seed(seed)
+    module = GraphModule(placement.graph).to(torch_device)
+    decode = decode_of(placement.graph) if over_time(placement.graph) else None
+    order = np.random.default_rng(seed)
+    steps_per_epoch = -(-len(inputs) // batch)
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps_per_epoch)
+    calibration = calibrate(placement, inputs[:CHUNK], torch_device=torch_device)
+    target = _Target(placement, module, calibration, seed, time_s, frozenset(off), torch_device)
+    losses, step = [], 0
+    for epoch in range(epochs):
+        total, permutation = 0.0, order.permutation(len(inputs))
+        for start in range(0, len(inputs), batch):
+            index = permutation[start : start + batch]
+            x = torch.as_tensor(inputs[index], dtype=torch.float32, device=torch_device)
+            truth = torch.as_tensor(labels[index], device=torch_device)
+            if step % redraw == 0:
+                target.draw(step // redraw)
+            logits = module(x[None], hosts=target.hosts(step * batch))[0]
+            if decode is not None:
+                logits = decoded(logits, decode)
+            loss = functional.cross_entropy(logits, truth)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(index)
+            step += 1
+            if progress is not None:
+                progress(step / (epochs * steps_per_epoch), f"epoch {epoch + 1} of {epochs}, loss {float(loss):.3f}")
+        losses.append(total / len(inputs))
+        target.recalibrate(inputs[:CHUNK])
+    return module.to_graph(), Tuning(tuple(losses), step)
+
+
+class _Target:
+    """The hardware as the training sees it: programs the module's present weights on a new chip."""
+
+    def __init__(
+        self, placement: Placement, module: GraphModule, calibration: Calibration, seed: int, time_s: float,
+        off: frozenset[str], torch_device: str,
+    ) -> None:  # fmt: skip
+        self.placement, self.module, self.calibration = placement, module, calibration
+        self.seed, self.time_s, self.off, self.torch_device = seed, time_s, off, torch_device
+        self.unit = core_of(placement)
+        self.kind = device_kind(self.unit.kind.name)
+        self.programmed: dict[str, Any] = {}
+
+    def _layout(self, name: str, operators: dict[str, Operator]) -> Layout:
+        layout = self.placement.layouts[name]
+        return replace(layout, node=replace(layout.node, operator=operators[name]))
+
+    def draw(self, chip: int) -> None:
+        operators = {n.name: n.operator for n in self.module.to_graph().nodes}
+        draw = Draw(self.seed, (TRAINING_TRIALS + chip,), self.time_s, self.off, self.torch_device)
+        self.programmed = {
+            n.name: self.kind.program(
+                self._layout(n.name, operators), self.unit, self.calibration.ranges[n.name], draw
+            )
+            for n in hosted(self.placement)
+        }  # fmt: skip
+
+    def recalibrate(self, inputs: np.ndarray) -> None:
+        """Ranges for the weights as they are now."""
+        graph = self.module.to_graph()
+        operators = {n.name: n.operator for n in graph.nodes}
+        layouts = {name: self._layout(name, operators) for name in self.placement.layouts}
+        present = replace(self.placement, graph=graph, layouts=layouts)
+        self.calibration = calibrate(present, inputs, torch_device=self.torch_device)
+
+    def hosts(self, first_sample: int) -> Callable[[Node], Host | None]:
+        """A straight-through host for each hosted node, the exact one elsewhere."""
+
+        def choose(node: Node) -> Host | None:
+            if node.name not in self.programmed:
+                return None
+            exact = FloatHost(node.operator, self.module.values(node.name))
+            return StraightThrough(exact, self.programmed[node.name].host(first_sample))
+
+        return choose
+
+
+class StraightThrough:
+    """Values of `hardware`, gradients of `exact`."""
+
+    def __init__(self, exact: Host, hardware: Host) -> None:
+        self.exact, self.hardware = exact, hardware
+
+    def _through(self, method: str, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        smooth = getattr(self.exact, method)(matrix, x)
+        with torch.no_grad():
+            value = getattr(self.hardware, method)(matrix, x.detach())
+        return smooth + (value - smooth).detach()
+
+    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self._through("linear", matrix, x)
+
+    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+        return self._through("conv", matrix, x)

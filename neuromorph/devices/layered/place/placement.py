@@ -1,0 +1,364 @@
+"""A network placed on a chip: which weights lie in which array, who talks to whom, and which limits bind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.devices.layered.core import Layout
+from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, read_demands
+from neuromorph.devices.layered.place.flows import OUTSIDE, Flows, trace
+from neuromorph.devices.layered.place.limits import buffer_bits, check_limits, waiting_blocks
+from neuromorph.devices.protocol import Limit
+from neuromorph.errors import FitError, InputError, Place
+from neuromorph.graph.model import Graph
+from neuromorph.hardware.component import Architecture
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.place.allocate import Allocation
+    from neuromorph.placing.topology import Topology
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the fraction of all work that is finished."""
+
+
+BACK_OFF = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.0)
+"""Shares of the free arrays that copies try to fill, until the memories hold what the copies wait for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """Every placed tile of every copy, as columns of whole numbers: (shards,) each.
+
+    node: index in graph.nodes; matrix: which item (matrix) of the node; group and the half-open ranges
+    [row0, row1) x [col0, col1) of it; copy; core: number on the chip, tile position x cores per tile + core in
+    the tile; array: in the core; array_row0, array_col0: its first cell; height, width: its cells; bits: stored
+    weight bits (float). Ordered by node, copy, then as the device kind cut it.
+    """
+
+    node: np.ndarray
+    matrix: np.ndarray
+    group: np.ndarray
+    row0: np.ndarray
+    row1: np.ndarray
+    col0: np.ndarray
+    col1: np.ndarray
+    copy: np.ndarray
+    core: np.ndarray
+    array: np.ndarray
+    array_row0: np.ndarray
+    array_col0: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+    bits: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.node.size)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """All columns by name."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+@dataclass(frozen=True)
+class Search:
+    """How good the positions of the tiles are: costs in bit hops per sample by order tried, and the bound below."""
+
+    costs: Mapping[str, float]
+    start: str
+    lower_bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A graph on an architecture. Everything else about it follows from these fields.
+
+    copies: replicas per node name. skipped: all-zero tiles left out per node name. tiles: grid position of the k-th
+    filled tile (y x columns + x). array_bound: arrays that no packing of one copy goes below. shared: layers share
+    arrays. flows: traffic per sample between grid positions.
+    """
+
+    graph: Graph
+    architecture: Architecture
+    shards: Shards
+    copies: Mapping[str, int]
+    skipped: Mapping[str, int]
+    tiles: np.ndarray
+    flows: Flows
+    limits: tuple[Limit, ...]
+    search: Search
+    array_bound: int
+    shared: bool
+    seed: int
+    effort: str
+    layouts: Mapping[str, Layout]
+    chip: Chip
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The network between tiles."""
+        return topology_of(self.chip)
+
+    @cached_property
+    def tile_of_shard(self) -> np.ndarray:
+        """Grid position of the tile that holds each shard: (shards,)."""
+        return self.shards.core // self.chip.cores_per_tile
+
+    @cached_property
+    def hops(self) -> np.ndarray:
+        """Hops of each flow, 0 inside a tile and to or from outside: (flows,)."""
+        inside = (self.flows.source != OUTSIDE) & (self.flows.target != OUTSIDE)
+        hops = self.topology.hops(np.maximum(self.flows.source, 0), np.maximum(self.flows.target, 0))
+        return np.where(inside, hops, 0.0)
+
+    @property
+    def bit_hops(self) -> float:
+        """Bits times hops per sample over the network between tiles."""
+        return float((self.flows.bits * self.hops).sum())
+
+    @cached_property
+    def link_loads(self) -> np.ndarray:
+        """Bits per sample over each link, as Topology.link_loads gives them."""
+        f = self.flows
+        inside = (f.source != OUTSIDE) & (f.target != OUTSIDE)
+        loads = self.topology.link_loads(f.source[inside], f.target[inside], f.bits[inside])
+        return np.zeros(0) if loads is None else loads
+
+    @cached_property
+    def array_cells(self) -> dict[int, int]:
+        """Cells used in each array, by core x arrays per core + array."""
+        key = self.shards.core * self.chip.resources.arrays + self.shards.array
+        arrays, index = np.unique(key, return_inverse=True)
+        used = np.bincount(index, weights=self.shards.height * self.shards.width)
+        return {int(a): int(u) for a, u in zip(arrays, used, strict=True)}
+
+    @property
+    def utilisation(self) -> float:
+        """Cells used over cells of the arrays in use; in weight memories bits stored over bits of the cores in use."""
+        r = self.chip.resources
+        if r.sharing == "memory":
+            cores = np.unique(self.shards.core).size
+            return float(self.shards.bits.sum()) / (cores * r.capacity_bits) if cores and r.capacity_bits else 0.0
+        return sum(self.array_cells.values()) / max(len(self.array_cells) * r.rows * r.cols, 1)
+
+    @property
+    def binding(self) -> Limit:
+        """The limit used to the highest degree."""
+        return max(self.limits, key=lambda limit: limit.degree)
+
+    def explain(self) -> dict[str, Any]:
+        """Layers, limits and traffic as JSON data, for the terminal and the report."""
+        from neuromorph.devices.layered.place.views import explain
+
+        return explain(self)
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write it as versioned JSON, large columns beside it as .npz; returns the files written."""
+        from neuromorph.devices.layered.place.storage import save
+
+        return save(self, path)
+
+
+def load_placement(path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
+    """Read a placement back. Raises InputError naming the difference for another graph or architecture."""
+    from neuromorph.devices.layered.place.storage import load
+
+    return load(path, graph, architecture)
+
+
+def place(
+    graph: Graph,
+    architecture: Architecture,
+    *,
+    seed: int = 0,
+    effort: str = "normal",
+    copies: Mapping[str, int] | None = None,
+    duplicate: bool = True,
+    progress: Progress | None = None,
+) -> Placement:
+    """Place a network on an architecture.
+
+    seed: of the search for tile positions, nothing else is random. effort: none, quick, normal or thorough.
+    copies: replicas by node name (others 1); left out, early layers are copied into free arrays until the slowest
+    is as fast as the chip allows, unless duplicate is False. Raises FitError naming the layer, the limit and the
+    smallest change that would fit; InputError for wrong options.
+    """
+    from neuromorph.placing.mesh import EFFORT, place_nodes
+
+    say = progress or (lambda what, done: None)
+    if effort not in EFFORT:
+        raise InputError(f"effort is {effort!r}", Place(key="effort"), "legal: " + ", ".join(EFFORT))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}", Place(key="seed"), "legal: a whole number from 0 to 2^63 - 1")
+    chip = read_chip(architecture)
+    say("cutting layers into tiles", 0.0)
+    demands = read_demands(graph, chip)
+    say("packing tiles into arrays", 0.2)
+    allocation, columns = _allocate(graph, architecture, chip, demands, copies, duplicate)
+    say("tracing traffic", 0.4)
+    flows = trace(graph, demands, allocation.copies, columns, chip.resources.signal_bits)
+    say("placing tiles", 0.6)
+    used = int(columns["tile"].max(initial=0)) + 1
+    between = (flows.source != OUTSIDE) & (flows.target != OUTSIDE)
+    found = place_nodes(
+        topology_of(chip),
+        used,
+        flows.source[between],
+        flows.target[between],
+        flows.bits[between],
+        seed=int(seed),
+        effort=effort,
+    )
+    shards = make_shards(demands, columns, found.slot, allocation, chip)
+    search = Search(dict(found.costs), found.start, found.lower_bound)
+    say("checking limits", 0.95)
+    placement = assemble(
+        graph, architecture, chip, demands, shards, allocation.copies, found.slot, flows.moved_to(found.slot), search,
+        array_bound=allocation.lower_bound, shared=allocation.shared, seed=int(seed), effort=effort,
+    )  # fmt: skip
+    say("done", 1.0)
+    return placement
+
+
+def topology_of(chip: Chip) -> Topology:
+    """The network between the tiles of a chip."""
+    from neuromorph.placing.topology import Topology
+
+    if chip.topology == "bus":
+        return Topology("bus", chip.tiles)
+    return Topology(chip.topology, chip.columns, chip.rows, places=chip.tiles)
+
+
+def _allocate(
+    graph: Graph,
+    architecture: Architecture,
+    chip: Chip,
+    demands: list[Demand],
+    copies: Mapping[str, int] | None,
+    duplicate: bool,
+) -> tuple[Allocation, dict[str, np.ndarray]]:
+    """Arrays for all tiles, with as many copies as the arrays and then the memories allow."""
+    from neuromorph.devices.layered.place.allocate import allocate, spaced
+
+    capacity = buffer_bits(architecture)
+
+    def columns_of(found: Allocation) -> dict[str, np.ndarray]:
+        columns = _columns(demands, found.demand, found.tile)
+        return columns | {"demand": found.demand, "copy": found.copy, "tile": found.core // chip.cores_per_tile}
+
+    def in_order(found: Allocation) -> Shards:
+        columns = columns_of(found)
+        return make_shards(demands, columns, np.arange(int(columns["tile"].max(initial=0)) + 1), found, chip)
+
+    for spare in BACK_OFF if duplicate and copies is None else (0.0,):
+        dense = allocation = allocate(graph, chip, demands, copies, spare)
+        shards = in_order(dense)
+        if not check_limits(architecture, chip, demands, shards)[1]:
+            break
+        if capacity is not None:  # leave arrays free before giving up copies
+            allocation = spaced(chip, dense, *waiting_blocks(chip, demands, shards), capacity)
+            if not check_limits(architecture, chip, demands, in_order(allocation))[1]:
+                break
+        allocation = dense
+    return allocation, columns_of(allocation)
+
+
+def _columns(demands: list[Demand], demand: np.ndarray, tile: np.ndarray) -> dict[str, np.ndarray]:
+    """The tiling's columns of every shard."""
+    start = np.concatenate(([0], np.cumsum([d.tiles for d in demands])))
+    row = start[demand] + tile
+    names = ("group", "row0", "row1", "col0", "col1", "height", "width", "bits")
+    found = {n: np.concatenate([d.column(n) for d in demands])[row] for n in names}
+    found["item"] = np.concatenate([d.item for d in demands])[row]
+    return found
+
+
+def make_shards(
+    demands: list[Demand],
+    columns: Mapping[str, np.ndarray],
+    slot: np.ndarray,
+    found: Allocation,
+    chip: Chip,
+) -> Shards:
+    """Shards with their cores moved to the tiles' positions."""
+    index = np.array([d.index for d in demands], np.int64)
+    taken = {n: columns[n].astype(np.int64) for n in ("group", "row0", "row1", "col0", "col1", "copy")}
+    return Shards(
+        node=index[columns["demand"]],
+        matrix=columns["item"].astype(np.int64),
+        **taken,
+        core=slot[columns["tile"]] * chip.cores_per_tile + found.core % chip.cores_per_tile,
+        array=found.array.astype(np.int64),
+        array_row0=found.row0.astype(np.int64),
+        array_col0=found.col0.astype(np.int64),
+        height=columns["height"].astype(np.int64),
+        width=columns["width"].astype(np.int64),
+        bits=columns["bits"].astype(np.float64),
+    )
+
+
+def assemble(
+    graph: Graph,
+    architecture: Architecture,
+    chip: Chip,
+    demands: list[Demand],
+    shards: Shards,
+    copies: np.ndarray,
+    tiles: np.ndarray,
+    flows: Flows,
+    search: Search,
+    *,
+    array_bound: int,
+    shared: bool,
+    seed: int,
+    effort: str,
+) -> Placement:
+    """A placement from its parts; checks every capacity. Raises FitError where a memory is too small."""
+    limits, problems = check_limits(architecture, chip, demands, shards)
+    if problems:
+        raise FitError(problems)
+    names = [d.node.name for d in demands]
+    return Placement(
+        graph=graph,
+        architecture=architecture,
+        shards=shards,
+        copies=dict(zip(names, copies.tolist(), strict=True)),
+        skipped={d.node.name: d.skipped for d in demands},
+        tiles=tiles,
+        flows=flows,
+        limits=limits,
+        search=search,
+        array_bound=array_bound,
+        shared=shared,
+        seed=seed,
+        effort=effort,
+        layouts=_layouts(chip, demands, shards, copies),
+        chip=chip,
+    )
+
+
+def _layouts(chip: Chip, demands: list[Demand], shards: Shards, copies: np.ndarray) -> dict[str, Layout]:
+    """What each device kind is told about its nodes: of all copies the one on most cores counts."""
+    found = {}
+    bounds = np.searchsorted(shards.node, [d.index for d in demands] + [np.iinfo(np.int64).max])
+    for k, d in enumerate(demands):
+        part = slice(bounds[k], bounds[k + 1])
+        copy, core = shards.copy[part], shards.core[part]
+        array = core * chip.resources.arrays + shards.array[part]
+        counts = [_most(copy, array), _most(copy, core)]
+        found[d.node.name] = Layout(d.node, d.shapes, d.tilings, int(copies[k]), *counts)
+    return found
+
+
+def _most(copy: np.ndarray, thing: np.ndarray) -> int:
+    """The most different things any copy has."""
+    if not copy.size:
+        return 0
+    pairs = np.unique(np.stack([copy, thing]), axis=1)
+    return int(np.bincount(pairs[0]).max())

@@ -1,0 +1,285 @@
+"""What other parts ask of a placement: where a node lies, who talks over how many hops, and tables for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neuromorph.devices.layered.place.flows import OUTSIDE
+from neuromorph.devices.layered.place.placement import Placement
+
+
+@dataclass(frozen=True)
+class Route:
+    """Traffic into one node per sample: bits between tiles and their mean hops; bits from and to the outside."""
+
+    node: str
+    bits: float
+    hops: float
+    outside_bits: float
+
+
+def routes(placement: Placement) -> Iterator[Route]:
+    """One route per node that anything is sent to between tiles or over the chip's boundary."""
+    f = placement.flows
+    outside = (f.source == OUTSIDE) | (f.target == OUTSIDE)
+    between = ~outside & (f.source != f.target)
+    for index, node in enumerate(placement.graph.nodes):
+        mine = f.node == index
+        bits = float(f.bits[mine & between].sum())
+        crossing = float(f.bits[mine & outside].sum())
+        if bits or crossing:
+            travelled = float((f.bits * placement.hops)[mine & between].sum())
+            yield Route(node.name, bits, travelled / bits if bits else 0.0, crossing)
+
+
+def nodes_index(placement: Placement) -> dict[str, int]:
+    return {node.name: i for i, node in enumerate(placement.graph.nodes)}
+
+
+def cores_of(placement: Placement, node: str) -> np.ndarray:
+    """Numbers of the cores that hold a node, all copies."""
+    return np.unique(placement.shards.core[placement.shards.node == nodes_index(placement)[node]])
+
+
+def tiles_of(placement: Placement, node: str) -> int:
+    """How many tiles hold a node, all copies."""
+    return int(np.unique(cores_of(placement, node) // placement.chip.cores_per_tile).size)
+
+
+def layer_row(placement: Placement, node: str) -> dict[str, Any]:
+    """Tiles, arrays, cores, copies and utilisation of one node."""
+    layout = placement.layouts[node]
+    mine = placement.shards.node == nodes_index(placement)[node]
+    cells = float((placement.shards.height * placement.shards.width)[mine].sum())
+    r = placement.chip.resources
+    arrays = layout.arrays * layout.copies
+    available = arrays * r.rows * r.cols if r.sharing != "memory" else 0
+    return {
+        "shards": int(mine.sum()),
+        "arrays": arrays if r.sharing != "memory" else None,
+        "cores": int(cores_of(placement, node).size),
+        "copies": layout.copies,
+        "skipped": placement.skipped.get(node, 0),
+        "utilisation": cells / available if available else None,
+    }
+
+
+def metrics(placement: Placement) -> list[tuple[str, float, str, str]]:
+    """(name, value, unit, note) of the placement as a whole."""
+    chip, limit = placement.chip, placement.binding
+    arrays = len(placement.array_cells)
+    rows = [
+        ("tiles_used", float(np.unique(placement.tile_of_shard).size), "1", f"of {chip.tiles}"),
+        ("cores_used", float(np.unique(placement.shards.core).size), "1", f"of {chip.tiles * chip.cores_per_tile}"),
+    ]
+    if chip.resources.sharing != "memory":
+        total = chip.tiles * chip.cores_per_tile * chip.resources.arrays
+        rows.append(("arrays_used", float(arrays), "1", f"of {total}"))
+    rows.append(("utilisation", placement.utilisation, "1", "cells in use of the arrays in use"))
+    rows.append(("binding_limit", limit.degree, "1", f"{limit.name} of {limit.path} is used the most"))
+    return rows
+
+
+def traffic(placement: Placement) -> dict[str, Any]:
+    """Bits and hops per sample, beside random, snake order and the lower bound."""
+    f = placement.flows
+    between = (f.source != OUTSIDE) & (f.target != OUTSIDE) & (f.source != f.target)
+    bits = float(f.bits[between].sum())
+    loads = placement.link_loads
+    return {
+        "bits": bits,
+        "bit_hops": placement.bit_hops,
+        "mean_hops": placement.bit_hops / bits if bits else 0.0,
+        "lower_bound": placement.search.lower_bound,
+        "start": placement.search.start,
+        "busiest_link_bits": float(loads.max(initial=0.0)),
+        **{k: float(v) for k, v in placement.search.costs.items()},
+    }
+
+
+def floor(placement: Placement) -> dict[str, Any]:
+    """Tiles on their grid with utilisation and layers, and the bits each link carries per sample."""
+    chip = placement.chip
+    tile_of = placement.tile_of_shard
+    names = [n.name for n in placement.graph.nodes]
+    cells = (placement.shards.height * placement.shards.width).astype(float)
+    r = chip.resources
+    capacity = float(chip.cores_per_tile * r.arrays * r.rows * r.cols)
+    if r.sharing == "memory":
+        cells, capacity = placement.shards.bits, chip.cores_per_tile * (r.capacity_bits or 1)
+    tiles = []
+    for t in range(chip.tiles):
+        mine = tile_of == t
+        layers = [names[i] for i in np.unique(placement.shards.node[mine])]
+        used = float(cells[mine].sum()) / capacity
+        tiles.append(
+            {"x": t % chip.columns, "y": t // chip.columns, "tile": t, "used": bool(layers), "utilisation": used,
+             "layers": layers}
+        )  # fmt: skip
+    return {
+        "columns": chip.columns,
+        "rows": chip.rows,
+        "topology": chip.topology,
+        "tiles": tiles,
+        "links": _links(placement),
+    }
+
+
+def _links(placement: Placement) -> list[dict[str, Any]]:
+    """Bits between neighbouring tiles along the flows' dimension-ordered routes (x first)."""
+    chip, f = placement.chip, placement.flows
+    if chip.topology != "mesh":
+        return []
+    inside = (f.source != OUTSIDE) & (f.target != OUTSIDE) & (f.source != f.target)
+    loads: dict[tuple[int, int, int, int], float] = {}
+    pairs, index = np.unique(np.stack([f.source[inside], f.target[inside]]), axis=1, return_inverse=True)
+    totals = np.bincount(index.ravel(), weights=f.bits[inside], minlength=pairs.shape[1])
+    for (s, t), bits in zip(pairs.T.tolist(), totals.tolist(), strict=True):
+        x, y, x1, y1 = s % chip.columns, s // chip.columns, t % chip.columns, t // chip.columns
+        while (x, y) != (x1, y1):
+            nx, ny = (x + (x1 > x) - (x1 < x), y) if x != x1 else (x, y + (y1 > y) - (y1 < y))
+            key = (x, y, nx, ny) if (x, y) < (nx, ny) else (nx, ny, x, y)
+            loads[key] = loads.get(key, 0.0) + bits
+            x, y = nx, ny
+    return [{"x0": a, "y0": b, "x1": c, "y1": d, "bits": bits} for (a, b, c, d), bits in loads.items()]
+
+
+def explain(placement: Placement) -> dict[str, Any]:
+    """JSON data: summary, layers (rows), limits (rows), traffic, orders (rows)."""
+    return {
+        "graph": placement.graph.name,
+        "architecture": placement.architecture.name,
+        "seed": placement.seed,
+        "effort": placement.effort,
+        "summary": _summary(placement),
+        "layers": _layer_rows(placement),
+        "limits": [_limit(placement, k) for k in range(len(placement.limits))],
+        "traffic": _traffic_rows(placement),
+        "orders": _orders(placement),
+    }
+
+
+def _summary(p: Placement) -> dict[str, Any]:
+    r, memory = p.chip.resources, p.chip.resources.sharing == "memory"
+    work = {name: _products(p, name) * (_tiles_of_copy(p, name) if memory else 1) for name in p.layouts}
+    now = {name: _products(p, name) * _turns(p, name) / p.copies[name] for name in p.layouts}
+    slowest = max(now, key=lambda name: now[name])
+    return {
+        "arrays": int(np.unique(p.shards.core * r.arrays + p.shards.array).size),
+        "arrays_available": p.chip.arrays,
+        "array_lower_bound": p.array_bound,
+        "cores": int(np.unique(p.shards.core).size),
+        "cores_available": p.chip.cores,
+        "tiles": int(p.tiles.size),
+        "tiles_available": p.chip.tiles,
+        "shards": len(p.shards),
+        "skipped_tiles": sum(p.skipped.values()),
+        "layers_share_arrays": p.shared,
+        "utilisation": p.utilisation,
+        "utilisation_of": "weight memory" if memory else "cells of the arrays",
+        "slowest_layer": slowest,
+        "steps_of_slowest_before": max(work.values()),
+        "steps_of_slowest": now[slowest],
+        "binding_limit": p.binding.name,
+    }
+
+
+def _products(p: Placement, name: str) -> int:
+    layout = p.layouts[name]
+    return max((m.products for m in layout.node.operator.matrices(layout.shapes)), default=1)
+
+
+def _tiles_of_copy(p: Placement, name: str) -> int:
+    return max(sum(len(t) for t in p.layouts[name].tilings), 1)
+
+
+def _turns(p: Placement, name: str) -> int:
+    """Tiles that take turns in the fullest core of a copy; 1 where all arrays work at once."""
+    memory = p.chip.resources.sharing == "memory"
+    return -(-_tiles_of_copy(p, name) // max(p.layouts[name].cores, 1)) if memory else 1
+
+
+def _layer_rows(p: Placement) -> list[dict[str, Any]]:
+    index = {n.name: k for k, n in enumerate(p.graph.nodes)}
+    r = p.chip.resources
+    rows = []
+    for name, layout in p.layouts.items():
+        own = p.shards.node == index[name]
+        cells = float((p.shards.height * p.shards.width)[own].sum())
+        array = np.unique(p.shards.core[own] * r.arrays + p.shards.array[own])
+        if r.sharing == "memory":
+            room = np.unique(p.shards.core[own]).size * float(r.capacity_bits or 0)
+            cells = float(p.shards.bits[own].sum())
+        else:
+            room = float(array.size * r.rows * r.cols)
+        matrices = layout.node.operator.matrices(layout.shapes)
+        mine = p.flows.node == index[name]
+        rows.append(
+            {
+                "layer": layout.node.label,
+                "node": name,
+                "operator": type(layout.node.operator).__name__,
+                "matrices": [[m.groups, m.rows, m.cols] for m in matrices],
+                "products": _products(p, name),
+                "tiles": sum(len(t) for t in layout.tilings),
+                "skipped_tiles": p.skipped[name],
+                "copies": p.copies[name],
+                "arrays": int(array.size),
+                "arrays_per_copy": layout.arrays,
+                "cores_per_copy": layout.cores,
+                "utilisation": cells / room if room else 0.0,
+                "bits_in": float(p.flows.bits[mine & ~p.flows.partial].sum()),
+                "bits_partial": float(p.flows.bits[mine & p.flows.partial].sum()),
+                "bit_hops": float((p.flows.bits * p.hops)[mine].sum()),
+            }
+        )
+    return rows
+
+
+def _limit(p: Placement, k: int) -> dict[str, Any]:
+    limit = p.limits[k]
+    return {
+        "limit": limit.name,
+        "component": limit.path,
+        "used": limit.used,
+        "available": limit.available,
+        "unit": limit.unit,
+        "degree": limit.degree,
+        "hard": limit.hard,
+        "layer": limit.node,
+        "binds": limit is p.binding,
+    }
+
+
+def _traffic_rows(p: Placement) -> dict[str, Any]:
+    f = p.flows
+    moved = (f.source != OUTSIDE) & (f.target != OUTSIDE) & (f.source != f.target)
+    bits = float(f.bits[moved].sum())
+    loads = p.link_loads
+    return {
+        "bits_between_tiles": bits,
+        "bits_inside_tiles": float(f.bits[f.source == f.target].sum()),
+        "bits_in": float(f.bits[f.source == OUTSIDE].sum()),
+        "bits_out": float(f.bits[f.target == OUTSIDE].sum()),
+        "bit_hops": p.bit_hops,
+        "bit_hops_lower_bound": p.search.lower_bound,
+        "mean_hops": p.bit_hops / bits if bits else 0.0,
+        "max_link_bits": float(loads.max()) if loads.size else 0.0,
+        "topology": p.chip.topology,
+        "grid": [p.chip.columns, p.chip.rows],
+    }
+
+
+def _orders(p: Placement) -> list[dict[str, Any]]:
+    """The orders tried, worst first, the refined one and the bound last."""
+    best = p.search.costs["refined"]
+    tried = sorted(((c, n) for n, c in p.search.costs.items() if n != "refined"), reverse=True)
+    named = [(n, c) for c, n in tried] + [
+        (f"refined from {p.search.start}", best),
+        ("lower bound", p.search.lower_bound),
+    ]
+    return [{"order": n, "bit_hops": c, "relative": c / best if best else 1.0} for n, c in named]

@@ -1,0 +1,222 @@
+"""The timeline of a placement: a stage per operator, a token per output row, buffers and link delays between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.place.views import cores_of, routes, tiles_of
+from neuromorph.graph.cycles import cycles
+from neuromorph.graph.decode import over_time
+from neuromorph.graph.model import Graph, Node, Shape
+from neuromorph.timeline import Edge, Pipeline, Stage, Timeline, all_at_once, one_to_one, simulate, window_need
+
+if TYPE_CHECKING:
+    from neuromorph.counts import Activity
+    from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.hardware.component import Component
+
+SAMPLES = 8
+"""Samples simulated by default: enough for the steady interval of the pipelines here and for a readable chart."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Times of consecutive inferences on one chip.
+
+    latency_s: first sample alone, from its first service to its last output. interval_s: steady time
+    between outputs of a full pipeline. unmodelled: stages without a known duration.
+    """
+
+    timeline: Timeline
+    latency_s: float
+    interval_s: float
+    bottleneck: str
+    unmodelled: tuple[str, ...]
+
+    @property
+    def throughput_hz(self) -> float:
+        return 1.0 / self.interval_s if self.interval_s > 0 else math.inf
+
+
+def schedule(
+    placement: Placement, activity: Activity, *, samples: int = SAMPLES, engine: str = "recursion"
+) -> Schedule:
+    """Simulates `samples` inferences that are all waiting at time 0.
+
+    engine: "recursion" (compiled) or "simpy" (discrete events); both give the same times.
+    """
+    pipeline, unmodelled = pipeline_of(placement, activity)
+    timeline = simulate(pipeline, max(samples, 2), engine=engine)
+    return Schedule(
+        timeline,
+        float(timeline.latency_s[0]),
+        float(timeline.interval_s),
+        timeline.bottleneck().stage,
+        tuple(unmodelled),
+    )
+
+
+def tokens_of(shape: Shape) -> int:
+    """Rows of a feature map (channels, height, width); other values travel whole."""
+    return shape[1] if len(shape) == 3 else 1
+
+
+def _tokens(graph: Graph) -> dict[str, int]:
+    """How many pieces each value travels in: time steps where samples are over time, else rows of maps.
+
+    The nodes of a cycle take turns at every step, which takes as long as all steps of one after those of another: their
+    values count as one piece.
+    """
+    if not over_time(graph):
+        return {name: tokens_of(shape) for name, shape in graph.shapes.items()}
+    stepwise = {node.name for group in cycles(graph) for node in group}
+    return {name: 1 if name in stepwise else max(shape[0], 1) for name, shape in graph.shapes.items()}
+
+
+def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, list[str]]:
+    """Stages and edges of a placement, and the stages whose duration is not known."""
+    graph, shapes = placement.graph, placement.graph.shapes
+    services, unmodelled = _services(placement, activity)
+    servers = _servers(placement)
+    count = _tokens(graph)
+    stages = [Stage(name, 0.0, count[name]) for name in graph.input_shapes]
+    edges: list[Edge] = []
+    orders: dict[str, list[str]] = {}
+    delays = _delays(placement)
+    for node in graph.nodes:
+        tokens = count[node.name]
+        service, depth = services.get(node.name, (0.0, 0.0))
+        server = servers.get(node.name, "")
+        stages.append(Stage(node.name, service / tokens, tokens, depth_s=depth, server=server))
+        if server:
+            orders.setdefault(server, []).append(node.name)
+        for source in node.inputs:
+            if over_time(graph):
+                need, keep = one_to_one(tokens) if count[source] == tokens else all_at_once(tokens, count[source])
+            else:
+                need, keep = _need(node, shapes[source], shapes[node.name])
+            edges.append(Edge(source, node.name, need, keep, delay_s=delays.get(node.name, 0.0)))
+    return Pipeline(stages, edges, orders), unmodelled
+
+
+def _need(node: Node, source: Shape, target: Shape) -> tuple[np.ndarray, np.ndarray]:
+    have, make = tokens_of(source), tokens_of(target)
+    window = getattr(node.operator, "window", None)
+    if window is not None and len(source) == 3:
+        return window_need(
+            make, window.kernel[0], window.stride[0], window.padding[0], window.dilation[0], in_rows=have
+        )
+    if have == make and len(source) == len(target):
+        return one_to_one(make)
+    return all_at_once(make, have)
+
+
+def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple[float, float]], list[str]]:
+    """Seconds each operator is busy per sample on all its copies together, and its pipeline depth, by node.
+
+    The cores' time, or that of the part beside them that is busiest with the node: they work at the same time.
+    """
+    unit = placement.architecture.chip["tile"]["core"]
+    kind = device_kind(unit.kind.name)
+    found: dict[str, tuple[float, float]] = {}
+    unmodelled = []
+    for node in placement.graph.nodes:
+        if node.operator.role in ("matrix", "state"):
+            layout = placement.layouts[node.name]
+            o = kind.occupancy(layout, unit, activity.statistics[node.name])
+            found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
+            if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
+                unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
+    hosted = set(found)
+    components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
+    for row in activity:
+        if row.action not in ("operation", "read_bit", "write_bit", "transfer_bit"):
+            continue
+        component = components.get(row.path)
+        seconds = component.kind.times(component).get(row.action) if component and component.kind.times else None
+        if component is None or seconds is None:
+            if row.action == "operation" and row.node not in hosted:
+                unmodelled.append(f"{row.node}: duration of its operations")
+            continue
+        if component.kind.name in ("router", "link"):
+            continue  # their time is the delay of an edge
+        busy = row.mean * seconds / component.count / _parents(placement, row.node, component, unit)
+        service, depth = found.get(row.node, (0.0, 0.0))
+        found[row.node] = (max(service, busy), depth)
+    return found, unmodelled
+
+
+def _parents(placement: Placement, node: str, component: Component, core: Component) -> int:
+    """How many cores, tiles or chips with a part of this kind share a node's work."""
+    if component.path.startswith(core.path + "."):
+        return max(1, len(cores_of(placement, node)))
+    return _tiles_near(placement, node) if component.path.startswith(core.path.rsplit(".", 1)[0] + ".") else 1
+
+
+def _tiles_near(placement: Placement, name: str) -> int:
+    """Tiles whose vector units share the work: those of the nearest hosted operator upstream, at least one."""
+    graph = placement.graph
+    while name in {n.name for n in graph.nodes}:
+        node = graph[name]
+        if node.operator.role in ("matrix", "state"):
+            return max(1, tiles_of(placement, name))
+        if not node.inputs:
+            break
+        name = node.inputs[0]
+    return 1
+
+
+def _servers(placement: Placement) -> dict[str, str]:
+    """Nodes that share a core take turns: the name of their common server by node."""
+    owner: dict[int, str] = {}
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    sharing = device_kind(placement.architecture.chip["tile"]["core"].kind.name)
+    if sharing.resources(placement.architecture.chip["tile"]["core"]).sharing != "memory":
+        return {}
+    for node in placement.graph.nodes:
+        if node.operator.role not in ("matrix", "state"):
+            continue
+        parent[node.name] = node.name
+        for core in cores_of(placement, node.name).tolist():
+            if core in owner:
+                parent[root(node.name)] = root(owner[core])
+            owner[core] = node.name
+    groups: dict[str, list[str]] = {}
+    for name in parent:
+        groups.setdefault(root(name), []).append(name)
+    return {name: f"core of {first}" for first, names in groups.items() if len(names) > 1 for name in names}
+
+
+def _delays(placement: Placement) -> dict[str, float]:
+    """Seconds a token travels to each node: latency per router passed, its bits once through the slowest link,
+    and the latencies of the tile's bus and, from outside, of the chip's interface."""
+    chip = placement.architecture.chip
+    tile = chip["tile"]
+    parts: Sequence[Component | None] = (tile.get("router"), chip.get("link"))
+    times = [c.kind.times(c) for c in parts if c is not None and c.kind.times]
+    latency = sum(t.get("latency", 0.0) for t in times)
+    bus, interface = (_latency(c) for c in (tile.get("bus"), chip.get("io")))
+    per_bit = max((t.get("transfer_bit", 0.0) for t in times), default=0.0)
+    count, found = _tokens(placement.graph), {}
+    for route in routes(placement):
+        node = placement.graph[route.node]
+        tokens = max(count[i] for i in node.inputs)
+        once = bus + (interface if route.outside_bits else 0.0)
+        found[route.node] = latency * (route.hops + 1) + once + per_bit * route.bits / tokens
+    return found
+
+
+def _latency(component: Component | None) -> float:
+    return component.kind.times(component).get("latency", 0.0) if component and component.kind.times else 0.0

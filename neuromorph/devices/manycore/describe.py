@@ -1,0 +1,299 @@
+"""Reports of spiking networks on many-core chips: the same form as any other, with sections of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.devices.manycore.tally.noc import known as known_time
+from neuromorph.devices.metrics import Metric, section
+from neuromorph.hardware.component import weakest
+from neuromorph.report.model import GANTT_ROWS, Report, notes_of, sources_of
+
+if TYPE_CHECKING:
+    from neuromorph.costing.area import Area
+    from neuromorph.costing.ledger import Ledger
+    from neuromorph.devices.manycore.execute.spiking import SpikingExecution
+    from neuromorph.devices.manycore.place.placement import CorePlacement
+    from neuromorph.devices.manycore.tally.noc import NetworkSchedule
+    from neuromorph.devices.manycore.tally.spikes import Traffic
+
+MOST_ROWS = 40
+"""Rows of a section that lists cores or steps."""
+
+
+def build_event_report(
+    placement: CorePlacement,
+    traffic: Traffic,
+    ledger: Ledger,
+    steady: Ledger,
+    area: Area,
+    schedule: NetworkSchedule,
+    execution: SpikingExecution | None,
+    provenance: Mapping[str, Any],
+    effects: tuple[Any, ...] = (),
+    sections: tuple[Mapping[str, Any], ...] = (),
+) -> Report:
+    """Collects the results of the verbs; see `report.model.build_report` for ledger and steady."""
+    network, architecture = placement.network, placement.architecture
+    notes = list(execution.notes) if execution is not None else []
+    if traffic.assumed:
+        notes.append("nothing was run: activity is assumed")
+    notes += [] if placement.graph is None else notes_of(placement.graph)
+    notes += list(schedule.notes)
+    if network.latency:
+        notes.append(
+            f"every hop takes a step on this chip: outputs come {network.latency} steps after the float network's"
+        )
+    if network.stretched:
+        notes.append(
+            f"cycles get longer by those hops ({', '.join(network.stretched)}): the chip computes another network than "
+            "the float one of the file; the comparison with float here has the same delays"
+        )
+    if any(p.name == "constant" for p in network.populations):
+        notes.append("the population constant is one neuron that fires every step: it carries biases that come late")
+    return Report(
+        title=f"{network.name} on {architecture.name}",
+        provenance=provenance,
+        metrics=tuple(_metrics(placement, traffic, ledger, steady, area, schedule, execution)),
+        chips=_chips(execution),
+        layers=tuple(_layers(placement, traffic, ledger, execution)),
+        ledger=tuple(asdict(r) for r in ledger),
+        area=tuple(asdict(r) for r in area.rows),
+        gantt=tuple(asdict(r) for r in schedule.gantt[:GANTT_ROWS]),
+        floor=_floor(placement, traffic),
+        traffic=_traffic(placement, traffic),
+        sources=tuple(sources_of(architecture)),
+        effects=tuple(asdict(e) for e in effects),
+        unmodelled=tuple(
+            dict.fromkeys([*ledger.unmodelled, *schedule.unmodelled, *(f"{c}: area" for c in area.unmodelled)])
+        ),
+        notes=tuple(notes),
+        sections=(*_sections(placement, traffic, schedule, execution), *sections),
+    )
+
+
+def _metrics(
+    placement: CorePlacement,
+    traffic: Traffic,
+    ledger: Ledger,
+    steady: Ledger,
+    area: Area,
+    schedule: NetworkSchedule,
+    execution: SpikingExecution | None,
+) -> list[Metric]:
+    found: list[Metric] = []
+    if execution is not None:
+        within = execution.interval
+        if within is not None:
+            note = f"{execution.samples} samples, 95 % Wilson interval over them"
+            found.append(Metric("accuracy", within.mean, "1", within.low, within.high, "simulated", note))
+            found.append(Metric("float_accuracy", execution.float_accuracy, "1", note="float64, same samples"))
+        found.append(
+            Metric("output_error", float(execution.error.mean()), "1", note="rms deviation from float64, relative")
+        )
+    low, high = ledger.range_j
+    basis = weakest(ledger.basis, "simulated" if ledger.origin == "executed" else "assumed")
+    known = any(row.kind == "static" for row in ledger)
+    static = "static power times time included" if known else "no static power is known"
+    events = float(traffic.events.sum(axis=1).mean())
+    spikes = float(traffic.spikes.sum(axis=1).mean())
+    latency, interval, low_s, high_s = map(
+        known_time, (schedule.latency_s, schedule.interval_s, schedule.latency_low_s, schedule.latency_high_s)
+    )
+    found += [
+        Metric("energy", ledger.total_j, "J", low, high, basis, f"one sample, {ledger.boundary}; {static}"),
+        Metric("dynamic_energy", ledger.total("dynamic"), "J", basis=basis),
+        Metric("static_energy", ledger.total("static") if known else None, "J", basis=basis, note=static),
+        Metric("steady_energy", steady.total_j, "J", basis=basis, note="one sample of an uninterrupted stream"),
+        Metric("latency", latency, "s", low_s, high_s,
+               note="one sample, first input to last output; range: fastest sample to 95th percentile"),
+        Metric("interval", interval, "s", note=f"between samples; bound by {schedule.bottleneck}"),
+        Metric("throughput", schedule.throughput_hz if interval else None, "1/s",
+               note="samples of an uninterrupted stream"),
+        Metric("power", steady.total_j / interval if interval else None, "W", basis=basis,
+               note="of an uninterrupted stream"),
+        Metric("area", area.total_m2 if any(r.area_m2 is not None for r in area.rows) else None, "m^2",
+               basis=weakest(*(r.basis for r in area.rows if r.area_m2))),
+        Metric("spikes", spikes, "1", note="of all neurons and inputs in one sample"),
+        Metric("synaptic_events", events, "1", note="of one sample"),
+        Metric("energy_per_event", ledger.total_j / events if events else None, "J", basis=basis,
+               note="all of the energy over synaptic events: falls with activity"),
+        Metric("cores_used", float(_cores(placement).size), "1", basis="derived", note=f"of {placement.cores}"),
+        Metric("tiles_used", float(_tiles(placement).size), "1", basis="derived", note=f"of {placement.grid.tiles}"),
+        Metric("binding_limit", placement.binding.degree, "1", basis="derived",
+               note=f"{placement.binding.name} of {placement.binding.path} is used the most"),
+    ]  # fmt: skip
+    return found
+
+
+def _cores(placement: CorePlacement) -> np.ndarray:
+    core = placement.slices.core
+    return np.unique(core[core >= 0])
+
+
+def _tiles(placement: CorePlacement) -> np.ndarray:
+    found: np.ndarray = np.unique(_cores(placement) // placement.grid.cores_per_tile)
+    return found
+
+
+def _chips(execution: SpikingExecution | None) -> dict[str, Any]:
+    if execution is None:
+        return {}
+    return {
+        "trials": [0],
+        "accuracy": None,
+        "output_error": None,
+        "float_accuracy": execution.float_accuracy,
+        "samples": execution.samples,
+    }
+
+
+def _layers(
+    placement: CorePlacement, traffic: Traffic, ledger: Ledger, execution: SpikingExecution | None
+) -> list[dict[str, Any]]:
+    """One row per population, with its share of the energy."""
+    energy = ledger.by("layer")
+    quality = {} if execution is None else {q.node: q.snr_db for q in execution.layers}
+    network, slices = placement.network, placement.slices
+    synapses = np.zeros(len(network.populations), np.int64)
+    for projection in network.projections:
+        synapses[projection.target] += projection.synapses
+    rows = []
+    for i, p in enumerate(network.populations):
+        mine = slices.core[slices.population == i]
+        rows.append(
+            {
+                "layer": p.name,
+                "operator": p.model,
+                "output": "x".join(map(str, p.shape)),
+                "energy_j": energy.get(p.name),
+                "weights": int(synapses[i]),
+                "cores": int(np.unique(mine[mine >= 0]).size),
+                "snr_db": quality.get(p.name),
+            }
+        )
+    return rows
+
+
+def _floor(placement: CorePlacement, traffic: Traffic) -> dict[str, Any]:
+    """Tiles with how many of their cores are in use, and packets on links; those around the edge are left out."""
+    grid, slices, network = placement.grid, placement.slices, placement.network
+    here = slices.core >= 0
+    tile = slices.core[here] // grid.cores_per_tile
+    used = np.bincount(np.unique(slices.core[here]) // grid.cores_per_tile, minlength=grid.tiles)
+    names: list[list[str]] = [[] for _ in range(grid.tiles)]
+    for t, i in {(int(t), int(i)) for t, i in zip(tile, slices.population[here], strict=True)}:
+        names[t].append(network.populations[i].name)
+    order = {p.name: i for i, p in enumerate(network.populations)}
+    tiles = [
+        {"x": t % grid.columns, "y": t // grid.columns, "tile": t, "used": bool(used[t]),
+         "utilisation": float(used[t]) / grid.cores_per_tile, "layers": sorted(names[t], key=order.__getitem__)}
+        for t in range(grid.tiles)
+    ]  # fmt: skip
+    links: dict[tuple[int, int], float] = {}
+    target = grid.link_target
+    for link in np.flatnonzero(traffic.link_packets > 0).tolist():
+        a, b = link // grid.directions, int(target[link])
+        ax, ay, bx, by = a % grid.columns, a // grid.columns, b % grid.columns, b // grid.columns
+        if max(abs(ax - bx), abs(ay - by)) <= 1:
+            key = (min(a, b), max(a, b))
+            links[key] = links.get(key, 0.0) + float(traffic.link_packets[link])
+    bits = placement.architecture.chip.settings.packet_bits
+    return {
+        "columns": grid.columns,
+        "rows": grid.rows,
+        "topology": grid.topology,
+        "tiles": tiles,
+        "links": [
+            {"x0": a % grid.columns, "y0": a // grid.columns, "x1": b % grid.columns, "y1": b // grid.columns,
+             "bits": n * bits}
+            for (a, b), n in links.items()
+        ],
+    }  # fmt: skip
+
+
+def _traffic(placement: CorePlacement, traffic: Traffic) -> dict[str, Any]:
+    """Packets times hops of every order of placement that was tried, in bits."""
+    bits = placement.architecture.chip.settings.packet_bits
+    packets = float(traffic.packets.sum(axis=1).mean())
+    hops = float(traffic.link_packets.sum())
+    names = {"optimised": "refined"}
+    return {
+        "bits": packets * bits,
+        "bit_hops": hops * bits,
+        "mean_hops": hops / packets if packets else 0.0,
+        "busiest_link_bits": float(traffic.link_packets.max(initial=0.0)) * bits,
+        "start": "greedy",
+        **{names.get(k, k): float(v) * bits for k, v in placement.costs.items()},
+    }
+
+
+def _sections(
+    placement: CorePlacement, traffic: Traffic, schedule: NetworkSchedule, execution: SpikingExecution | None
+) -> list[Mapping[str, Any]]:
+    found = [_populations(placement, traffic, execution), _limits(placement)]
+    found += [s for s in (_step_times(schedule), _differences(execution)) if s is not None]
+    return found
+
+
+def _populations(placement: CorePlacement, traffic: Traffic, execution: SpikingExecution | None) -> Mapping[str, Any]:
+    network = placement.network
+    steps = max(traffic.steps, 1)
+    means = {
+        name: getattr(traffic, name).mean(axis=0) for name in ("spikes", "events", "packets", "deliveries", "rows")
+    }
+    hops = (traffic.hops + traffic.bridge_hops).mean(axis=0)
+    rows = []
+    for i, p in enumerate(network.populations):
+        rows.append([
+            p.name, float(p.size), float(means["spikes"][i]), float(means["spikes"][i]) / p.size / steps,
+            float(means["events"][i]), float(means["packets"][i]), float(hops[i]),
+            float(means["deliveries"][i] - means["rows"][i]),
+        ])  # fmt: skip
+    columns = [
+        ("population", "population", None), ("neurons", "neurons", "1"), ("spikes", "spikes", "1"),
+        ("rate", "per neuron and step", "1"), ("events", "synaptic events", "1"), ("packets", "packets", "1"),
+        ("hops", "hops", "1"), ("misses", "misses", "1"),
+    ]  # fmt: skip
+    note = f"Means per sample of {traffic.steps} steps" + ("; assumed rates." if traffic.assumed else ".")
+    note += " Hops: packets times links; misses: packets that reach a core which has no synapse for them."
+    return section("activity", "Spikes and packets", columns, rows, note)
+
+
+def _limits(placement: CorePlacement) -> Mapping[str, Any]:
+    rows = [
+        [limit.name, limit.path, limit.used, limit.available, limit.unit or "", limit.degree, limit.node or ""]
+        for limit in sorted(placement.limits, key=lambda x: -x.degree)
+    ]
+    columns = [
+        ("limit", "limit", None), ("component", "component", None), ("used", "used", "1"),
+        ("available", "available", "1"), ("unit", "unit", None), ("degree", "degree", "%"), ("layer", "most by", None),
+    ]  # fmt: skip
+    return section("limits", "Limits", columns, rows, "Every capacity of the chip and how much of it is used at most.")
+
+
+def _step_times(schedule: NetworkSchedule) -> Mapping[str, Any] | None:
+    rows = schedule.table()
+    if not rows:
+        return None
+    columns = [("what", "", None), ("value", "value", None), ("remark", "remark", None)]
+    return section("step-times", "Time of a step", columns, rows, "Cores, links and the barrier at the end of a step.")
+
+
+def _differences(execution: SpikingExecution | None) -> Mapping[str, Any] | None:
+    if execution is None or not execution.differences:
+        return None
+    rows = [
+        [d.population, d.float_fired, d.fired, *(None if v is None else float(v) for v in (d.sample, d.step, d.neuron))]
+        for d in execution.differences
+    ]
+    columns = [
+        ("population", "population", None), ("float", "spikes in float", "1"), ("here", "spikes here", "1"),
+        ("sample", "first at sample", "1"), ("step", "step", "1"), ("neuron", "neuron", "1"),
+    ]  # fmt: skip
+    note = "Spikes per sample in float64 and in this chip's arithmetic, and the first spike where they part."
+    return section("differences", "Float against hardware", columns, rows, note)

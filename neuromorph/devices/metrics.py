@@ -1,0 +1,36 @@
+"""Headline numbers and tables, as kinds describe their results with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One headline number. value None: not modelled or not run; note says why or how."""
+
+    name: str
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    basis: str = "simulated"
+    note: str = ""
+
+
+def section(
+    key: str,
+    title: str,
+    columns: Sequence[tuple[str, str, str | None]],
+    rows: Iterable[Sequence[Any]],
+    note: str = "",
+) -> dict[str, Any]:
+    """A further table of a report. columns: (key, label, unit), unit None for text, "1" for plain numbers, "%" for
+    fractions; rows: a value per column, None where it is not known."""
+    heads = [{"key": k, "label": label, "unit": unit} for k, label, unit in columns]
+    return {"key": key, "title": title, "note": note, "columns": heads, "rows": [list(row) for row in rows]}

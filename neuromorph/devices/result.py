@@ -1,0 +1,81 @@
+"""What an execution found: accuracy over chips, signal-to-noise per layer, statistics for the activity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import stdtrit
+
+from neuromorph.devices.layered.core import Statistics
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean over chips with the 95 % confidence interval of the mean, and the extremes.
+
+    The interval is Student's t over chips; with one chip it is the Wilson score interval over its samples.
+    """
+
+    mean: float
+    low: float
+    high: float
+    deviation: float
+    worst: float
+    best: float
+
+
+@dataclass(frozen=True)
+class LayerQuality:
+    """Signal-to-noise ratio of one node's output against the float network, dB, and clipped conversions (fraction)."""
+
+    node: str
+    snr_db: float
+    clipped: float
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Result of running a placement on its chips.
+
+    accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
+    outputs: (trials, samples, ...) where kept. error: relative rms deviation of the outputs from the float network.
+    """
+
+    trials: tuple[int, ...]
+    samples: int
+    seed: int
+    time_s: float
+    off: frozenset[str]
+    accuracy: np.ndarray | None
+    float_accuracy: float | None
+    error: np.ndarray
+    layers: tuple[LayerQuality, ...]
+    statistics: Mapping[str, Statistics]
+    outputs: np.ndarray | None = None
+    seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def interval(self) -> Interval | None:
+        """Accuracy over chips; None without labels."""
+        if self.accuracy is None:
+            return None
+        return interval(self.accuracy, self.samples)
+
+
+def interval(accuracy: np.ndarray, samples: int) -> Interval:
+    """The interval of per-chip accuracies (trials,)."""
+    mean, n = float(accuracy.mean()), len(accuracy)
+    if n == 1:
+        z2 = 1.959964**2
+        centre = (mean + z2 / (2 * samples)) / (1 + z2 / samples)
+        half = math.sqrt(z2 * (mean * (1 - mean) / samples + z2 / (4 * samples**2))) / (1 + z2 / samples)
+        return Interval(mean, max(0.0, centre - half), min(1.0, centre + half), 0.0, mean, mean)
+    deviation = float(accuracy.std(ddof=1))
+    half = float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+    return Interval(
+        mean, max(0.0, mean - half), min(1.0, mean + half), deviation, float(accuracy.min()), float(accuracy.max())
+    )

@@ -1,0 +1,106 @@
+"""Inputs of a network over time from whatever file holds them: events, signals, or values without time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from neuromorph.errors import InputError, Place, Problem
+from neuromorph.events.encoders import direct
+from neuromorph.events.files import read_events
+from neuromorph.events.formats import npz
+from neuromorph.events.raster import Raster
+from neuromorph.graph.data import read_data
+from neuromorph.graph.model import Graph, Shape
+
+
+def read_inputs(
+    path: str | Path,
+    graph: Graph,
+    *,
+    dt: float | str | None = None,
+    steps: int | None = None,
+    limit: int | None = None,
+    count: bool = False,
+    downsample: int = 1,
+    node: str | None = None,
+) -> tuple[np.ndarray | Raster, np.ndarray | None]:
+    """Inputs for a graph over time, samples of (steps, *features), and labels (samples,) int64 or None.
+
+    Events become a `Raster` in steps of dt, by default those of the graph's neurons; the shape is the graph's. An .npz
+    with x is dense: x of shape (samples, steps, *features) float32 as it is, x of shape (samples, *features) as a
+    constant current in all of `steps` (by default the graph's), as a raster. steps: cuts what is longer and adds
+    silence to what is shorter; None takes what the file holds. Other arguments as for `read_events`.
+    Raises InputError for a graph without time, shapes that do not fit, and a dt that is not the graph's.
+    """
+    path = Path(path)
+    place = Place(str(path))
+    own_steps, features = _features(graph)
+    dt_s = _dt(graph, dt, place)
+    if path.suffix.lower() == ".npz" and path.is_file() and not npz.is_events(path):
+        return _dense(path, graph, features, own_steps if steps is None else steps, steps, dt_s, limit)
+    shape = features if len(features) == 3 else None
+    options = {"steps": steps, "shape": shape, "limit": limit, "count": count, "downsample": downsample, "node": node}
+    try:
+        raster, labels = read_events(path, dt=dt_s, **options)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(list(_explained(error, graph, dt is None))) from None
+    if raster.size != int(np.prod(features, dtype=np.int64)):
+        message = f"holds elements of shape {raster.shape}, {graph.name} takes {features}"
+        raise InputError(message, place, "use the data the network was trained for")
+    fitted = Raster(
+        raster.samples, raster.steps, features, raster.indptr, raster.index, raster.value, raster.dt_s or dt_s
+    )
+    return fitted, labels
+
+
+def _explained(error: InputError, graph: Graph, from_graph: bool) -> Iterator[Problem]:
+    for p in error.problems:
+        hint = p.hint
+        if from_graph and "is binned in steps" in p.message:
+            hint = f"{graph.name} computes in steps of its own dt: encode the data again with that"
+        yield Problem(p.message, p.place, hint)
+
+
+def _features(graph: Graph) -> tuple[int, Shape]:
+    shapes = list(graph.input_shapes.values())
+    if len(shapes) != 1:
+        raise InputError(f"{graph.name} takes {len(shapes)} inputs, a data file gives one")
+    if len(shapes[0]) < 2:
+        raise InputError(f"{graph.name} takes samples of shape {shapes[0]}: no time axis", hint="use read_data")
+    return int(shapes[0][0]), tuple(shapes[0][1:])
+
+
+def _dt(graph: Graph, dt: float | str | None, place: Place) -> float | None:
+    """The step asked for, else the neurons'; InputError where they differ."""
+    from neuromorph.units import parse
+
+    holders = [getattr(n.operator, "semantics", None) or n.operator for n in graph.nodes]
+    found = {float(h.dt_s) for h in holders if hasattr(h, "dt_s")}
+    asked = parse(dt, "s") if isinstance(dt, str) else dt
+    if asked is None:
+        return min(found) if found else None
+    if any(not np.isclose(asked, own, rtol=1e-9) for own in found):
+        message = f"dt is {asked:g} s, the neurons of {graph.name} compute in steps of {min(found):g} s"
+        raise InputError(message, place, "leave dt out")
+    return asked
+
+
+def _dense(
+    path: Path, graph: Graph, features: Shape, steps: int, cut: int | None, dt_s: float | None, limit: int | None
+) -> tuple[np.ndarray | Raster, np.ndarray | None]:
+    x, labels = read_data(path, limit=limit)
+    if tuple(x.shape[1:]) == features:
+        return direct(x, steps, dt_s), labels
+    if tuple(x.shape[2:]) != features:
+        message = (
+            f"samples have shape {tuple(x.shape[1:])}, {graph.name} takes (steps, {', '.join(map(str, features))})"
+        )
+        raise InputError(message, Place(str(path), key="x"), "or values without the axis of steps")
+    if cut is not None and cut != x.shape[1]:
+        longer = np.zeros((len(x), cut, *features), np.float32)
+        longer[:, : min(cut, x.shape[1])] = x[:, :cut]
+        x = longer
+    return x, labels

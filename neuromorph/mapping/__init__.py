@@ -1,5 +1,0 @@
-"""Placing a network on a chip: cut, pack, copy, place, route, and check every limit."""
-
-from neuromorph.mapping.placement import Placement, Shards, load_placement, place
-
-__all__ = ["Placement", "Shards", "load_placement", "place"]
