@@ -25,7 +25,7 @@ def framework(name: str) -> Any:
 
 def shared(name: str) -> Path:
     """A folder of shared data, or the test skipped."""
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    beside = Path(__file__).resolve().parents[3].parent / "shared" / "data"
     for root in (os.environ.get("NEUROMORPH_DATA"), beside):
         if root is not None and (Path(root) / name).is_dir():
             return Path(root) / name

@@ -232,7 +232,7 @@ def test_the_trace_of_spinnaker_2():
 
 
 def shared(name: str) -> Path:
-    return Path(os.environ.get("NEUROMORPH_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / name
+    return Path(os.environ.get("NEUROMORPH_DATA", Path(__file__).resolve().parents[5] / "shared" / "data")) / name
 
 
 def test_ranges_of_states():

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 Pair = tuple[np.ndarray, np.ndarray]
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "mnist"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "mnist"
 
 
 def example_module(name: str) -> ModuleType:

@@ -24,7 +24,7 @@ from neuromorph.importers import read_graph
 from neuromorph.spiking.convert import answers_over_time, convert, exit_early
 from neuromorph.spiking.lower import lower
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 SLICE = 300
 
 

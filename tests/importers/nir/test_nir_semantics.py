@@ -36,7 +36,7 @@ def trace(graph: Graph, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lif_traces() -> Path:
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+    beside = Path(__file__).resolve().parents[3].parent / "shared" / "data"
     for root in (os.environ.get("NEUROMORPH_DATA"), beside):
         if root is not None and (Path(root) / "lif_traces").is_dir():
             return Path(root) / "lif_traces"
