@@ -10,35 +10,33 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from neuromorph.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from neuromorph.compress import apply_steps as compress
-    from neuromorph.devices.layered.execute import attribute, calibrate
-    from neuromorph.devices.layered.execute.finetune import finetune
     from neuromorph.events import read_events
     from neuromorph.graph.data import read_data
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.importers import read_graph, save_graph
     from neuromorph.importers.torch_import import from_torch
     from neuromorph.report import compare, write_report
-    from neuromorph.run import execute_on as execute
-    from neuromorph.run import place_on as place
-    from neuromorph.run import run
+    from neuromorph.run import attribute, calibrate, estimate, execute, finetune, load_placement, place, run
     from neuromorph.spiking.convert import convert
     from neuromorph.sweep import sweep
 
 _HOMES = {
-    "attribute": "neuromorph.devices.layered.execute",
-    "calibrate": "neuromorph.devices.layered.execute",
+    "attribute": "neuromorph.run",
+    "calibrate": "neuromorph.run",
     "compare": "neuromorph.report",
     "compress": "neuromorph.compress:apply_steps",
     "convert": "neuromorph.spiking.convert",
-    "execute": "neuromorph.run:execute_on",
-    "finetune": "neuromorph.devices.layered.execute.finetune",
+    "estimate": "neuromorph.run",
+    "execute": "neuromorph.run",
+    "finetune": "neuromorph.run",
     "from_torch": "neuromorph.importers.torch_import",
     "load_architecture": "neuromorph.hardware.catalog",
-    "place": "neuromorph.run:place_on",
+    "load_placement": "neuromorph.run",
+    "place": "neuromorph.run",
     "read_data": "neuromorph.graph.data",
     "read_events": "neuromorph.events",
     "read_graph": "neuromorph.importers",
@@ -55,10 +53,12 @@ __all__ = [
     "compare",
     "compress",
     "convert",
+    "estimate",
     "execute",
     "finetune",
     "from_torch",
     "load_architecture",
+    "load_placement",
     "place",
     "read_data",
     "read_events",

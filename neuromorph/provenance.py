@@ -1,24 +1,17 @@
-"""What every report says about how it was made, and the sections about the network's own work."""
+"""What every report says about how it was made."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import neuromorph
+from neuromorph.version import __version__
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from neuromorph.devices.layered.execute import Execution
-    from neuromorph.events import Raster
+    from neuromorph.devices.result import Execution
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
-
-WORK_SAMPLES = 256
-"""Samples the network's own work is counted on: the counts are means, and this many fix them to a few per mille."""
 
 
 def provenance_of(
@@ -26,7 +19,7 @@ def provenance_of(
 ) -> dict[str, Any]:
     """Versions, names, hashes, seed and sizes of a run."""
     return {
-        "neuromorph": neuromorph.__version__,
+        "neuromorph": __version__,
         "python": platform.python_version(),
         "network": graph.name,
         "network_hash": graph_digest(graph),
@@ -52,30 +45,3 @@ def graph_digest(graph: Graph) -> str:
         for name, array in sorted(node.operator.arrays().items()):
             h.update(name.encode() + array.tobytes())
     return h.hexdigest()
-
-
-def work_sections(
-    graph: Graph,
-    inputs: np.ndarray | Raster,
-    partner: Graph | None,
-    physical_j: float | None,
-    boundary: str,
-    rate_hz: float | None,
-) -> list[Mapping[str, Any]]:
-    """Sections with NeuroBench's counts, the accountings and the break-even, on the first samples."""
-    from neuromorph.graph.workload import count_work
-    from neuromorph.report.workload import workload_sections
-
-    some = inputs.part(0, WORK_SAMPLES) if hasattr(inputs, "part") else inputs[:WORK_SAMPLES]
-    own = count_work(graph, some)
-    theirs = None
-    if partner is not None:
-        dense = some.dense() if hasattr(some, "dense") else some
-        theirs = count_work(partner, _static(partner, dense))
-    return workload_sections(own, physical_j, boundary, rate_hz=rate_hz, partner=theirs)
-
-
-def _static(partner: Graph, inputs: np.ndarray) -> np.ndarray:
-    """Inputs as a network without time takes them: the mean over steps where the shapes ask for it."""
-    (shape,) = partner.input_shapes.values()
-    return inputs if tuple(inputs.shape[1:]) == tuple(shape) else inputs.mean(axis=1)

@@ -62,8 +62,11 @@ def _here(options: list[str]) -> list[str]:
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     """Every leaf that differs, a line each."""
-    if path in FREE:
+    if path in FREE or path.endswith(".note"):
         return
+    if path == "metrics":  # by name; further ones are no difference
+        before = {m["name"]: m for m in before}
+        after = {m["name"]: m for m in after if m["name"] in before}
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(k for k in after if k not in before)]:
             inner = f"{path}.{key}" if path else str(key)

@@ -73,9 +73,9 @@ def estimate(
     """
     import numpy as np
 
-    from neuromorph.devices.layered.designs import estimate as run
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.importers import read_graph
+    from neuromorph.run import estimate as run
     from neuromorph.sweep.space import make_points, parse_axes
 
     graph, found = read_graph(model), load_architecture(architecture)

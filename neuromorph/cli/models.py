@@ -104,3 +104,8 @@ def read_samples(
 def names_of(text: str) -> tuple[str, ...]:
     """Names of a comma-separated list."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given: what is left out is the verb's own affair, and refused where it means nothing."""
+    return {name: value for name, value in options.items() if value is not None}

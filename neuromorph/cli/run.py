@@ -17,6 +17,7 @@ from neuromorph.cli.models import (
     Preset,
     SemanticsFile,
     Steps,
+    given,
     names_of,
     read_hardware,
     read_model,
@@ -30,11 +31,11 @@ Calibration = Annotated[
     Path | None, typer.Option("--calibration", help="Data set (.npz) converter ranges are found on; default: --data.")
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")]
-Time = Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 day'.")]
-Off = Annotated[str, typer.Option("--off", help="Effects to leave out, comma separated, e.g. adc,read.")]
+Time = Annotated[str | None, typer.Option("--time", help="Time between programming and reading, e.g. '1 day'.")]
+Off = Annotated[str | None, typer.Option("--off", help="Effects to leave out, comma separated, e.g. adc,read.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first so many samples.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Samples at once; does not change results.")]
-Device = Annotated[str, typer.Option("--torch-device", help="Where torch computes: cpu or cuda.")]
+Batch = Annotated[int | None, typer.Option("--batch", min=1, help="Samples at once (128); does not change results.")]
+Device = Annotated[str | None, typer.Option("--torch-device", help="Where torch computes: cpu or cuda.")]
 
 
 def run(
@@ -48,11 +49,13 @@ def run(
     semantics: SemanticsFile = None,
     calibration: Calibration = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder the report is written to.")] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="How many chips are drawn.")] = 10,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="How many chips are drawn (10 where chips differ).")
+    ] = None,
     samples: Samples = None,
     seed: Seed = 0,
-    time: Time = "0 s",
-    off: Off = "",
+    time: Time = None,
+    off: Off = None,
     effects: Annotated[
         bool, typer.Option("--effects", help="Also run with each effect left out: which costs how much accuracy.")
     ] = False,
@@ -81,9 +84,9 @@ def run(
     partner: Annotated[
         Path | None, typer.Option("--partner", help="Network without spikes of equal accuracy, for the break-even.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the chips.")] = 1,
-    batch: Batch = 128,
-    torch_device: Device = "cpu",
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes that share the work.")] = None,
+    batch: Batch = None,
+    torch_device: Device = None,
 ) -> None:
     """Place a network on an architecture, run it on chips with their noise, and report accuracy, energy and latency.
 
@@ -91,26 +94,27 @@ def run(
     """
     from rich.console import Console
 
-    from neuromorph.devices.layered.core import Assumption
+    from neuromorph.devices.protocol import Assumption
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
-    from neuromorph.run import load_placement_on
+    from neuromorph.run import load_placement
     from neuromorph.run import run as run_all
-    from neuromorph.units import parse
 
     chip = read_hardware(architecture, arch, changes)
     graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps), data, samples, steps)
     _, cx, _ = read_samples(graph, calibration, None, steps)
-    placed = None if placement is None else load_placement_on(placement, graph, chip)
+    placed = None if placement is None else load_placement(placement, graph, chip)
+    options = given(
+        trials=trials, time_s=time, off=None if off is None else names_of(off), batch=batch, workers=workers,
+        torch_device=torch_device, calibration_inputs=cx, stop=_stop(confidence, temperature),
+    )  # fmt: skip
     with _progress() as progress:
         report = run_all(
-            graph, chip, x, y, placement=placed, calibration_inputs=cx, trials=trials, seed=seed,
-            time_s=parse(time, "s"), off=names_of(off), batch=batch, workers=workers, torch_device=torch_device,
-            effects=effects, assumption=None if density is None else Assumption(density), progress=progress,
-            stop=_stop(confidence, temperature),
-            workload=neurobench,
+            graph, chip, x, y, placement=placed, seed=seed, effects=effects, progress=progress,
+            assumption=None if density is None else Assumption(density), workload=neurobench,
             partner=None if partner is None else read_model(partner),
             provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
+            **options,
         )  # fmt: skip
     console = Console()
     console.width = console.width if console.is_terminal else 120
@@ -132,18 +136,17 @@ def finetune(
     redraw: Annotated[int, typer.Option("--redraw", min=1, help="Batches between new chips.")] = 1,
     samples: Samples = None,
     seed: Seed = 0,
-    time: Time = "0 s",
-    off: Off = "",
+    time: Time = None,
+    off: Off = None,
     changes: Changes = None,
-    batch: Batch = 128,
-    torch_device: Device = "cpu",
+    batch: Batch = None,
+    torch_device: Device = None,
 ) -> None:
     """Train a network against the noise of its target hardware and write it as a portable graph."""
-    from neuromorph.devices.layered.execute.finetune import finetune as train
-    from neuromorph.devices.layered.place import place
     from neuromorph.errors import InputError, Place
     from neuromorph.importers.portable import save
-    from neuromorph.units import parse
+    from neuromorph.run import finetune as train
+    from neuromorph.run import place
 
     if output.resolve() == model.resolve():
         raise InputError("the output would replace the model that is read", Place(str(output)), "choose another name")
@@ -155,9 +158,9 @@ def finetune(
         raise InputError("finetuning needs labels", Place(str(data), key="y"), "a .npz file with arrays x and y")
     with _progress() as progress:
         trained, tuning = train(
-            place(graph, chip, seed=seed), _dense(x), y, epochs=epochs, learning_rate=learning_rate, batch=batch,
-            redraw=redraw, seed=seed, time_s=parse(time, "s"), off=names_of(off), torch_device=torch_device,
-            progress=progress,
+            place(graph, chip, seed=seed), x, y, epochs=epochs, learning_rate=learning_rate, redraw=redraw, seed=seed,
+            progress=progress, **given(time_s=time, off=None if off is None else names_of(off), batch=batch,
+                                       torch_device=torch_device),
         )  # fmt: skip
     typer.echo(f"loss per epoch: {', '.join(f'{v:.4f}' for v in tuning.losses)}")
     typer.echo(f"written: {save(trained, output)}")
@@ -172,10 +175,6 @@ def _stop(confidence: float | None, temperature: float) -> Any:
     from neuromorph.devices.manycore.execute import StopRule
 
     return None if confidence is None else StopRule(temperature, confidence)
-
-
-def _dense(inputs: Any) -> Any:
-    return inputs.dense() if hasattr(inputs, "dense") else inputs
 
 
 class _progress:

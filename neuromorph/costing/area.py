@@ -33,6 +33,11 @@ class Area:
         return math.fsum(r.area_m2 for r in self.rows if r.area_m2 is not None)
 
     @property
+    def known_m2(self) -> float | None:
+        """That sum, None where no component's area is known: unknown is not zero."""
+        return self.total_m2 if any(r.area_m2 is not None for r in self.rows) else None
+
+    @property
     def leakage_w(self) -> float:
         """Sum of the modelled static powers."""
         return math.fsum(r.leakage_w for r in self.rows if r.leakage_w is not None)

@@ -79,3 +79,14 @@ def interval(accuracy: np.ndarray, samples: int) -> Interval:
     return Interval(
         mean, max(0.0, mean - half), min(1.0, mean + half), deviation, float(accuracy.min()), float(accuracy.max())
     )
+
+
+@dataclass(frozen=True)
+class EffectCost:
+    """Accuracy without one effect ("all": without any) less accuracy with all, mean over the same chips and samples,
+    and its standard error: over chips, with a single chip over samples (the least that the difference allows)."""
+
+    effect: str
+    accuracy: float
+    gain: float
+    error: float

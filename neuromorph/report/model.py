@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.layered.place import views
-from neuromorph.devices.layered.tally.counts import hosted
 from neuromorph.devices.metrics import Metric
-from neuromorph.hardware.component import weakest
+from neuromorph.report.headline import headline
 
 if TYPE_CHECKING:
-    from neuromorph.costing.area import Area
-    from neuromorph.costing.ledger import Ledger
     from neuromorph.counts import Activity
-    from neuromorph.devices.layered.execute.effects import EffectCost
-    from neuromorph.devices.layered.place.placement import Placement
-    from neuromorph.devices.layered.tally.times import Schedule
-    from neuromorph.devices.result import Execution
+    from neuromorph.devices.metrics import Metric
+    from neuromorph.devices.protocol import Kind, Times, Trace
+    from neuromorph.devices.result import EffectCost, Execution
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
+    from neuromorph.report.headline import Cost
 
 SCHEMA = 1
-GANTT_SAMPLES = 4
-GANTT_ROWS = 3000
 
 
 @dataclass(frozen=True)
@@ -91,40 +85,41 @@ def _plain(value: Any) -> Any:
 
 
 def build_report(
-    placement: Placement,
-    activity: Activity,
-    ledger: Ledger,
-    steady: Ledger,
-    area: Area,
-    schedule: Schedule,
+    kind: Kind,
+    placement: Any,
+    trace: Trace,
     execution: Execution | None,
+    tallied: tuple[Activity, Times],
+    cost: Cost,
     provenance: Mapping[str, Any],
-    effects: tuple[EffectCost, ...] = (),
-    sections: tuple[Mapping[str, Any], ...] = (),
+    effects: Sequence[EffectCost] = (),
+    sections: Sequence[Mapping[str, Any]] = (),
 ) -> Report:
-    """Collects the results of the verbs. ledger: one inference on an otherwise idle chip (static power times
-    latency); steady: one inference of a full pipeline (static power times interval)."""
-    graph, architecture = placement.graph, placement.architecture
-    notes = list(execution.notes) if execution is not None else ["nothing was run: activity is assumed"]
-    notes += notes_of(graph)
+    """Collects the results of the verbs: costs, accuracy and what the kind describes itself. sections: further ones."""
+    activity, times = tallied
+    energy, area, architecture = cost.energy, cost.area, placement.architecture
+    found = kind.describe(placement, trace, execution, activity, times, energy)
+    notes = list(execution.notes) if execution is not None else []
+    notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
+    notes += [] if placement.graph is None else notes_of(placement.graph)
+    unmodelled = [*energy.single.unmodelled, *times.unmodelled, *(f"{c}: area" for c in area.unmodelled)]
+    metrics = (*headline(execution, times, cost), *kind.metrics(placement, activity, times, energy))
     return Report(
-        title=f"{graph.name} on {architecture.name}",
+        title=f"{placement.name} on {architecture.name}",
         provenance=provenance,
-        metrics=tuple(_metrics(placement, ledger, steady, area, schedule, execution)),
-        chips=_chips(execution),
-        layers=tuple(_layers(placement, ledger, schedule, execution)),
-        ledger=tuple(asdict(r) for r in ledger),
+        metrics=metrics,
+        chips=_chips(execution, kind),
+        layers=tuple(found.layers),
+        ledger=tuple(asdict(r) for r in energy.single),
         area=tuple(asdict(r) for r in area.rows),
-        gantt=tuple(_gantt(schedule)),
-        floor=views.floor(placement),
-        traffic=views.traffic(placement),
+        gantt=tuple(found.gantt),
+        floor=found.floor or {},
+        traffic=found.traffic or {},
         sources=tuple(sources_of(architecture)),
         effects=tuple(asdict(e) for e in effects),
-        unmodelled=tuple(
-            dict.fromkeys([*ledger.unmodelled, *schedule.unmodelled, *(f"{c}: area" for c in area.unmodelled)])
-        ),
-        notes=tuple(notes),
-        sections=sections,
+        unmodelled=tuple(dict.fromkeys(unmodelled)),
+        notes=(*notes, *times.notes, *found.notes),
+        sections=(*found.sections, *sections),
     )
 
 
@@ -133,101 +128,18 @@ def notes_of(graph: Graph) -> list[str]:
     return [line for line in graph.metadata.get("notes", "").splitlines() if line.strip()]
 
 
-def _metrics(
-    placement: Placement, ledger: Ledger, steady: Ledger, area: Area, schedule: Schedule, execution: Execution | None
-) -> list[Metric]:
-    found: list[Metric] = []
-    if execution is not None:
-        within = execution.interval
-        if within is not None:
-            note = f"{len(execution.trials)} chips, {execution.samples} samples, 95 % interval of the mean over chips"
-            found.append(Metric("accuracy", within.mean, "1", within.low, within.high, "simulated", note))
-            found.append(
-                Metric("float_accuracy", execution.float_accuracy, "1", note="the float network, same samples")
-            )
-        mean = float(execution.error.mean())
-        found.append(Metric("output_error", mean, "1", note="rms deviation from the float outputs, relative"))
-    operations = 2.0 * placement.graph.macs
-    low, high = ledger.range_j
-    basis = weakest(ledger.basis, "simulated" if ledger.origin == "executed" else "assumed")
-    energy, interval, latency = steady.total_j, schedule.interval_s, schedule.latency_s
-    # without a figure for any component static energy is unknown, not zero
-    known = any(row.kind == "static" for row in ledger)
-    static = "static power times latency included" if known else "no static power is known"
-    found += [
-        Metric("energy", ledger.total_j, "J", low, high, basis, f"one inference, {ledger.boundary}; {static}"),
-        Metric("dynamic_energy", ledger.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", ledger.total("static") if known else None, "J", basis=basis, note=static),
-        Metric("steady_energy", energy, "J", basis=basis, note="one inference of a full pipeline"),
-        Metric("latency", latency, "s", note="one inference on an idle chip"),
-        Metric("interval", interval, "s", note=f"of a full pipeline; {schedule.bottleneck} is the bottleneck"),
-        Metric("throughput", schedule.throughput_hz, "1/s", note="of a full pipeline"),
-        Metric("power", energy / interval if interval > 0 else None, "W", basis=basis, note="of a full pipeline"),
-        Metric("area", area.total_m2, "m^2", basis=weakest(*(r.basis for r in area.rows if r.area_m2))),
-        Metric("efficiency", operations / energy if energy > 0 else None, "1/J", basis=basis,
-               note="operations per joule of a full pipeline; 1 MAC = 2 operations"),
-        Metric("macs", operations / 2, "1", basis="derived", note="dense multiply-accumulates of one inference"),
-        *(Metric(n, v, u, basis="derived", note=t) for n, v, u, t in views.metrics(placement)),
-    ]  # fmt: skip
-    return found
-
-
-def _chips(execution: Execution | None) -> dict[str, Any]:
+def _chips(execution: Execution | None, kind: Kind) -> dict[str, Any]:
+    """Results by chip; where all chips are alike there is nothing to tell apart."""
     if execution is None:
         return {}
+    differ = "trials" in kind.draws
     return {
         "trials": list(execution.trials),
-        "accuracy": None if execution.accuracy is None else execution.accuracy.tolist(),
-        "output_error": execution.error.tolist(),
+        "accuracy": execution.accuracy.tolist() if differ and execution.accuracy is not None else None,
+        "output_error": execution.error.tolist() if differ else None,
         "float_accuracy": execution.float_accuracy,
         "samples": execution.samples,
     }
-
-
-def _layers(
-    placement: Placement, ledger: Ledger, schedule: Schedule, execution: Execution | None
-) -> list[dict[str, Any]]:
-    """One row per hosted node, with its share of the energy and of the time."""
-    energy = ledger.by("layer")
-    quality = {} if execution is None else {q.node: q for q in execution.layers}
-    shares = {s.stage: s for s in schedule.timeline.shares()}
-    shapes = placement.graph.shapes
-    rows = []
-    for node in placement.graph.nodes:
-        busy = shares[node.name].busy if node.name in shares else None
-        row: dict[str, Any] = {
-            "layer": node.name,
-            "operator": type(node.operator).__name__,
-            "output": "x".join(map(str, shapes[node.name])),
-            "energy_j": energy.get(node.name),
-            "busy": busy,
-        }
-        if node in hosted(placement):
-            matrices = node.operator.matrices([shapes[i] for i in node.inputs])
-            row |= {"macs": sum(m.macs for m in matrices), "weights": int(sum(m.weight.size for m in matrices))}
-            row |= views.layer_row(placement, node.name)
-            found = quality.get(node.name)
-            row |= {
-                "snr_db": None if found is None else found.snr_db,
-                "clipped": None if found is None else found.clipped,
-            }
-        rows.append(row)
-    return rows
-
-
-def _gantt(schedule: Schedule) -> list[dict[str, Any]]:
-    """Bars of the first samples. Where they are too many, short gaps are closed, then samples left out; layers stay."""
-    timeline = schedule.timeline
-    samples, shortest_s = min(GANTT_SAMPLES, timeline.samples), 0.0
-    rows = timeline.gantt(samples=range(samples))
-    end_s = max((r.end_s for r in rows), default=0.0)
-    while len(rows) > GANTT_ROWS and (samples > 1 or shortest_s < end_s):
-        if shortest_s < end_s:
-            shortest_s = max(shortest_s * 4, end_s / 4096)
-        else:
-            samples -= 1
-        rows = timeline.gantt(samples=range(samples), shortest_s=shortest_s)
-    return [asdict(r) for r in rows[:GANTT_ROWS]]
 
 
 def sources_of(architecture: Architecture) -> list[dict[str, Any]]:

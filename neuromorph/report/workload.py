@@ -9,8 +9,15 @@ from neuromorph.costing.accounting import accounts, break_even
 from neuromorph.devices.metrics import section
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from neuromorph.events import Raster
+    from neuromorph.graph.model import Graph
     from neuromorph.graph.workload import Workload
     from neuromorph.hardware.component import Datasheet
+
+WORK_SAMPLES = 256
+"""Samples the network's own work is counted on: the counts are means, and this many fix them to a few per mille."""
 
 
 def workload_sections(
@@ -90,3 +97,29 @@ def _accounting(
         "hardware of this report. One network, many numbers: only those with one scheme compare."
     )
     return section("accounting", "Accountings", columns, rows, note)
+
+
+def work_sections(
+    graph: Graph,
+    inputs: np.ndarray | Raster,
+    partner: Graph | None,
+    physical_j: float | None,
+    boundary: str,
+    rate_hz: float | None,
+) -> list[Mapping[str, Any]]:
+    """Sections with NeuroBench's counts, the accountings and the break-even, on the first samples."""
+    from neuromorph.graph.workload import count_work
+
+    some = inputs.part(0, WORK_SAMPLES) if hasattr(inputs, "part") else inputs[:WORK_SAMPLES]
+    own = count_work(graph, some)
+    theirs = None
+    if partner is not None:
+        dense = some.dense() if hasattr(some, "dense") else some
+        theirs = count_work(partner, _static(partner, dense))
+    return workload_sections(own, physical_j, boundary, rate_hz=rate_hz, partner=theirs)
+
+
+def _static(partner: Graph, inputs: np.ndarray) -> np.ndarray:
+    """Inputs as a network without time takes them: the mean over steps where the shapes ask for it."""
+    (shape,) = partner.input_shapes.values()
+    return inputs if tuple(inputs.shape[1:]) == tuple(shape) else inputs.mean(axis=1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuromorph import units
+from neuromorph.devices.options import DRAWN, settled
+from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.fingerprint import fingerprint
 from neuromorph.sweep.engine import run_points
-from neuromorph.sweep.fingerprint import fingerprint
 from neuromorph.sweep.hardware import HardwareEvaluator, check_axis
 from neuromorph.sweep.progress import Progress
 from neuromorph.sweep.result import SweepResult
@@ -31,100 +34,123 @@ def sweep(
     *,
     vary: Mapping[str, Any] | Iterable[str | Axis],
     data: Any = None,
-    calibration_data: Any = None,
     samples: int | None = None,
-    trials: int = 10,
-    seed: int = 0,
-    time_s: float = 0.0,
-    off: Iterable[str] = (),
-    batch: int = 128,
-    torch_device: str = "cpu",
     method: str = "grid",
     points: int | None = None,
     store: str | Path | None = None,
     executor: Executor | Callable[[], Executor] | None = None,
     workers: int | None = None,
-    retries: int = 1,
     progress: Callable[[Progress], None] | None = None,
     begun: Callable[[Begun, int], None] | None = None,
+    **options: Any,
 ) -> SweepResult:
     """Accuracy, energy, latency, power and area over a space of parameters.
 
     model, architecture: objects, files or names. vary: `{"core.adc.bits": range(4, 9), "cell.programming_noise":
     "0x,1x"}` or texts as on the command line; paths of the architecture, or the axes "seed", "trials", "time" ("1 h"),
-    "model" (files) and "architecture" (names or files). data: a .npz file with x and y, or arrays (x, y); without it
-    activity is assumed and nothing is executed. calibration_data: what converter ranges are found on; samples: how
-    many of the data are used. method, points: see `make_points`. store: an SQLite file that keeps each finished
-    point; the same call resumes. executor, workers, retries, progress: see `run_points`. begun: told how the run
-    began and its number of points. Points that differ only in price are executed once.
+    "model" (files) and "architecture" (names or files, also of different kinds of hardware). data: a .npz file with x
+    and y, or arrays (x, y); without it activity is assumed and nothing is executed. samples: how many of the data are
+    used. method, points: see `make_points`. store: an SQLite file that keeps each finished point; the same call
+    resumes. executor, workers, progress: see `run_points`. begun: told how the run began and its number of points.
+    options: seed, trials, time_s, off, batch, torch_device as for `execute`, where they mean something on at least one
+    of the architectures; calibration_data, what converter ranges are found on. Points that differ only in price are
+    executed once.
 
     Raises InputError for anything wrong before the first point is run; what goes wrong in a point is in its row
     (status "misfit" or "error"). Raises SweepInterrupted on Ctrl-C.
     """
     axes = parse_axes(vary)
-    evaluator = _evaluator(
-        model, architecture, axes, data=data, calibration_data=calibration_data, samples=samples,
-        options={
-            "trials": trials, "seed": seed, "time_s": time_s, "off": tuple(off), "batch": batch,
-            "torch_device": torch_device,
-        },
-    )  # fmt: skip
+    evaluator = _evaluator(model, architecture, axes, data, samples, options)
     _check(evaluator, axes)
-    chosen = make_points(axes, method=method, points=points, seed=seed)
+    chosen = make_points(axes, method=method, points=points, seed=evaluator.seed)
     with Store(store) as opened:
         how = opened.begin(_identity(evaluator, axes))
         if begun is not None:
             begun(how, len(chosen))
-        outcomes = run_points(
-            chosen, evaluator, opened, executor=executor, workers=workers, progress=progress, retries=retries
-        )
+        outcomes = run_points(chosen, evaluator, opened, executor=executor, workers=workers, progress=progress)
     return SweepResult(tidy(chosen, outcomes), tuple(a.path for a in axes))
 
 
 def _evaluator(
-    model: Any, architecture: Any, axes: Sequence[Axis], *, data: Any, calibration_data: Any, samples: int | None,
-    options: dict[str, Any],
-) -> HardwareEvaluator:  # fmt: skip
-    from neuromorph.devices.manycore import is_manycore
-    from neuromorph.graph.data import check_data
-    from neuromorph.graph.decode import over_time
+    model: Any, architecture: Any, axes: Sequence[Axis], data: Any, samples: int | None, options: Mapping[str, Any]
+) -> HardwareEvaluator:
     from neuromorph.hardware.catalog import load_architecture
     from neuromorph.importers import read_graph
 
     varied = {a.path: a.values for a in axes}
     graphs = _by_name("model", model, varied, read_graph)
     architectures = _by_name("architecture", architecture, varied, load_architecture)
-    events = {name: is_manycore(a) for name, a in architectures.items()}
-    if len(set(events.values())) > 1:
-        which = ", ".join(sorted(n for n, many in events.items() if many))
-        raise InputError(f"{which} run events, the others layers", Place(key="architecture"), "sweep them apart")
-    if any(events.values()):
-        from neuromorph.sweep.events import EventEvaluator
-
-        return EventEvaluator(graphs, architectures, *_events(graphs, data, samples), **options)
-    if any(over_time(graph) for graph in graphs.values()):
-        (inputs, labels), (calibration_inputs, _) = (
-            _events(graphs, *d) for d in ((data, samples), (calibration_data, None))
-        )
-        inputs, calibration_inputs = (x.dense() if hasattr(x, "dense") else x for x in (inputs, calibration_inputs))
-    else:
-        inputs, labels = _data(data, samples)
-        calibration_inputs, _ = _data(calibration_data, None)
-    for graph in graphs.values():
-        if inputs is not None:
-            check_data(graph, inputs, labels)
-        if calibration_inputs is not None:
-            check_data(graph, calibration_inputs, None)
-    return HardwareEvaluator(graphs, architectures, inputs, labels, calibration_inputs, **options)
+    _check_calibration(options.get("calibration_data"), architectures)
+    drawn = _options({k: v for k, v in options.items() if k != "calibration_data"}, architectures, set(varied))
+    inputs, labels = _read(graphs, data, samples)
+    calibration_inputs, _ = _read(graphs, options.get("calibration_data"), None)
+    return HardwareEvaluator(graphs, architectures, inputs, labels, calibration_inputs, **drawn)
 
 
-def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
-    """Inputs and labels for networks over time, which take the number of steps of the data."""
-    from neuromorph.events.inputs import read_inputs
-    from neuromorph.spiking.steps import with_steps
+def _check_calibration(data: Any, architectures: Mapping[str, Architecture]) -> None:
+    able = [a for a in architectures.values() if hasattr(kind_of(a).options(), "calibration_inputs")]
+    if data is not None and not able:
+        names = ", ".join(sorted(a.name for a in architectures.values()))
+        raise InputError(f"{names}: no ranges to calibrate", Place(key="calibration_data"), "leave it out")
+
+
+def _options(
+    given: Mapping[str, Any], architectures: Mapping[str, Architecture], varied: Collection[str]
+) -> dict[str, Any]:
+    """Options checked on every architecture: each must mean something on at least one of them."""
+    refusals: dict[str, list[InputError]] = {}
+    for chip in architectures.values():
+        kind = kind_of(chip)
+        for name, value in given.items():
+            try:
+                if name not in DRAWN or name == "workers":
+                    legal = ", ".join([n for n in DRAWN if n != "workers"] + ["calibration_data"])
+                    raise InputError(f"sweep has no option {name!r}", Place(key=name), f"legal: {legal}")
+                parts = [(n,) for n in _names(value)] if name == "off" else [value]
+                for part in parts:
+                    settled(kind, chip, "execute", {name: part})
+            except InputError as refusal:
+                refusals.setdefault(name, []).append(refusal)
+    for name, found in refusals.items():
+        if len(found) == len(architectures) and name not in varied:
+            raise found[0]
+    if "off" in given:  # an effect that one of them has is legal
+        known = {e for chip in architectures.values() for e in kind_of(chip).effects(chip)}
+        if unknown := sorted(set(_names(given["off"])) - known):
+            raise InputError(f"no effect {', '.join(unknown)}", Place(key="off"), f"legal: {', '.join(sorted(known))}")
+    chosen = dict(given)
+    if not isinstance(chosen.get("trials", 1), int):
+        raise InputError(f"trials is {chosen['trials']!r}", Place(key="trials"), "a number of chips")
+    if "time_s" in chosen and isinstance(chosen["time_s"], str):
+        chosen["time_s"] = units.parse(chosen["time_s"], "s")
+    return chosen | ({"off": tuple(_names(given["off"]))} if "off" in given else {})
+
+
+def _names(off: Any) -> list[str]:
+    return [off] if isinstance(off, str) else list(off)
+
+
+def _read(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
+    """Inputs and labels, checked against every graph; graphs over time take the number of steps of the data."""
+    from neuromorph.graph.data import check_data
+    from neuromorph.graph.decode import over_time
 
     if data is None:
         return None, None
+    if any(over_time(graph) for graph in graphs.values()):
+        inputs, labels = _events(graphs, data, samples)
+    else:
+        inputs, labels = _data(data, samples)
+    if not hasattr(inputs, "dense"):
+        for graph in graphs.values():
+            check_data(graph, inputs, labels)
+    return inputs, labels
+
+
+def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
+    from neuromorph.events.inputs import read_inputs
+    from neuromorph.spiking.steps import with_steps
+
     first = next(iter(graphs.values()))
     if isinstance(data, str | Path):
         inputs, labels = read_inputs(data, first, limit=samples)
@@ -146,11 +172,9 @@ def _by_name(axis: str, given: Any, varied: Mapping[str, Any], read: Callable[[A
     return {"": read(given) if isinstance(given, str | Path) else given}
 
 
-def _data(data: Any, samples: int | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _data(data: Any, samples: int | None) -> tuple[np.ndarray, np.ndarray | None]:
     from neuromorph.graph.data import read_data
 
-    if data is None:
-        return None, None
     if isinstance(data, str | Path):
         return read_data(data, limit=samples)
     x, y = data if isinstance(data, tuple) else (data, None)

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neuromorph import units
+from neuromorph.devices.options import draw_of
+from neuromorph.devices.protocol import Draw, Kind, kind_of
 from neuromorph.errors import InputError, Place
-from neuromorph.sweep.fingerprint import fingerprint
 from neuromorph.sweep.space import SPECIAL, Point, Value, key_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from neuromorph.counts import Activity
-    from neuromorph.devices.layered.execute import Execution
-    from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.protocol import Inputs, Placement, Times
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
     from neuromorph.hardware.paths import Parameter
-    from neuromorph.sweep.metrics import Timing
     from neuromorph.sweep.state import State
 
 STRUCTURE = ("chip", "tile", "core", "array")
@@ -53,9 +52,9 @@ class HardwareEvaluator:
 
     graphs: Mapping[str, Graph]
     architectures: Mapping[str, Architecture]
-    inputs: np.ndarray | None = None
+    inputs: Inputs | None = None
     labels: np.ndarray | None = None
-    calibration_inputs: np.ndarray | None = None
+    calibration_inputs: Inputs | None = None
     trials: int = 10
     seed: int = 0
     time_s: float = 0.0
@@ -64,13 +63,11 @@ class HardwareEvaluator:
     torch_device: str = "cpu"
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    preload = (
-        "neuromorph.devices.layered.execute.engine",
-        "neuromorph.sweep.metrics",
-        "neuromorph.sweep.state",
-        "torch",
-    )
-    """Modules that worker processes need, loaded once before they start."""
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that worker processes need, loaded once before they start."""
+        own = {m: None for a in self.architectures.values() for m in kind_of(a).preload}
+        return ("neuromorph.sweep.metrics", "neuromorph.sweep.state", "neuromorph.report.headline", *own)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}}
@@ -102,8 +99,11 @@ class HardwareEvaluator:
         s = self.setup(point)
         fixed = {path: v for path, v in s.changes.items() if self._affects_function(s.architecture, path)}
         what = dataclasses.asdict(dataclasses.replace(s, changes=fixed))
-        if self.inputs is None:
-            what |= {"trials": 0, "time_s": 0.0}
+        draws = kind_of(self.architectures[s.architecture]).draws
+        if self.inputs is None or "trials" not in draws:
+            what |= {"trials": 0}
+        if self.inputs is None or "time_s" not in draws:
+            what |= {"time_s": 0.0}
         return key_of(what)
 
     def _affects_function(self, architecture: str, path: str) -> bool:
@@ -113,76 +113,73 @@ class HardwareEvaluator:
         return p.role == "part" or "function" in p.affects or p.component.name in STRUCTURE
 
     def run(self, point: Point) -> State:
-        """Place, calibrate and execute; without data, assume the activity."""
+        """Place and execute; without data, assume the activity."""
         from neuromorph.hardware.paths import replace
 
         s = self.setup(point)
-        placement, digest = self._placed(s)
-        return self._run(
-            with_architecture(placement, replace(self.architectures[s.architecture], s.changes)), digest, s
-        )
+        placement = self._placed(s).on(replace(self.architectures[s.architecture], s.changes))
+        return self._run(placement, s)
 
-    def _run(self, placement: Placement, digest: str, s: Setup) -> State:
-        from neuromorph.devices.layered.tally.counts import assume
-        from neuromorph.sweep.state import State
+    def _run(self, placement: Placement, s: Setup) -> State:
+        from neuromorph.sweep.state import State, answers
 
+        kind = kind_of(placement.architecture)
         if self.inputs is None:
-            return State(dict(assume(placement).statistics), None, digest)
-        execution = self._execute(placement, s)
-        return State(dict(execution.statistics), dataclasses.replace(execution, outputs=None), digest)
-
-    def _execute(self, placement: Placement, s: Setup) -> Execution:
-        from neuromorph.devices.layered.execute import calibrate, execute
-
-        assert self.inputs is not None
+            return State(kind.root, kind.assume(placement, None), None, placement.signature)
+        draw, options = self._draw(kind, placement.architecture, s), kind.options()
+        if self.calibration_inputs is not None and hasattr(options, "calibration_inputs"):
+            options = dataclasses.replace(options, calibration_inputs=self.calibration_inputs)
         with _one_thread():
-            calibration = None
-            if self.calibration_inputs is not None:
-                calibration = calibrate(placement, self.calibration_inputs, torch_device=self.torch_device)
-            return execute(
-                placement, self.inputs, self.labels, trials=s.trials, seed=s.seed, time_s=s.time_s, off=self.off,
-                calibration=calibration, batch=self.batch, torch_device=self.torch_device,
-            )  # fmt: skip
+            execution, trace = kind.execute(placement, self.inputs, self.labels, draw, options, lambda done, what: None)
+        return State(kind.root, trace, answers(execution), placement.signature)
+
+    def _draw(self, kind: Kind, architecture: Architecture, s: Setup) -> Draw:
+        """What of the options means something on this hardware; some of it may only mean something on another."""
+        given = {"trials": s.trials, "time_s": s.time_s, "batch": self.batch, "torch_device": self.torch_device}
+        off = set(self.off) & set(kind.effects(architecture))
+        meant: dict[str, Any] = {n: v for n, v in given.items() if n in kind.draws}
+        return draw_of(kind, architecture, seed=s.seed, off=sorted(off), **meant)
 
     def price(self, point: Point, state: State) -> dict[str, float | None]:
         """Energy, latency, power and area of a point from what was executed."""
         from neuromorph.hardware.paths import replace
+        from neuromorph.report.headline import cost_of, headline
         from neuromorph.sweep.frozen import Freezer
-        from neuromorph.sweep.metrics import metrics_of
+        from neuromorph.sweep.metrics import columns
 
         s = self.setup(point)
         architecture = replace(self.architectures[s.architecture], s.changes)
-        placement, digest = self._placed(s)
-        if digest != state.layout:  # a parameter moved the placement after all
-            state = self._run(with_architecture(placement, architecture), digest, s)
+        kind, placement = kind_of(architecture), self._placed(s)
+        if placement.signature != state.signature:  # a parameter moved the placement after all
+            state = self._run(placement.on(architecture), s)
         freezer: Freezer = self._remember("freezer", Freezer, most=1)
         architecture = freezer.freeze(architecture)
-        activity, timing = self._timed(s, placement, architecture, state)
-        return metrics_of(architecture, activity, timing, state.execution)
+        placement, activity, times = self._timed(s, placement, architecture, state)
+        cost = cost_of(architecture, activity, times)
+        metrics = [
+            *headline(state.execution, times, cost), *kind.metrics(placement, activity, times, cost.energy)
+        ]  # fmt: skip
+        return columns(metrics, state.execution)
 
     def _timed(
         self, s: Setup, placement: Placement, architecture: Architecture, state: State
-    ) -> tuple[Activity, Timing]:
+    ) -> tuple[Placement, Activity, Times]:
         """Activity and times of a point. Quantities that affect energy or area alone change neither."""
-        from neuromorph.devices.layered.tally.counts import gather
-        from neuromorph.sweep.metrics import Timing
-
         timing = {
             p: v for p, v in s.changes.items() if {"time", "function"} & {*self.parameter(s.architecture, p).affects}
         }
         timing |= {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
 
-        def make() -> tuple[State, Activity, Timing]:
-            there = with_architecture(placement, architecture)
-            activity = gather(there, state.statistics)
-            return state, activity, Timing.of(there, activity)
+        def make() -> tuple[State, Placement, Activity, Times]:
+            there = placement.on(architecture)
+            return (state, there, *kind_of(architecture).tally(there, state.trace))
 
         key = key_of(dataclasses.asdict(dataclasses.replace(s, changes=timing)))
-        kept, activity, times = self._remember(f"timing {key}", make, most=KEPT)
+        kept, *found = self._remember(f"timing {key}", make, most=KEPT)
         if kept is not state:  # of an earlier execution
             del self._kept[f"timing {key}"]
-            _, activity, times = self._remember(f"timing {key}", make, most=KEPT)
-        return activity, times
+            _, *found = self._remember(f"timing {key}", make, most=KEPT)
+        return tuple(found)
 
     def pack(self, state: State) -> bytes:
         return state.pack()
@@ -192,21 +189,22 @@ class HardwareEvaluator:
 
         return State.unpack(data)
 
-    def _placed(self, s: Setup) -> tuple[Placement, str]:
-        """The placement of a point with its digest, on the architecture without changed quantities: none decides it."""
-        from neuromorph.devices.layered.place.placement import place
+    def _placed(self, s: Setup) -> Placement:
+        """The placement of a point, on the architecture without changed quantities: none decides it."""
         from neuromorph.hardware.paths import replace
 
         base = self.architectures[s.architecture]
         others = {p: v for p, v in s.changes.items() if self.parameter(s.architecture, p).role != "quantity"}
         key = key_of({"model": s.model, "architecture": s.architecture, "seed": s.seed, "changes": others})
 
-        def make() -> tuple[Placement, str]:
-            made = place(self.graphs[s.model], replace(base, others), seed=s.seed)
-            return made, _layout_digest(made)
+        def make() -> Placement:
+            chip = replace(base, others)
+            kind = kind_of(chip)
+            inputs = self.inputs if kind.places_by_data else None
+            return kind.place(self.graphs[s.model], chip, inputs, kind.options(), s.seed, lambda done, what: None)
 
-        placement, digest = self._remember(f"placement {key}", make, most=KEPT)
-        return placement, digest
+        placement: Placement = self._remember(f"placement {key}", make, most=KEPT)
+        return placement
 
     def _remember(self, key: str, make: Any, most: int | None) -> Any:
         """What `make` made for this key; of its kind (the key's first word) at most `most` are kept."""
@@ -217,19 +215,6 @@ class HardwareEvaluator:
                 del self._kept[old]
             self._kept[key] = made
         return self._kept[key]
-
-
-def with_architecture(placement: Placement, architecture: Architecture) -> Placement:
-    """The same placement on an architecture of the same structure."""
-    from neuromorph.devices.layered.place.demand import read_chip
-
-    return dataclasses.replace(placement, architecture=architecture, chip=read_chip(architecture))
-
-
-def _layout_digest(placement: Placement) -> str:
-    """Hash of all that execution is told about the placement."""
-    layouts = placement.layouts
-    return fingerprint({n: (x.tilings, x.copies, x.arrays, x.cores) for n, x in layouts.items()})
 
 
 @contextmanager
@@ -249,6 +234,10 @@ def check_axis(evaluator: HardwareEvaluator, path: str, values: tuple[Value, ...
     """Raise InputError where an axis names no parameter, or a value is not legal by itself."""
     from neuromorph.hardware.paths import replace
 
+    field = {"time": "time_s"}.get(path, path)
+    if path in ("time", "trials") and not any(field in kind_of(a).draws for a in evaluator.architectures.values()):
+        names = ", ".join(sorted(a.name for a in evaluator.architectures.values()))
+        raise InputError(f"{path} changes nothing on {names}", Place(key=path), "leave the axis out")
     if path == "time":
         for value in values:
             if units.parse(value, "s") < 0:

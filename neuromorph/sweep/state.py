@@ -1,37 +1,37 @@
-"""What an execution leaves behind for pricing: statistics per node and accuracy over chips, as bytes without pickle."""
+"""What an execution leaves behind for pricing: its trace and its answers, as bytes without pickle."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.layered.core import Statistics
+from neuromorph.devices.protocol import Trace, kinds
 from neuromorph.devices.result import Execution, LayerQuality
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class State:
-    """statistics: by node. execution: without outputs, None if activity was assumed. layout: the placement's digest."""
+    """root: of the kind that made the trace. execution: without outputs, None if activity was assumed. signature: that
+    of the placement (see `devices.protocol.Placement`)."""
 
-    statistics: Mapping[str, Statistics]
+    root: str
+    trace: Trace
     execution: Execution | None
-    layout: str
+    signature: str
 
     def pack(self) -> bytes:
         """An .npz archive with a JSON header; floats keep every bit."""
-        arrays: dict[str, np.ndarray] = {}
-        nodes = []
-        for i, (name, s) in enumerate(self.statistics.items()):
-            nodes.append({"node": name, "origin": s.origin, "spread": s.spread, "values": list(s.values)})
-            arrays |= {f"s{i}_{k}": np.asarray(v) for k, v in enumerate(s.values.values())}
-        header: dict[str, Any] = {"format": FORMAT, "layout": self.layout, "nodes": nodes, "execution": None}
+        traced, arrays = self.trace.pack()
+        arrays = {f"trace_{name}": array for name, array in arrays.items()}
+        header: dict[str, Any] = {
+            "format": FORMAT, "root": self.root, "signature": self.signature, "trace": traced, "execution": None,
+        }  # fmt: skip
         if (e := self.execution) is not None:
             header["execution"] = {
                 "trials": list(e.trials), "samples": e.samples, "seed": e.seed, "time_s": e.time_s,
@@ -52,18 +52,21 @@ class State:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].tobytes())
-        statistics = {
-            n["node"]: Statistics(
-                {key: arrays[f"s{i}_{k}"] for k, key in enumerate(n["values"])}, n["origin"], n["spread"]
-            )
-            for i, n in enumerate(header["nodes"])
-        }
-        e = header["execution"]
-        execution = None
+        traced = {n.removeprefix("trace_"): a for n, a in arrays.items() if n.startswith("trace_")}
+        trace = kinds()[header["root"]].unpack(header["trace"], traced)
+        e, execution = header["execution"], None
         if e is not None:
             execution = Execution(
                 tuple(e["trials"]), e["samples"], e["seed"], e["time_s"], frozenset(e["off"]), arrays.get("accuracy"),
-                e["float_accuracy"], arrays["error"], tuple(LayerQuality(*q) for q in e["layers"]), statistics,
-                None, e["seconds"], tuple(e["notes"]),
+                e["float_accuracy"], arrays["error"], tuple(LayerQuality(*q) for q in e["layers"]), {}, None,
+                e["seconds"], tuple(e["notes"]),
             )  # fmt: skip
-        return State(statistics, execution, header["layout"])
+        return State(header["root"], trace, execution, header["signature"])
+
+
+def answers(execution: Execution) -> Execution:
+    """What is kept of an execution beside its trace: accuracies and errors, not outputs."""
+    return Execution(
+        execution.trials, execution.samples, execution.seed, execution.time_s, execution.off, execution.accuracy,
+        execution.float_accuracy, execution.error, execution.layers, {}, None, execution.seconds, execution.notes,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from neuromorph.errors import InputError
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.paths import parameters, replace
 from neuromorph.sweep import SweepResult, sweep
-from neuromorph.sweep.fingerprint import fingerprint
+from neuromorph.fingerprint import fingerprint
 from neuromorph.sweep.hardware import HardwareEvaluator
 from neuromorph.sweep.space import Point
 from neuromorph.sweep.state import State

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neuromorph.errors import InputError, MissingExtraError
-from neuromorph.sweep.fingerprint import file_fingerprint, fingerprint
+from neuromorph.fingerprint import file_fingerprint, fingerprint
 from neuromorph.sweep.result import SweepResult
 
 ROWS = [
@@ -82,7 +82,7 @@ def test_fingerprint_follows_content_alone():
 
 
 def test_fingerprint_is_the_same_in_another_process():
-    code = "from neuromorph.sweep.fingerprint import fingerprint; print(fingerprint({'b', 'a', 'c'}))"
+    code = "from neuromorph.fingerprint import fingerprint; print(fingerprint({'b', 'a', 'c'}))"
     seen = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONHASHSEED": s}).stdout
         for s in ("1", "2")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from neuromorph.devices.protocol import Assumption, Draw
 from neuromorph.graph.model import Host, Matrix, Node, Shape
 
 if TYPE_CHECKING:
@@ -105,22 +106,6 @@ class Layout:
         raise KeyError(item)
 
 
-@dataclass(frozen=True)
-class Draw:
-    """Which chips are programmed and read: everything random follows from it.
-
-    trials: indices of the chips. time_s: seconds between programming and reading. off: names of
-    effects switched off (see DeviceKind.effects). scope: prefix of the random streams.
-    """
-
-    seed: int
-    trials: Sequence[int]
-    time_s: float = 0.0
-    off: frozenset[str] = frozenset()
-    torch_device: str = "cpu"
-    scope: str = ""
-
-
 Ranges = Mapping[str, np.ndarray]
 """Calibrated ranges of one node by name (input range, converter range per tile ...), JSON-able."""
 
@@ -136,24 +121,6 @@ class Statistics:
     values: Mapping[str, np.ndarray]
     origin: str
     spread: float = 0.0
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """Activity assumed where nothing was run: the fraction of inputs that are not zero. Those are uniform in
-    (0, full scale], independent of each other and of the weights."""
-
-    density: float = 0.5
-
-    @property
-    def mean_drive(self) -> float:
-        """Mean input relative to full scale."""
-        return self.density / 2
-
-    @property
-    def mean_square(self) -> float:
-        """Mean squared input relative to full scale squared."""
-        return self.density / 3
 
 
 @dataclass(frozen=True)

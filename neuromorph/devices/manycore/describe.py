@@ -1,4 +1,4 @@
-"""Reports of spiking networks on many-core chips: the same form as any other, with sections of their own."""
+"""Figures and tables of a report about a spiking network on the cores of a chip."""
 
 from __future__ import annotations
 
@@ -8,42 +8,55 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.manycore.tally.noc import known as known_time
 from neuromorph.devices.metrics import Metric, section
-from neuromorph.hardware.component import weakest
-from neuromorph.report.model import GANTT_ROWS, Report, notes_of, sources_of
+from neuromorph.devices.protocol import Described, Energy
 
 if TYPE_CHECKING:
-    from neuromorph.costing.area import Area
     from neuromorph.costing.ledger import Ledger
     from neuromorph.devices.manycore.execute.spiking import SpikingExecution
     from neuromorph.devices.manycore.place.placement import CorePlacement
     from neuromorph.devices.manycore.tally.noc import NetworkSchedule
     from neuromorph.devices.manycore.tally.spikes import Traffic
+    from neuromorph.spiking.network import SpikingNetwork
 
-MOST_ROWS = 40
-"""Rows of a section that lists cores or steps."""
+GANTT_ROWS = 3000
 
 
-def build_event_report(
+def metrics(placement: CorePlacement, traffic: Traffic, energy: Energy) -> list[Metric]:
+    """Spikes and synaptic events, and what the placement uses."""
+    events = float(traffic.events.sum(axis=1).mean())
+    return [
+        Metric("spikes", float(traffic.spikes.sum(axis=1).mean()), "1", note="of all neurons and inputs in one sample"),
+        Metric("synaptic_events", events, "1", note="of one sample"),
+        Metric("energy_per_event", energy.single.total_j / events if events else None, "J", basis=energy.basis,
+               note="all of the energy over synaptic events: falls with activity"),
+        Metric("cores_used", float(_cores(placement).size), "1", basis="derived", note=f"of {placement.cores}"),
+        Metric("tiles_used", float(_tiles(placement).size), "1", basis="derived", note=f"of {placement.grid.tiles}"),
+        Metric("binding_limit", placement.binding.degree, "1", basis="derived",
+               note=f"{placement.binding.name} of {placement.binding.path} is used the most"),
+    ]  # fmt: skip
+
+
+def describe(
     placement: CorePlacement,
     traffic: Traffic,
-    ledger: Ledger,
-    steady: Ledger,
-    area: Area,
     schedule: NetworkSchedule,
     execution: SpikingExecution | None,
-    provenance: Mapping[str, Any],
-    effects: tuple[Any, ...] = (),
-    sections: tuple[Mapping[str, Any], ...] = (),
-) -> Report:
-    """Collects the results of the verbs; see `report.model.build_report` for ledger and steady."""
-    network, architecture = placement.network, placement.architecture
-    notes = list(execution.notes) if execution is not None else []
-    if traffic.assumed:
-        notes.append("nothing was run: activity is assumed")
-    notes += [] if placement.graph is None else notes_of(placement.graph)
-    notes += list(schedule.notes)
+    energy: Energy,
+) -> Described:
+    """The tables of a report."""
+    return Described(
+        layers=_layers(placement, traffic, energy.single, execution),
+        gantt=tuple(asdict(r) for r in schedule.gantt[:GANTT_ROWS]),
+        floor=_floor(placement, traffic),
+        traffic=_traffic(placement, traffic),
+        sections=_sections(placement, traffic, schedule, execution),
+        notes=_notes(placement.network),
+    )
+
+
+def _notes(network: SpikingNetwork) -> list[str]:
+    notes = []
     if network.latency:
         notes.append(
             f"every hop takes a step on this chip: outputs come {network.latency} steps after the float network's"
@@ -55,79 +68,7 @@ def build_event_report(
         )
     if any(p.name == "constant" for p in network.populations):
         notes.append("the population constant is one neuron that fires every step: it carries biases that come late")
-    return Report(
-        title=f"{network.name} on {architecture.name}",
-        provenance=provenance,
-        metrics=tuple(_metrics(placement, traffic, ledger, steady, area, schedule, execution)),
-        chips=_chips(execution),
-        layers=tuple(_layers(placement, traffic, ledger, execution)),
-        ledger=tuple(asdict(r) for r in ledger),
-        area=tuple(asdict(r) for r in area.rows),
-        gantt=tuple(asdict(r) for r in schedule.gantt[:GANTT_ROWS]),
-        floor=_floor(placement, traffic),
-        traffic=_traffic(placement, traffic),
-        sources=tuple(sources_of(architecture)),
-        effects=tuple(asdict(e) for e in effects),
-        unmodelled=tuple(
-            dict.fromkeys([*ledger.unmodelled, *schedule.unmodelled, *(f"{c}: area" for c in area.unmodelled)])
-        ),
-        notes=tuple(notes),
-        sections=(*_sections(placement, traffic, schedule, execution), *sections),
-    )
-
-
-def _metrics(
-    placement: CorePlacement,
-    traffic: Traffic,
-    ledger: Ledger,
-    steady: Ledger,
-    area: Area,
-    schedule: NetworkSchedule,
-    execution: SpikingExecution | None,
-) -> list[Metric]:
-    found: list[Metric] = []
-    if execution is not None:
-        within = execution.interval
-        if within is not None:
-            note = f"{execution.samples} samples, 95 % Wilson interval over them"
-            found.append(Metric("accuracy", within.mean, "1", within.low, within.high, "simulated", note))
-            found.append(Metric("float_accuracy", execution.float_accuracy, "1", note="float64, same samples"))
-        found.append(
-            Metric("output_error", float(execution.error.mean()), "1", note="rms deviation from float64, relative")
-        )
-    low, high = ledger.range_j
-    basis = weakest(ledger.basis, "simulated" if ledger.origin == "executed" else "assumed")
-    known = any(row.kind == "static" for row in ledger)
-    static = "static power times time included" if known else "no static power is known"
-    events = float(traffic.events.sum(axis=1).mean())
-    spikes = float(traffic.spikes.sum(axis=1).mean())
-    latency, interval, low_s, high_s = map(
-        known_time, (schedule.latency_s, schedule.interval_s, schedule.latency_low_s, schedule.latency_high_s)
-    )
-    found += [
-        Metric("energy", ledger.total_j, "J", low, high, basis, f"one sample, {ledger.boundary}; {static}"),
-        Metric("dynamic_energy", ledger.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", ledger.total("static") if known else None, "J", basis=basis, note=static),
-        Metric("steady_energy", steady.total_j, "J", basis=basis, note="one sample of an uninterrupted stream"),
-        Metric("latency", latency, "s", low_s, high_s,
-               note="one sample, first input to last output; range: fastest sample to 95th percentile"),
-        Metric("interval", interval, "s", note=f"between samples; bound by {schedule.bottleneck}"),
-        Metric("throughput", schedule.throughput_hz if interval else None, "1/s",
-               note="samples of an uninterrupted stream"),
-        Metric("power", steady.total_j / interval if interval else None, "W", basis=basis,
-               note="of an uninterrupted stream"),
-        Metric("area", area.total_m2 if any(r.area_m2 is not None for r in area.rows) else None, "m^2",
-               basis=weakest(*(r.basis for r in area.rows if r.area_m2))),
-        Metric("spikes", spikes, "1", note="of all neurons and inputs in one sample"),
-        Metric("synaptic_events", events, "1", note="of one sample"),
-        Metric("energy_per_event", ledger.total_j / events if events else None, "J", basis=basis,
-               note="all of the energy over synaptic events: falls with activity"),
-        Metric("cores_used", float(_cores(placement).size), "1", basis="derived", note=f"of {placement.cores}"),
-        Metric("tiles_used", float(_tiles(placement).size), "1", basis="derived", note=f"of {placement.grid.tiles}"),
-        Metric("binding_limit", placement.binding.degree, "1", basis="derived",
-               note=f"{placement.binding.name} of {placement.binding.path} is used the most"),
-    ]  # fmt: skip
-    return found
+    return notes
 
 
 def _cores(placement: CorePlacement) -> np.ndarray:
@@ -138,18 +79,6 @@ def _cores(placement: CorePlacement) -> np.ndarray:
 def _tiles(placement: CorePlacement) -> np.ndarray:
     found: np.ndarray = np.unique(_cores(placement) // placement.grid.cores_per_tile)
     return found
-
-
-def _chips(execution: SpikingExecution | None) -> dict[str, Any]:
-    if execution is None:
-        return {}
-    return {
-        "trials": [0],
-        "accuracy": None,
-        "output_error": None,
-        "float_accuracy": execution.float_accuracy,
-        "samples": execution.samples,
-    }
 
 
 def _layers(

@@ -74,15 +74,14 @@ def chip_report(
     runs, share = len(result.cuts), result.reached(goal)
     times = repeats(share)
     again = f"a cut of {goal:g} with probability {SURE:.0%}; {share:.0%} of {runs} runs reach it"
-    seconds = hosted.schedule.latency_s
+    seconds, joules = hosted.times.latency_s, hosted.cost.energy.single.total_j
     low, high = float(result.cuts.min()), float(result.cuts.max())
     groups, sweeps = result.order.groups, result.temperatures.size
     metrics = [
         Metric("cut", float(result.cuts.mean()), "1", low, high, note=f"mean of {runs} runs; range: least to largest"),
         Metric("best_cut", high, "1", note=f"of {runs} runs"),
-        Metric("time_to_solution", seconds * times if math.isfinite(times) else None, "s", note=again),
-        Metric("energy_to_solution", hosted.ledger.total_j * times if math.isfinite(times) else None, "J",
-               basis=hosted.ledger.basis, note=again),
+        Metric("time_to_solution", _all(seconds, times), "s", note=again),
+        Metric("energy_to_solution", _all(joules, times), "J", basis=hosted.cost.energy.single.basis, note=again),
         Metric("visits", float(result.proposals), "1", note="of a spin in one run, each with one random number"),
         Metric("flips", float(result.flips[result.best].sum()), "1", note="spins changed in the run that is priced"),
     ]  # fmt: skip
@@ -98,8 +97,8 @@ def chip_report(
             ["graph", f"{result.graph.size} vertices, {result.graph.edges} edges, {groups} groups of spins"],
             ["cut", f"mean {result.cuts.mean():.8g}, best {high:.8g}, worst {low:.8g} of {runs} runs"],
             ["target", f"{goal:.8g}, reached by {share:.0%} of the runs"],
-            ["time to solution", _or_unknown(seconds * times, "s")],
-            ["energy to solution", _or_unknown(hosted.ledger.total_j * times, "J")],
+            ["time to solution", _or_unknown(seconds, times, "s")],
+            ["energy to solution", _or_unknown(joules, times, "J")],
             ["one run", f"{sweeps} sweeps, {sweeps * groups} steps, {result.proposals} visits, a random number each"],
         ],
         f"To solution: until the target is reached with probability {SURE:.0%}.",
@@ -114,5 +113,12 @@ def chip_report(
     return hosted.report(facts, metrics, [facts_of_search, listed], notes)
 
 
-def _or_unknown(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}" if math.isfinite(value) else "not known: no run reaches the target"
+def _all(one: float | None, runs: float) -> float | None:
+    """Of so many runs; None where the one is not known or no run reaches the target."""
+    return None if one is None or not math.isfinite(runs) else one * runs
+
+
+def _or_unknown(one: float | None, runs: float, unit: str) -> str:
+    if (total := _all(one, runs)) is not None:
+        return f"{total:.4g} {unit}"
+    return "not modelled" if one is None else "not known: no run reaches the target"

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.layered.core import Layout
+from neuromorph.devices.layered.place import views
 from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, read_demands
 from neuromorph.devices.layered.place.flows import OUTSIDE, Flows, trace
 from neuromorph.devices.layered.place.limits import buffer_bits, check_limits, waiting_blocks
 from neuromorph.devices.protocol import Limit
 from neuromorph.errors import FitError, InputError, Place
+from neuromorph.fingerprint import fingerprint
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture
 
@@ -148,15 +150,32 @@ class Placement:
         return sum(self.array_cells.values()) / max(len(self.array_cells) * r.rows * r.cols, 1)
 
     @property
+    def name(self) -> str:
+        """Of the network."""
+        return self.graph.name
+
+    def on(self, architecture: Architecture) -> Placement:
+        """The same placement on an architecture of the same structure."""
+        return dataclasses.replace(self, architecture=architecture, chip=read_chip(architecture))
+
+    @cached_property
+    def signature(self) -> str:
+        """Hash of all that execution is told about where layers lie."""
+        return fingerprint({n: (x.tilings, x.copies, x.arrays, x.cores) for n, x in self.layouts.items()})
+
+    @cached_property
+    def usage(self) -> list[tuple[str, float, str, str]]:
+        """What of the chip is used: (name, value, unit, note)."""
+        return views.metrics(self)
+
+    @property
     def binding(self) -> Limit:
         """The limit used to the highest degree."""
         return max(self.limits, key=lambda limit: limit.degree)
 
     def explain(self) -> dict[str, Any]:
         """Layers, limits and traffic as JSON data, for the terminal and the report."""
-        from neuromorph.devices.layered.place.views import explain
-
-        return explain(self)
+        return views.explain(self)
 
     def save(self, path: str | Path) -> list[Path]:
         """Write it as versioned JSON, large columns beside it as .npz; returns the files written."""

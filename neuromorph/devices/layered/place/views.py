@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neuromorph.devices.layered.place.flows import OUTSIDE
-from neuromorph.devices.layered.place.placement import Placement
+
+if TYPE_CHECKING:
+    from neuromorph.devices.layered.place.placement import Placement
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def metrics(placement: Placement) -> list[tuple[str, float, str, str]]:
         rows.append(("arrays_used", float(arrays), "1", f"of {total}"))
     rows.append(("utilisation", placement.utilisation, "1", "cells in use of the arrays in use"))
     rows.append(("binding_limit", limit.degree, "1", f"{limit.name} of {limit.path} is used the most"))
+    rows.append(("bit_hops", placement.bit_hops, "1", "bits times hops between tiles, per sample"))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.protocol import Limit
+from neuromorph.fingerprint import fingerprint
 from neuromorph.hardware.component import Architecture
 from neuromorph.spiking.network import SpikingNetwork
 
@@ -179,6 +181,21 @@ class CorePlacement:
     @property
     def cores(self) -> int:
         return self.grid.tiles * self.grid.cores_per_tile
+
+    @property
+    def name(self) -> str:
+        """Of the network."""
+        return self.network.name if self.graph is None else self.graph.name
+
+    def on(self, architecture: Architecture) -> CorePlacement:
+        """The same placement on an architecture of the same structure."""
+        return dataclasses.replace(self, architecture=architecture)
+
+    @cached_property
+    def signature(self) -> str:
+        """Hash of all that execution is told: the network with the delays the hardware adds. Where its neurons lie
+        changes what spikes cost and not which there are."""
+        return fingerprint((self.network.populations, self.network.projections, self.network.dt_s))
 
     @property
     def binding(self) -> Limit:

@@ -1,0 +1,196 @@
+"""The engine for chips that host a network layer by layer, as a kind of hardware.
+
+Kinds of cores that compute layers (`layered.core.CoreKind`) answer questions about groups of nodes; from those answers
+this engine places, runs and counts networks whole, for all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuromorph.devices.layered.core import Statistics
+from neuromorph.devices.options import draw_of, option
+from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Say, Times
+from neuromorph.errors import InputError, Place
+
+if TYPE_CHECKING:
+    from neuromorph.counts import Activity
+    from neuromorph.devices.layered.execute import Calibration
+    from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.metrics import Metric
+    from neuromorph.devices.protocol import Inputs
+    from neuromorph.devices.result import Execution
+    from neuromorph.graph.model import Graph
+    from neuromorph.hardware.component import Architecture
+
+
+@dataclass(frozen=True)
+class Options:
+    """What chips that host layers take besides."""
+
+    effort: str = option(
+        "normal", "place", doc="length of the search for tile positions: none, quick, normal, thorough"
+    )
+    copies: Mapping[str, int] | None = option(None, "place", doc="replicas by node name, 1 for all others")
+    duplicate: bool = option(True, "place", doc="copy early layers into free arrays to balance the pipeline")
+    calibration: Calibration | None = option(None, "execute", "attribute", doc="ranges found by `calibrate`")
+    calibration_inputs: Inputs | None = option(
+        None, "execute", "attribute", doc="data that ranges are found on; left out: the first inputs of the run itself"
+    )
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """What flowed through each hosted node. statistics: by node name."""
+
+    statistics: Mapping[str, Statistics]
+
+    @property
+    def origin(self) -> str:
+        origins = {s.origin for s in self.statistics.values()}
+        return "assumed" if "assumed" in origins else "executed"
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """See `devices.protocol.Trace`."""
+        nodes: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for i, (name, s) in enumerate(self.statistics.items()):
+            nodes.append({"node": name, "origin": s.origin, "spread": s.spread, "values": list(s.values)})
+            arrays |= {f"s{i}_{k}": np.asarray(v) for k, v in enumerate(s.values.values())}
+        return {"nodes": nodes}, arrays
+
+    @staticmethod
+    def unpack(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> LayerTrace:
+        """The inverse of `pack`."""
+        found = {}
+        for i, n in enumerate(header["nodes"]):
+            values = {key: arrays[f"s{i}_{k}"] for k, key in enumerate(n["values"])}
+            found[n["node"]] = Statistics(values, n["origin"], n["spread"])
+        return LayerTrace(found)
+
+
+class LayeredKind(Kind):
+    """Chips of tiles with cores that compute layers: crossbars, MAC arrays."""
+
+    root = "chip"
+    options = Options
+    draws = frozenset({"seed", "trials", "time_s", "off", "batch", "workers", "torch_device"})
+    trials = 10
+    preload = ("neuromorph.devices.layered.execute.engine", "neuromorph.devices.layered.describe", "torch")
+
+    def effects(self, architecture: Architecture) -> tuple[str, ...]:
+        from neuromorph.devices.layered.place.demand import read_chip
+
+        return read_chip(architecture).kind.effects
+
+    def place(
+        self, graph: Graph, architecture: Architecture, inputs: Inputs | None, options: Options, seed: int, say: Say
+    ) -> Placement:
+        from neuromorph.devices.layered.place import place
+
+        return place(
+            graph, architecture, seed=seed, effort=options.effort, copies=options.copies, duplicate=options.duplicate,
+            progress=lambda what, done: say(done, what),
+        )  # fmt: skip
+
+    def load(self, path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
+        from neuromorph.devices.layered.place.storage import load
+
+        return load(path, graph, architecture)
+
+    def execute(
+        self, placement: Placement, inputs: Inputs, labels: np.ndarray | None, draw: Draw, options: Options, say: Say
+    ) -> tuple[Execution, LayerTrace]:
+        from neuromorph.devices.layered.execute import execute
+
+        execution = execute(
+            placement, dense(inputs), labels, trials=draw.trials, seed=draw.seed, time_s=draw.time_s, off=draw.off,
+            calibration=self._calibration(placement, options, draw), batch=draw.batch, workers=draw.workers,
+            torch_device=draw.torch_device, progress=say,
+        )  # fmt: skip
+        return execution, LayerTrace(execution.statistics)
+
+    def _calibration(self, placement: Placement, options: Options, draw: Draw) -> Calibration | None:
+        if options.calibration is not None or options.calibration_inputs is None:
+            return options.calibration
+        return self.calibrate(placement, options.calibration_inputs, torch_device=draw.torch_device)
+
+    def prepared(self, placement: Placement, inputs: Inputs, options: Options, draw: Draw) -> Options:
+        from neuromorph.devices.layered.execute.engine import CALIBRATION_SAMPLES
+
+        found = self._calibration(placement, options, draw)
+        if found is None:
+            found = self.calibrate(placement, inputs, torch_device=draw.torch_device, samples=CALIBRATION_SAMPLES)
+        return dataclasses.replace(options, calibration=found)
+
+    def calibrate(
+        self, placement: Placement, inputs: Inputs, *, torch_device: str = "cpu", samples: int | None = None
+    ) -> Calibration:
+        from neuromorph.devices.layered.execute import calibrate
+
+        return calibrate(placement, dense(inputs)[:samples], torch_device=torch_device)
+
+    def finetune(self, placement: Placement, inputs: Inputs, labels: np.ndarray, **settings: Any) -> Any:
+        from neuromorph.devices.layered.execute.finetune import finetune
+
+        drawn = {n: settings.pop(n) for n in ("seed", "time_s", "off", "batch", "torch_device") if n in settings}
+        draw = draw_of(self, placement.architecture, **drawn)
+        legal = ("epochs", "learning_rate", "redraw", "progress")
+        if unknown := sorted(set(settings) - set(legal)):
+            names = ", ".join([*legal, "seed", "time_s", "off", "batch", "torch_device"])
+            raise InputError(f"finetune has no option {unknown[0]!r}", Place(key=unknown[0]), f"legal: {names}")
+        return finetune(
+            placement, dense(inputs), labels, seed=draw.seed, time_s=draw.time_s, off=sorted(draw.off),
+            batch=draw.batch, torch_device=draw.torch_device, **settings,
+        )  # fmt: skip
+
+    def estimate(
+        self, graph: Graph, architecture: Architecture, values: Mapping[str, Sequence[Any]], density: float
+    ) -> Any:
+        from neuromorph.devices.layered.designs import estimate
+
+        return estimate(graph, architecture, values, density=density)
+
+    def assume(self, placement: Placement, assumption: Assumption | None) -> LayerTrace:
+        from neuromorph.devices.layered.tally.counts import assume
+
+        return LayerTrace(assume(placement, assumption).statistics)
+
+    def unpack(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> LayerTrace:
+        return LayerTrace.unpack(header, arrays)
+
+    def tally(self, placement: Placement, trace: LayerTrace) -> tuple[Activity, Times]:
+        from neuromorph.devices.layered.tally.counts import gather
+        from neuromorph.devices.layered.tally.times import schedule
+
+        activity = gather(placement, trace.statistics)
+        found = schedule(placement, activity)
+        latency, interval = found.latency_s, found.interval_s or None
+        return activity, Times(latency, interval, found.bottleneck, unmodelled=found.unmodelled, record=found)
+
+    def metrics(self, placement: Placement, activity: Activity, times: Times, energy: Energy) -> Sequence[Metric]:
+        from neuromorph.devices.layered.describe import metrics
+
+        return metrics(placement, energy)
+
+    def describe(
+        self, placement: Placement, trace: LayerTrace, execution: Execution | None, activity: Activity, times: Times,
+        energy: Energy,
+    ) -> Described:  # fmt: skip
+        from neuromorph.devices.layered.describe import describe
+
+        return describe(placement, execution, times, energy)
+
+
+def dense(inputs: Inputs) -> np.ndarray:
+    """Inputs as an array: events become the values of every step."""
+    return inputs.dense() if hasattr(inputs, "dense") else np.asarray(inputs)
+
+
+KIND = LayeredKind()

@@ -1,0 +1,75 @@
+"""The headline numbers that every kind of hardware has: accuracy, energy, time, power, area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from neuromorph.costing.area import Area, chip_area
+from neuromorph.costing.ledger import price
+from neuromorph.devices.metrics import Metric
+from neuromorph.devices.protocol import Energy
+from neuromorph.hardware.component import weakest
+
+if TYPE_CHECKING:
+    from neuromorph.counts import Activity
+    from neuromorph.devices.protocol import Times
+    from neuromorph.devices.result import Execution
+    from neuromorph.hardware.component import Architecture
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Energy of one sample and area of the chip."""
+
+    energy: Energy
+    area: Area
+
+
+def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cost:
+    """What an activity costs. Static power is on for the latency of a sample, or for the interval of a stream."""
+    single = price(activity, architecture, times.latency_s)
+    static_w = single.total("static") / times.latency_s if times.latency_s else 0.0
+    steady = single.total("dynamic") + static_w * (times.interval_s or 0.0)
+    return Cost(Energy(single, steady), chip_area(architecture))
+
+
+def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metric]:
+    """Metrics in the order of a report. Without any component's figure, static energy and area are unknown, not 0."""
+    single, steady, area, basis = cost.energy.single, cost.energy.steady_j, cost.area, cost.energy.basis
+    low, high = single.range_j
+    known = any(row.kind == "static" for row in single)
+    static = "static power times latency included" if known else "no static power is known"
+    interval = times.interval_s
+    priced = [r.basis for r in area.rows if r.area_m2]
+    return [
+        *_answers(execution),
+        Metric("energy", single.total_j, "J", low, high, basis, f"one sample, {single.boundary}; {static}"),
+        Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
+        Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
+        Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),
+        Metric("latency", times.latency_s, "s", times.latency_low_s, times.latency_high_s, note=_latency_note(times)),
+        Metric("interval", interval, "s", note=f"of an uninterrupted stream; bound by {times.bottleneck}"),
+        Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
+        Metric("power", steady / interval if interval else None, "W", basis=basis, note="of an uninterrupted stream"),
+        Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),
+    ]
+
+
+def _latency_note(times: Times) -> str:
+    note = "one sample on an idle chip, first input to last output"
+    return note if times.latency_low_s is None else f"{note}; range: fastest sample to 95th percentile"
+
+
+def _answers(execution: Execution | None) -> list[Metric]:
+    if execution is None:
+        return []
+    found = []
+    if (within := execution.interval) is not None:
+        chips = len(execution.trials)
+        over = "Wilson interval over samples" if chips == 1 else "interval of the mean over chips"
+        note = f"{chips} {'chip' if chips == 1 else 'chips'}, {execution.samples} samples, 95 % {over}"
+        found.append(Metric("accuracy", within.mean, "1", within.low, within.high, "simulated", note))
+        found.append(Metric("float_accuracy", execution.float_accuracy, "1", note="the float network, same samples"))
+    mean = float(execution.error.mean())
+    return [*found, Metric("output_error", mean, "1", note="rms deviation from the float outputs, relative")]
