@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neuromorph.cli.models import Dt, Preset, SemanticsFile, Steps, read_model
+from neuromorph.cli.models import Dt, Preset, SemanticsFile, Steps, given, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +39,17 @@ def sweep(
     steps: Steps = None,
     preset: Preset = None,
     semantics: SemanticsFile = None,
-    trials: Annotated[int, typer.Option("--trials", help="Chips per point.", min=1)] = 10,
+    trials: Annotated[
+        int | None, typer.Option("--trials", help="Chips per point (10 where chips differ).", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of chips and sampling.", min=0)] = 0,
-    time: Annotated[str, typer.Option("--time", help="Time between programming and reading, e.g. '1 h'.")] = "0 s",
+    time: Annotated[
+        str | None, typer.Option("--time", help="Time between programming and reading, e.g. '1 h'.")
+    ] = None,
     off: Annotated[list[str] | None, typer.Option("--off", help="Leave an effect out, repeatable.")] = None,
     method: Annotated[str, typer.Option("--method", help="grid, random, lhs or sobol.")] = "grid",
     points: Annotated[int | None, typer.Option("--points", help="Number of points that are sampled.")] = None,
-    torch_device: Annotated[str, typer.Option("--torch-device", help="cpu or cuda.")] = "cpu",
+    torch_device: Annotated[str | None, typer.Option("--torch-device", help="cpu or cuda.")] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes; one per core if left out, 0 for none.")
     ] = None,
@@ -60,7 +64,6 @@ def sweep(
 
     Every finished point is kept at once. Points that differ only in price are executed once.
     """
-    from neuromorph import units
     from neuromorph.errors import InputError, Place
     from neuromorph.sweep import SweepInterrupted
     from neuromorph.sweep.api import sweep as run_sweep
@@ -68,7 +71,6 @@ def sweep(
 
     if plots not in ("png", "svg", "pdf", "none"):
         raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), "legal: png, svg, pdf, none")
-    seconds = units.parse(time, "s")
     told = any(option is not None for option in (dt, preset, semantics, steps))
     network = read_model(model, dt, preset, semantics, steps) if told else model
     output.mkdir(parents=True, exist_ok=True)
@@ -78,9 +80,9 @@ def sweep(
     try:
         with shown(quiet=quiet) as progress:
             result = run_sweep(
-                network, architecture, vary=vary, data=data, calibration_data=calibration, samples=samples,
-                trials=trials, seed=seed, time_s=seconds, off=off or (), method=method, points=points, store=kept,
-                workers=workers, torch_device=torch_device, progress=progress, begun=_teller(kept),
+                network, architecture, vary=vary, data=data, samples=samples, method=method, points=points, store=kept,
+                workers=workers, progress=progress, begun=_teller(kept), seed=seed,
+                **given(calibration_data=calibration, trials=trials, time_s=time, off=off, torch_device=torch_device),
             )  # fmt: skip
     except SweepInterrupted as stop:
         typer.echo(str(stop), err=True)

@@ -132,10 +132,10 @@ def _neutral(name: str, value: Any) -> bool:
 
 
 def _refusal(name: str, verb: str, architecture: Architecture) -> str:
-    known = {f.name for k in kinds().values() for f in dataclasses.fields(k.options)} | set(DRAWN)
-    if name in known:
-        return f"{name} has no meaning for {verb} on {architecture.name}"
-    return f"{verb} has no option {name!r}"
+    owners = [k.title for k in kinds().values() if name in {*k.draws, *(f.name for f in dataclasses.fields(k.options))}]
+    if not owners:
+        return f"{verb} has no option {name!r}"
+    return f"{name} has no meaning for {verb} on {architecture.name}; it is an option of {', '.join(owners)}"
 
 
 def _hint(name: str, legal: Sequence[str]) -> str:

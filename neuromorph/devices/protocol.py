@@ -209,18 +209,19 @@ class Described:
 class Kind(ABC):
     """A family of hardware. Concrete kinds are final: `KIND` in the module `kind` of a package of `devices`.
 
-    root: kind of the chip component that it hosts on. options: dataclass of what its own verbs take besides (see
-    `devices.options`). draws: the fields of `Draw` that mean something here; trials: chips drawn where nothing is said.
-    places_by_data: whether `place` looks at inputs.
+    root: kind of the chip component that it hosts on; title: what such chips are called. options: dataclass of what its
+    own verbs take besides (see `devices.options`). draws: the fields of `Draw` that mean something here; trials: chips
+    drawn where nothing is said. places_by_data: whether `place` looks at inputs. preload: modules that worker processes
+    need, loaded once before they start.
     """
 
     root: ClassVar[str]
+    title: ClassVar[str]
     options: ClassVar[type]
     draws: ClassVar[frozenset[str]]
     trials: ClassVar[int] = 1
     places_by_data: ClassVar[bool] = False
     preload: ClassVar[tuple[str, ...]] = ()
-    """Modules that worker processes need, loaded once before they start."""
 
     @abstractmethod
     def effects(self, architecture: Architecture) -> tuple[str, ...]:
@@ -286,12 +287,11 @@ class Kind(ABC):
         raise self._cannot("estimate", architecture, "has no closed form")
 
     def _cannot(self, verb: str, architecture: Architecture, why: str) -> InputError:
-        able = [n for n, k in kinds().items() if getattr(type(k), verb) is not getattr(Kind, verb)]
+        able = [k.title for k in kinds().values() if getattr(type(k), verb) is not getattr(Kind, verb)]
         return InputError(
-            f"{architecture.name} {why} (its root is of kind {self.root!r})",
-            Place(key="architecture"),
-            f"{verb} takes architectures whose root is of kind {' or '.join(map(repr, able)) or 'none'}; here: run",
-        )
+            f"{architecture.name} {why}", Place(key="architecture"),
+            f"{verb} is for {', '.join(able) or 'no kind'}; legal here: place, execute, attribute, run",
+        )  # fmt: skip
 
 
 _found: dict[str, Kind] = {}

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from neuromorph.report import model as report_model
+from neuromorph.devices.layered import describe
 from neuromorph.report import read_report, write_report
 
 
@@ -73,8 +73,8 @@ def test_a_timeline_of_many_bars_keeps_every_layer(monkeypatch):
         timeline = Timeline()
 
     def bars(most: int) -> list[tuple[str, int]]:
-        monkeypatch.setattr(report_model, "GANTT_ROWS", most)
-        return [(row["stage"], row["sample"]) for row in report_model._gantt(Schedule())]
+        monkeypatch.setattr(describe, "GANTT_ROWS", most)
+        return [(row["stage"], row["sample"]) for row in describe._gantt(Schedule())]
 
     assert len(bars(1200)) == 1200
     assert bars(100) == [(stage, s) for stage in "abc" for s in range(4)]

@@ -110,7 +110,7 @@ def test_without_data_costs_follow_from_an_assumed_rate() -> None:
 def test_effects_in_turn_are_told() -> None:
     x, y = events()
     found = nm.run(network(), nm.load_architecture("loihi-like"), x, y, effects=True)
-    assert [e["effect"] for e in found.effects] == ["arithmetic", "skipping"]
+    assert [e["effect"] for e in found.effects] == ["arithmetic", "skipping", "all"]
 
 
 def test_an_ann_partner_makes_the_break_even_measured() -> None:
@@ -145,7 +145,9 @@ def test_what_does_not_fit_is_refused_before_it_runs() -> None:
         nm.run(network(), chip, dataclasses.replace(x, dt_s=2e-3), y)
     with pytest.raises(InputError, match="no neurons that work in time"):
         nm.run(nm.read_graph("examples/mnist/mlp.nmg.json"), chip)
-    with pytest.raises(InputError, match="early exit needs a many-core chip"):
+    with pytest.raises(
+        InputError, match=r"stop has no meaning.*it is an option of many-core chips"
+    ):
         nm.run(network(), nm.load_architecture("digital-int8"), x, y, stop=StopRule(1.0, 0.5))
 
 

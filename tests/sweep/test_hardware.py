@@ -8,10 +8,10 @@ import sweep_nets as nets
 
 import neuromorph
 from neuromorph.errors import InputError
+from neuromorph.fingerprint import fingerprint
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.paths import parameters, replace
 from neuromorph.sweep import SweepResult, sweep
-from neuromorph.fingerprint import fingerprint
 from neuromorph.sweep.hardware import HardwareEvaluator
 from neuromorph.sweep.space import Point
 from neuromorph.sweep.state import State
@@ -97,13 +97,13 @@ def test_state_comes_back_bit_for_bit():
     e = evaluator(load_architecture("hermes-like"))
     state = e.run(Point(0, {}))
     back = State.unpack(state.pack())
-    for node, s in state.statistics.items():
+    for node, s in state.trace.statistics.items():
         arrays = {k: np.asarray(v) for k, v in s.values.items()}
-        assert fingerprint(back.statistics[node]) == fingerprint(dataclasses.replace(s, values=arrays))
+        assert fingerprint(back.trace.statistics[node]) == fingerprint(dataclasses.replace(s, values=arrays))
     assert fingerprint(dataclasses.replace(back.execution, statistics={})) == fingerprint(
         dataclasses.replace(state.execution, statistics={})
     )
-    assert back.layout == state.layout
+    assert back.signature == state.signature
     assert b"pickle" not in state.pack()
     assumed = HardwareEvaluator({"": nets.small()}, {"": load_architecture("hermes-like")})
     assert State.unpack(assumed.run(Point(0, {})).pack()).execution is None

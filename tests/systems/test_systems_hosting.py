@@ -26,7 +26,7 @@ def test_the_memory_on_a_spinnaker_board():
     assert hosted.traffic.events.sum() == run.synaptic_events.sum()
     plastic = [k for k, p in enumerate(memory.network.projections) if p.plasticity is not None]
     assert hosted.traffic.plastic_events.sum() == run.synaptic_events[plastic].sum()
-    assert hosted.schedule.latency_s == pytest.approx(run.spikes.steps * 1e-3)
+    assert hosted.times.latency_s == pytest.approx(run.spikes.steps * 1e-3)
     report = hosted.report({"network": memory.network.name}, notes=("a note of its own",))
     # a board that idles draws nearly all of the energy (3.56 W)
     assert report["static_energy"].value == pytest.approx(3.56 * run.spikes.steps * 1e-3, rel=0.02)

@@ -79,6 +79,7 @@ class LayeredKind(Kind):
     """Chips of tiles with cores that compute layers: crossbars, MAC arrays."""
 
     root = "chip"
+    title = "chips that host layers"
     options = Options
     draws = frozenset({"seed", "trials", "time_s", "off", "batch", "workers", "torch_device"})
     trials = 10

@@ -95,6 +95,7 @@ class ManycoreKind(Kind):
     """Chips of cores that update neurons and exchange spikes as packets."""
 
     root = "manycore"
+    title = "many-core chips"
     options = Options
     draws = frozenset({"seed", "off", "workers"})
     places_by_data = True
