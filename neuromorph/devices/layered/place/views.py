@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices.explained import bits, explained
 from neuromorph.devices.layered.place.flows import OUTSIDE
 
 if TYPE_CHECKING:
@@ -151,19 +152,35 @@ def _links(placement: Placement) -> list[dict[str, Any]]:
     return [{"x0": a, "y0": b, "x1": c, "y1": d, "bits": bits} for (a, b, c, d), bits in loads.items()]
 
 
+COLUMNS = (
+    ("layer", "layer", "text"), ("operator", "operator", "text"), ("matrix", "matrix", "text"),
+    ("products", "products", "number"), ("tiles", "tiles", "number"), ("skipped_tiles", "empty", "number"),
+    ("copies", "copies", "number"), ("arrays", "arrays", "number"), ("utilisation", "used", "%"),
+    ("bits_in", "bits in", "bit"), ("bits_partial", "partial sums", "bit"),
+)  # fmt: skip
+"""What a terminal shows of every layer."""
+
+
 def explain(placement: Placement) -> dict[str, Any]:
-    """JSON data: summary, layers (rows), limits (rows), traffic, orders (rows)."""
-    return {
-        "graph": placement.graph.name,
-        "architecture": placement.architecture.name,
-        "seed": placement.seed,
-        "effort": placement.effort,
-        "summary": _summary(placement),
-        "layers": _layer_rows(placement),
-        "limits": [_limit(placement, k) for k in range(len(placement.limits))],
-        "traffic": _traffic_rows(placement),
-        "orders": _orders(placement),
-    }
+    """See `devices.explained.explained`; traffic: bits between tiles, hops and the busiest link."""
+    p, summary, moved = placement, _summary(placement), _traffic_rows(placement)
+    return explained(
+        p, summary=summary, layers=_layer_rows(p), columns=COLUMNS, orders=_orders(p, summary["order"]),
+        measure=("traffic between tiles per sample, bits x hops", "bit"), lines=_lines(summary, moved), traffic=moved,
+    )  # fmt: skip
+
+
+def _lines(s: dict[str, Any], t: dict[str, Any]) -> list[str]:
+    shared = ", layers share arrays" if s["layers_share_arrays"] else ""
+    store = "weight memories" if s["utilisation_of"] == "weight memory" else "arrays"
+    before, now = s["steps_of_slowest_before"], s["steps_of_slowest"]
+    return [
+        f"{s['shards']} tiles in {s['arrays']} {store} (at least {s['array_lower_bound']} for one copy){shared}",
+        f"{s['utilisation']:.1%} of the {s['utilisation_of']} used, {s['skipped_tiles']} empty tiles left out",
+        f"slowest layer {s['slowest_layer']}: {now:.4g} steps per sample, {before:g} with one copy and core",
+        f"{bits(t['bits_between_tiles'])} between tiles, {t['mean_hops']:.2f} hops on average, "
+        f"{bits(t['max_link_bits'])} over the busiest link, {bits(t['bits_in'])} in, {bits(t['bits_out'])} out",
+    ]
 
 
 def _summary(p: Placement) -> dict[str, Any]:
@@ -188,6 +205,7 @@ def _summary(p: Placement) -> dict[str, Any]:
         "steps_of_slowest_before": max(work.values()),
         "steps_of_slowest": now[slowest],
         "binding_limit": p.binding.name,
+        "order": f"refined from {p.search.start}",
     }
 
 
@@ -227,6 +245,7 @@ def _layer_rows(p: Placement) -> list[dict[str, Any]]:
                 "node": name,
                 "operator": type(layout.node.operator).__name__,
                 "matrices": [[m.groups, m.rows, m.cols] for m in matrices],
+                "matrix": " + ".join((f"{m.groups} of " if m.groups > 1 else "") + f"{m.rows} x {m.cols}" for m in matrices),
                 "products": _products(p, name),
                 "tiles": sum(len(t) for t in layout.tilings),
                 "skipped_tiles": p.skipped[name],
@@ -241,21 +260,6 @@ def _layer_rows(p: Placement) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _limit(p: Placement, k: int) -> dict[str, Any]:
-    limit = p.limits[k]
-    return {
-        "limit": limit.name,
-        "component": limit.path,
-        "used": limit.used,
-        "available": limit.available,
-        "unit": limit.unit,
-        "degree": limit.degree,
-        "hard": limit.hard,
-        "layer": limit.node,
-        "binds": limit is p.binding,
-    }
 
 
 def _traffic_rows(p: Placement) -> dict[str, Any]:
@@ -277,12 +281,7 @@ def _traffic_rows(p: Placement) -> dict[str, Any]:
     }
 
 
-def _orders(p: Placement) -> list[dict[str, Any]]:
+def _orders(p: Placement, refined: str) -> list[tuple[str, float]]:
     """The orders tried, worst first, the refined one and the bound last."""
-    best = p.search.costs["refined"]
     tried = sorted(((c, n) for n, c in p.search.costs.items() if n != "refined"), reverse=True)
-    named = [(n, c) for c, n in tried] + [
-        (f"refined from {p.search.start}", best),
-        ("lower bound", p.search.lower_bound),
-    ]
-    return [{"order": n, "bit_hops": c, "relative": c / best if best else 1.0} for n, c in named]
+    return [*((n, c) for c, n in tried), (refined, p.search.costs["refined"]), ("lower bound", p.search.lower_bound)]

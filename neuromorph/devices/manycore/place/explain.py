@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices.explained import explained
 from neuromorph.devices.manycore.place.placement import HOST
 
 if TYPE_CHECKING:
@@ -14,23 +15,22 @@ if TYPE_CHECKING:
 
 ORDERS = ("random", "greedy", "optimised", "lower_bound")
 
+COLUMNS = (
+    ("layer", "population", "text"), ("model", "model", "text"), ("neurons", "neurons", "number"),
+    ("slices", "slices", "number"), ("cores", "cores", "number"), ("synapses", "synapses in", "number"),
+)  # fmt: skip
+"""What a terminal shows of every population."""
+
 
 def explain(placement: CorePlacement) -> dict[str, Any]:
-    """JSON data: summary, populations (rows), limits (rows), memory, tables, traffic, orders (rows, worst first)."""
+    """See `devices.explained.explained`; layers are populations. memory, tables, traffic: bits, routing tables,
+    packets."""
     p = placement
-    return {
-        "network": p.network.name,
-        "architecture": p.architecture.name,
-        "seed": p.seed,
-        "effort": p.effort,
-        "summary": _summary(p),
-        "populations": _populations(p),
-        "limits": _limits(p),
-        "memory": _memory(p),
-        "tables": _tables(p),
-        "traffic": _traffic(p),
-        "orders": [{"order": n.replace("_", " "), "hops": p.costs[n]} for n in ORDERS if n in p.costs],
-    }
+    orders = [(n.replace("_", " "), p.costs[n]) for n in ORDERS if n in p.costs]
+    return explained(
+        p, summary=_summary(p), layers=_populations(p), columns=COLUMNS, orders=orders,
+        measure=("packets times hops per sample", "number"), memory=_memory(p), tables=_tables(p), traffic=_traffic(p),
+    )  # fmt: skip
 
 
 def _summary(p: CorePlacement) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def _summary(p: CorePlacement) -> dict[str, Any]:
         "tiles": int(np.unique(np.concatenate((used, p.delay_cores)) // p.grid.cores_per_tile).size),
         "tiles_available": p.grid.tiles,
         "binding_limit": p.binding.name,
+        "order": "optimised",
         "multicast": p.routing.multicast,
     }
 
@@ -60,7 +61,7 @@ def _populations(p: CorePlacement) -> list[dict[str, Any]]:
         size = (p.slices.stop - p.slices.start)[own]
         rows.append(
             {
-                "population": population.name,
+                "layer": population.name,
                 "model": population.model,
                 "neurons": population.size,
                 "synapses": int(synapses[i]),
@@ -71,23 +72,6 @@ def _populations(p: CorePlacement) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _limits(p: CorePlacement) -> list[dict[str, Any]]:
-    return [
-        {
-            "limit": limit.name,
-            "component": limit.path,
-            "used": limit.used,
-            "available": limit.available,
-            "unit": limit.unit,
-            "degree": limit.degree,
-            "hard": limit.hard,
-            "layer": limit.node,
-            "binds": limit is p.binding,
-        }
-        for limit in p.limits
-    ]
 
 
 def _memory(p: CorePlacement) -> dict[str, float]:
