@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +61,7 @@ def sweep(
     """
     from neuromorph import units
     from neuromorph.errors import InputError, Place
+    from neuromorph.files import make_folder
     from neuromorph.sweep import SweepInterrupted
     from neuromorph.sweep.api import sweep as run_sweep
     from neuromorph.sweep.progress import shown
@@ -71,9 +71,7 @@ def sweep(
     seconds = units.parse(time, "s")
     told = any(option is not None for option in (dt, preset, semantics, steps))
     network = read_model(model, dt, preset, semantics, steps) if told else model
-    output.mkdir(parents=True, exist_ok=True)
-    if not os.access(output, os.W_OK):
-        raise InputError("cannot be written", Place(str(output)), "choose another folder with --output")
+    make_folder(output)
     kept = store or output / "sweep.sqlite"
     try:
         with shown(quiet=quiet) as progress:

@@ -15,7 +15,6 @@ Every key but `schema` may be left out. Faults are reported with line and column
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -169,8 +168,8 @@ class _Reader:
         return tuple(found)
 
 
-def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Writes a semantics file, first beside its name and then renamed."""
+def sidecar_text(sidecar: Sidecar) -> str:
+    """A semantics file."""
     import yaml
 
     data: dict[str, Any] = {"schema": SCHEMA}
@@ -180,13 +179,8 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
         value = getattr(sidecar, f.name)
         if f.name != "dt_s" and value not in (None, {}):
             data[f.name] = [list(edge) for edge in value] if f.name == "feedback" else _plain(value)
-    text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    text: str = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -6,13 +6,10 @@ another graph or architecture is refused with the difference, and derives all el
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import math
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,6 +22,7 @@ from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, rea
 from neuromorph.devices.layered.place.flows import trace
 from neuromorph.devices.layered.place.placement import Placement, Search, Shards, assemble
 from neuromorph.errors import InputError, Place
+from neuromorph.files import Content, write_files
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, Component
 
@@ -61,7 +59,7 @@ def save(placement: Placement, path: str | Path) -> list[Path]:
         },
         "shards": len(placement.shards),
     }
-    written = []
+    files: dict[Path, Content] = {}
     if len(placement.shards) <= INLINE:
         document["columns"] = {n: c.tolist() for n, c in columns.items()}
     else:
@@ -71,11 +69,10 @@ def save(placement: Placement, path: str | Path) -> list[Path]:
         digest = hashlib.sha256(data).hexdigest()
         # Named by its content: an older placement of the same name stays readable until it is replaced.
         beside = path.with_name(f"{path.stem}-{digest[:12]}.npz")
-        _write(beside, data)
-        written.append(beside)
+        files[beside] = data
         document["columns_file"] = {"name": beside.name, "sha256": digest}
-    _write(path, (json.dumps(document, ensure_ascii=False) + "\n").encode())
-    return [path, *written]
+    beside_first = write_files(files | {path: json.dumps(document, ensure_ascii=False) + "\n"})
+    return beside_first[::-1]
 
 
 def load(path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
@@ -131,20 +128,6 @@ def _components(component: Component) -> dict[str, Any]:
 
 def _narrow(column: np.ndarray) -> np.ndarray:
     return column.astype(np.int32) if column.size and column.max() < 2**31 else column
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that an interruption or a full disk leaves no half file."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def _read(path: Path) -> dict[str, Any]:

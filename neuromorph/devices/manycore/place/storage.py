@@ -27,6 +27,7 @@ from neuromorph.devices.manycore.place.routes import find_routes
 from neuromorph.devices.manycore.place.search import EFFORT
 from neuromorph.devices.manycore.place.slicing import Cut, is_source, measure, on_host
 from neuromorph.errors import FitError, InputError, Place
+from neuromorph.files import Content, write_files
 from neuromorph.hardware.component import Architecture
 from neuromorph.spiking.network import SpikingNetwork
 
@@ -58,7 +59,7 @@ def save_placement(placement: CorePlacement, path: str | Path) -> list[Path]:
         "measured": placement.measured,
         "slices": len(placement.slices),
     }
-    written = []
+    contents: dict[Path, Content] = {}
     if len(placement.slices) <= files.INLINE:
         document["columns"] = {n: c.tolist() for n, c in columns.items()}
     else:
@@ -67,11 +68,10 @@ def save_placement(placement: CorePlacement, path: str | Path) -> list[Path]:
         data = buffer.getvalue()
         digest = hashlib.sha256(data).hexdigest()
         beside = path.with_name(f"{path.stem}-{digest[:12]}.npz")
-        files._write(beside, data)
-        written.append(beside)
+        contents[beside] = data
         document["columns_file"] = {"name": beside.name, "sha256": digest}
-    files._write(path, (json.dumps(document, ensure_ascii=False) + "\n").encode())
-    return [path, *written]
+    beside_first = write_files(contents | {path: json.dumps(document, ensure_ascii=False) + "\n"})
+    return beside_first[::-1]
 
 
 def load_placement(

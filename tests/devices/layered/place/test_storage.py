@@ -236,8 +236,8 @@ def test_a_failed_write_leaves_the_older_file(placement, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage.os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(InputError, match="No space left"):
         placement.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["p.json"]
