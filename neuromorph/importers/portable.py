@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place
+from neuromorph.errors import InputError, Place, suggest
 from neuromorph.files import write_files
 from neuromorph.graph.model import Graph, NumberFormat, Operator, Window
 from neuromorph.graph.operators.plasticity import Plasticity
@@ -60,7 +60,7 @@ def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
 
     path, weights = files_of(path)
     if dtype is not None and dtype not in packing.FLOATS:
-        raise InputError(f"dtype is {dtype!r}", hint=f"legal: {', '.join(packing.FLOATS)}")
+        raise InputError(f"dtype is {dtype!r}", hint=suggest(dtype, packing.FLOATS))
     _ = graph.shapes  # refuses a graph that could not be read again
     tensors: dict[str, np.ndarray] = {}
     shared: dict[int, dict[str, Any]] = {}

@@ -20,9 +20,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from neuromorph.errors import InputError, Problem
+from neuromorph.errors import InputError, Problem, suggest
 from neuromorph.graph.semantics import COMPARES, INTEGRATIONS, ORDERS, RESETS
-from neuromorph.importers.nir_files.hdf5 import nearest
 from neuromorph.importers.presets import DIALECTS, FIELDS
 from neuromorph.units import parse
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
@@ -73,7 +72,7 @@ class _Reader:
             self.note(("schema",), f"schema is {data.get('schema')!r}", f"this version reads schema: {SCHEMA}")
         preset = data.get("preset")
         if preset is not None and preset not in DIALECTS:
-            self.note(("preset",), f"unknown preset {preset!r}", nearest(str(preset), DIALECTS))
+            self.note(("preset",), f"unknown preset {preset!r}", suggest(str(preset), DIALECTS))
         found = Sidecar(
             dt_s=self.time_step(data.get("dt")),
             preset=preset,
@@ -98,7 +97,7 @@ class _Reader:
             return {}
         for key in data:
             if legal is not None and key not in legal:
-                self.note((*path, key), f"unknown key {key!r}", nearest(key, legal), "key")
+                self.note((*path, key), f"unknown key {key!r}", suggest(key, legal), "key")
         return data
 
     def time_step(self, value: Any) -> float | None:
@@ -140,7 +139,7 @@ class _Reader:
             here = (*path, name)
             if name in WORDS:
                 if value not in WORDS[name]:
-                    self.note(here, f"{name} is {value!r}", f"legal: {', '.join(WORDS[name])}")
+                    self.note(here, f"{name} is {value!r}", suggest(value, WORDS[name]))
             elif name in FLAGS:
                 if not isinstance(value, bool):
                     self.note(here, f"{name} is {value!r}", "legal: true, false")

@@ -17,7 +17,7 @@ from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, rea
 from neuromorph.devices.layered.place.flows import OUTSIDE, Flows, trace
 from neuromorph.devices.layered.place.limits import buffer_bits, check_limits, waiting_blocks
 from neuromorph.devices.protocol import Limit
-from neuromorph.errors import FitError, InputError, Place
+from neuromorph.errors import FitError, InputError, Place, suggest
 from neuromorph.fingerprint import fingerprint
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture
@@ -212,7 +212,7 @@ def place(
 
     say = progress or (lambda what, done: None)
     if effort not in EFFORT:
-        raise InputError(f"effort is {effort!r}", Place(key="effort"), "legal: " + ", ".join(EFFORT))
+        raise InputError(f"effort is {effort!r}", Place(key="effort"), suggest(effort, EFFORT))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}", Place(key="seed"), "legal: a whole number from 0 to 2^63 - 1")
     chip = read_chip(architecture)
