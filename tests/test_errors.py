@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "neuromorph"
         ("rosw", ["rows", "cols"], {}, "did you mean 'rows'? legal: rows, cols"),
         ("ROWS", ["rows", "cols"], {"what": "legal keys"}, "did you mean 'rows'? legal keys: rows, cols"),
         ("mhz", ["mHz", "MHz", "kHz"], {"what": ""}, "did you mean 'mHz' or 'MHz'?"),
-        ("chp.yaml", ["chip.yaml", "chop.yaml", "x"], {"what": "", "most": 3}, "did you mean 'chop.yaml' or 'chip.yaml'?"),
+        ("chp.yml", ["chip.yml", "chop.yml", "x"], {"what": "", "most": 3}, "did you mean 'chop.yml' or 'chip.yml'?"),
         ("zzz", ["rows", "cols"], {}, "legal: rows, cols"),
         ("zzz", ["rows", "cols"], {"what": ""}, ""),
         (7, [8, 9], {}, "legal: 8, 9"),

@@ -79,7 +79,7 @@ def select(graph: Graph, layers: str | Iterable[str] | None = None, exclude: str
             f"no layer is named {pattern!r}",
             Place(key=key),
             suggest(pattern, known, what="") or suggest(pattern, legal, "layers"),
-        )  # fmt: skip
+        )
         for key, patterns in (("layers", wanted or []), ("exclude", unwanted))
         for pattern in patterns
         if not any(fnmatchcase(name, pattern) for name in known)
