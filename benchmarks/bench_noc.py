@@ -24,7 +24,8 @@ from benchmarks.bench_events import CASES, GRID, QUICK, Case, case, checksum, ne
 from benchmarks.timing import Times, parse, show
 from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import Grid, Lists, Routing, Slices
 from neuromorph.devices.manycore.tally.noc import fabric_of, step_times
 from neuromorph.devices.manycore.tally.routes import routes_of
 from neuromorph.devices.manycore.tally.spikes import count_traffic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -72,3 +73,27 @@ class MissingExtraError(NeuromorphError):
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return (type(self), (self.package, self.extra))
+
+
+SHOWN = 40
+"""Names that a hint lists at most."""
+
+
+def suggest(name: object, legal: Iterable[object], what: str = "legal", most: int = 1) -> str:
+    """A hint for a name that is not known: `did you mean 'rows'? legal keys: rows, cols`.
+
+    Up to `most` near names (case does not count; names that differ in case alone are all told), then the legal ones as
+    `what`; with what = "" the near ones alone, "" where there is none.
+    """
+    words = [str(n) for n in legal]
+    alike: dict[str, list[str]] = {}
+    for word in words:
+        alike.setdefault(word.lower(), []).append(word)
+    sought = str(name).lower()
+    close = [sought] if sought in alike else difflib.get_close_matches(sought, alike, n=most, cutoff=0.6)
+    near = " or ".join(repr(word) for c in close for word in alike[c])
+    meant = f"did you mean {near}?" if near else ""
+    if not what:
+        return meant
+    listing = (", ".join(words[:SHOWN]) + (", ..." if len(words) > SHOWN else "")) or "none"
+    return f"{meant} {what}: {listing}".lstrip()

@@ -7,14 +7,13 @@ Samples ("Sa") and counts have dimension one, so a rate in Hz may be written "1.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 
 Dimension = tuple[int, ...]
 """Exponents over (kg, m, s, A, K, bit, rad, dB)."""
@@ -184,9 +183,8 @@ def _known_symbols() -> tuple[str, ...]:
 def _unknown(symbol: str, text: str) -> InputError:
     if symbol in _AMBIGUOUS:
         return InputError(f"unit {symbol!r} in {text!r} is not clear", hint=_AMBIGUOUS[symbol])
-    close = [s for s in _known_symbols() if s.lower() == symbol.lower()]
-    close = close or difflib.get_close_matches(symbol, _known_symbols(), n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join((*_PREFIXABLE, *_PLAIN))}"
+    close = suggest(symbol, _known_symbols(), what="", most=3)
+    hint = close or f"known: {', '.join((*_PREFIXABLE, *_PLAIN))}"
     return InputError(f"unknown unit {symbol!r} in {text!r}", hint=hint)
 
 

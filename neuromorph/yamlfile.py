@@ -8,7 +8,6 @@ and `2016-01-01` are strings.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 40
@@ -254,8 +253,7 @@ def read_text(path: Path) -> str:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, siblings, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
+        hint = suggest(path.name, siblings, what="", most=3) or "check the path"
         raise InputError("no such file", Place(file), hint) from None
     except IsADirectoryError:
         raise InputError("this is a folder, not a YAML file", Place(file), "name the file inside it") from None

@@ -176,7 +176,7 @@ TWO = (Problem("bad a", Place("f.yaml", 3, 4, "chip.a"), "write b"), Problem("ba
         (
             OSError(errno.EROFS, "Read-only file system", "/x"),
             2,
-            ["error: /x: Read-only file system (choose an output"],
+            ["error: /x: Read-only file system (choose a folder"],
         ),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, ["error: /x: Permission denied (choose another"]),
         (

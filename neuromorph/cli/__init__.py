@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 
 EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
-_REMEDIES = {
-    errno.ENOSPC: "free space or choose another output folder",
-    errno.EDQUOT: "free space or choose another output folder",
-    errno.EROFS: "choose an output folder that can be written",
-    errno.EACCES: "choose another place or change the permissions",
-    errno.EPERM: "choose another place or change the permissions",
-    errno.ENOENT: "check the path",
-    errno.ENOTDIR: "check the path: a part of it is a file",
-    errno.EISDIR: "name a file, not a folder",
-    errno.EEXIST: "choose another name or remove what is there",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -82,10 +68,12 @@ def _say(text: str) -> None:
 
 
 def _explain_os(error: OSError) -> str:
+    from neuromorph.files import remedy
+
     name = error.filename or error.filename2
     what = f"{os.fsdecode(name)}: " if isinstance(name, str | bytes | os.PathLike) else ""
-    remedy = _REMEDIES.get(error.errno or 0, "")
-    return f"error: {what}{error.strerror or error}" + (f" ({remedy})" if remedy else "")
+    helps = remedy(error)
+    return f"error: {what}{error.strerror or error}" + (f" ({helps})" if helps else "")
 
 
 def _explain_usage(error: Any) -> str:

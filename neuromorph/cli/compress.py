@@ -33,10 +33,12 @@ def compress(
     """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
     from neuromorph.compress import apply_steps, needs_data, parse_steps, summary
     from neuromorph.errors import InputError, Place
-    from neuromorph.importers.portable import save
+    from neuromorph.files import check_target
+    from neuromorph.importers.portable import files_of, save
 
     parsed = parse_steps(steps)
-    _check_output(model, output)
+    for written in files_of(output):
+        check_target(written, [model])
     if needs_data(parsed) and data is None:
         raise InputError("quantizing activations needs data", Place(key="--data"), "a .npz file with inputs as array x")
     graph = read_model(model, dt, preset, semantics)
@@ -46,29 +48,13 @@ def compress(
         inputs = getattr(found, "dense", lambda: found)()
     before = summary(graph)
     compressed = apply_steps(graph, parsed, inputs)
-    written = save(compressed, output)
+    path = save(compressed, output)
     _print(before, summary(compressed))
-    typer.echo(f"written: {written}")
+    typer.echo(f"written: {path}")
 
 
 def register(app: typer.Typer) -> None:
     app.command("compress")(compress)
-
-
-def _check_output(model: Path, output: Path) -> None:
-    """InputError where writing would replace the model read, or has nowhere to go."""
-    from neuromorph.errors import InputError, Place
-    from neuromorph.importers.portable import SUFFIXES
-
-    name = output.name if output.name.endswith(SUFFIXES) else output.name + SUFFIXES[0]
-    place = Place(file=str(output))
-    for written in (name, name.removesuffix(".json") + ".safetensors"):
-        path = output.with_name(written)
-        same = path.samefile(model) if path.exists() and model.exists() else path.resolve() == model.resolve()
-        if same:
-            raise InputError("the output would replace the model that is read", place, "choose another name")
-    if not output.parent.is_dir():
-        raise InputError(f"folder {str(output.parent)!r} does not exist", place, "create it or choose another one")
 
 
 def _print(before: Compression, after: Compression) -> None:

@@ -28,16 +28,15 @@ def convert(
 ) -> None:
     """Turn a trained network into a spiking one by balancing thresholds, and compare both on the data's labels."""
     from neuromorph.errors import InputError, Place
+    from neuromorph.files import check_target
     from neuromorph.graph.data import check_data, read_data
     from neuromorph.importers import read_graph
-    from neuromorph.importers.portable import save
+    from neuromorph.importers.portable import files_of, save
     from neuromorph.spiking.convert import convert as turn
     from neuromorph.units import parse
 
-    if output.resolve() == model.resolve():
-        raise InputError("the output would replace the model that is read", Place(str(output)), "choose another name")
-    if not output.parent.is_dir():
-        raise InputError(f"folder {str(output.parent)!r} does not exist", Place(str(output)), "create it first")
+    for path in files_of(output):
+        check_target(path, [model])
     graph = read_graph(model)
     x = y = None
     if data is not None:

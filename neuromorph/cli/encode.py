@@ -43,15 +43,15 @@ def encode(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")] = 0,
 ) -> None:
     """Encode values as spikes, or sort recorded events into time steps, and write them as a file of events."""
-    from neuromorph.errors import InputError, Place
+    from neuromorph.errors import InputError, Place, suggest
     from neuromorph.events import read_events, write_events
+    from neuromorph.files import check_target
     from neuromorph.units import parse
 
     if encoder not in ENCODERS:
-        raise InputError(f"no encoder {encoder!r}", Place(key="--encoder"), f"legal: {', '.join(ENCODERS)}")
+        raise InputError(f"no encoder {encoder!r}", Place(key="--encoder"), suggest(encoder, ENCODERS))
     dt_s = parse(dt, "s")
-    if output.resolve() == data.resolve():
-        raise InputError("the output would replace the data that are read", Place(str(output)), "choose another name")
+    check_target(output, [data], "data")
     if encoder == "events":
         raster, labels = read_events(data, dt=dt_s, steps=steps, limit=samples, count=count, downsample=downsample)
     else:

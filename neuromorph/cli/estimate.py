@@ -26,8 +26,10 @@ def _table(path: Path | None, columns: dict[str, Any]) -> None:
     if path is None:
         typer.echo(out.getvalue(), nl=False)
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(out.getvalue(), encoding="utf-8")
+        from neuromorph.files import make_folder, write_file
+
+        make_folder(path.parent)
+        write_file(path, out.getvalue())
 
 
 def _show(title: str, columns: dict[str, Any], order: np.ndarray) -> None:

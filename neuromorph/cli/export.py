@@ -27,9 +27,10 @@ def export(
     What NIR cannot say (time step, scheme, reset, feedback) goes into NAME.semantics.yaml beside it.
     """
     from neuromorph.errors import InputError, Place
+    from neuromorph.files import check_target
     from neuromorph.importers import read_graph, save_graph
 
-    _check_output(model, output)
+    check_target(output, [model])
     graph = read_graph(model, dt=dt, preset=preset)
     written = save_graph(graph, output)
     total, differing, farthest = _compare(graph, read_graph(written), samples, rate, seed)
@@ -48,19 +49,6 @@ def export(
 
 def register(app: typer.Typer) -> None:
     app.command("export")(export)
-
-
-def _check_output(model: Path, output: Path) -> None:
-    """InputError where writing would replace the model read, or has nowhere to go."""
-    from neuromorph.errors import InputError, Place
-
-    place = Place(file=str(output))
-    if output.resolve() == model.resolve():
-        raise InputError("the output would replace the model that is read", place, "choose another name")
-    if output.is_dir():
-        raise InputError("the output is a folder", place, "name the file in it, e.g. network.nir")
-    if not output.parent.is_dir():
-        raise InputError(f"folder {str(output.parent)!r} does not exist", place, "create it or choose another one")
 
 
 def _compare(first: Graph, second: Graph, samples: int, rate: float, seed: int) -> tuple[int, int, float]:

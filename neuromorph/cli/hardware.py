@@ -147,9 +147,8 @@ def _devices() -> typer.Typer:
         as_json: AsJson = False,
     ) -> None:
         """List the shipped datasheets."""
-        from neuromorph.errors import InputError, Place
+        from neuromorph.errors import InputError, Place, suggest
         from neuromorph.hardware import catalog
-        from neuromorph.hardware.fields import suggest
 
         found = [catalog.load_datasheet(name) for name in catalog.datasheet_names()]
         kinds = sorted({d.kind for d in found})

@@ -40,6 +40,7 @@ def maxcut(
 
     from neuromorph.cli.models import read_hardware
     from neuromorph.devices.manycore import read_machine
+    from neuromorph.files import make_folder
     from neuromorph.systems.annealing import maxcut as search
     from neuromorph.systems.annealing import read_gset
 
@@ -63,8 +64,7 @@ def maxcut(
             for path in write_report(report, output).values():
                 typer.echo(f"written: {path}")
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        result.save(output / SOLUTION)
+        result.save(make_folder(output) / SOLUTION)
         typer.echo(f"written: {output / SOLUTION}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ _VARY = (
     "Besides paths: seed, trials, time, model, architecture."
 )
 ROWS_SHOWN = 24
+PICTURES = ("png", "svg", "pdf", "none")
 
 
 def sweep(
@@ -64,18 +64,17 @@ def sweep(
 
     Every finished point is kept at once. Points that differ only in price are executed once.
     """
-    from neuromorph.errors import InputError, Place
+    from neuromorph.errors import InputError, Place, suggest
+    from neuromorph.files import make_folder
     from neuromorph.sweep import SweepInterrupted
     from neuromorph.sweep.api import sweep as run_sweep
     from neuromorph.sweep.progress import shown
 
-    if plots not in ("png", "svg", "pdf", "none"):
-        raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), "legal: png, svg, pdf, none")
+    if plots not in PICTURES:
+        raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), suggest(plots, PICTURES))
     told = any(option is not None for option in (dt, preset, semantics, steps))
     network = read_model(model, dt, preset, semantics, steps) if told else model
-    output.mkdir(parents=True, exist_ok=True)
-    if not os.access(output, os.W_OK):
-        raise InputError("cannot be written", Place(str(output)), "choose another folder with --output")
+    make_folder(output)
     kept = store or output / "sweep.sqlite"
     try:
         with shown(quiet=quiet) as progress:

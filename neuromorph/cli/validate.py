@@ -72,7 +72,7 @@ def _percent(deviation: float) -> str:
 
 def _shown(value: float, unit: str) -> str:
     from neuromorph import units
-    from neuromorph.validate.measures import PLAIN
+    from neuromorph.devices.measures import PLAIN
 
     if unit in PLAIN:
         return f"{value:.4g}" + ("" if unit == "1" else f" {unit}")

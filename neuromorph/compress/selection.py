@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, WeightSlot
 
 Changes = dict[int, dict[str, Any]]
@@ -74,8 +73,13 @@ def select(graph: Graph, layers: str | Iterable[str] | None = None, exclude: str
     wanted = None if layers is None else _patterns(layers)
     unwanted = _patterns(exclude)
     known = [name for group in names.values() for name in group]
+    legal = [e.name for e in everything]
     problems = [
-        Problem(f"no layer is named {pattern!r}", Place(key=key), _hint(pattern, known, everything))
+        Problem(
+            f"no layer is named {pattern!r}",
+            Place(key=key),
+            suggest(pattern, known, what="") or suggest(pattern, legal, "layers"),
+        )
         for key, patterns in (("layers", wanted or []), ("exclude", unwanted))
         for pattern in patterns
         if not any(fnmatchcase(name, pattern) for name in known)
@@ -124,8 +128,3 @@ def _key(operator: Operator, slot: WeightSlot) -> str:
 
 def _patterns(names: str | Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-def _hint(name: str, known: Sequence[str], layers: Sequence[Layer]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else "layers: " + ", ".join(e.name for e in layers)

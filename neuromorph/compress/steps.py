@@ -7,7 +7,6 @@ joined by "+": exclude=conv1+fc3.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from neuromorph.compress import grid
 from neuromorph.compress.pruning import NORMS, SCOPES, prune
 from neuromorph.compress.quantization import binarize, quantize, ternarize
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph
 
 
@@ -73,10 +72,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _one_of(*legal: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in legal:
-            close = difflib.get_close_matches(text, legal, n=1)
-            raise InputError(
-                f"{text!r} is not known", hint=f"did you mean {close[0]!r}?" if close else "one of " + ", ".join(legal)
-            )
+            raise InputError(f"{text!r} is not known", hint=suggest(text, legal))
         return text
 
     return parse
@@ -168,7 +164,7 @@ def _parse_step(text: str, where: str, problems: list[Problem]) -> Step | None:
     kind = _STEPS.get(name)
     if kind is None:
         message = f"step {name!r} is not known" if name else "a step is empty"
-        problems.append(Problem(message, Place(key=where), _nearest(name, _STEPS)))
+        problems.append(Problem(message, Place(key=where), suggest(name, _STEPS)))
         return None
     found = len(problems)
     arguments: dict[str, Any] = {}
@@ -181,7 +177,7 @@ def _parse_step(text: str, where: str, problems: list[Problem]) -> Step | None:
             hint = "options are written name=value: " + ", ".join(kind.options)
             problems.append(Problem(f"{value!r} has no name" if value else "an argument is empty", place, hint))
         elif key not in kind.options:
-            problems.append(Problem(f"option {key!r} is not known", place, _nearest(key, kind.options)))
+            problems.append(Problem(f"option {key!r} is not known", place, suggest(key, kind.options)))
         elif key in arguments:
             problems.append(Problem("given twice", place))
         elif not value:
@@ -200,8 +196,3 @@ def _read(
         into[key] = parse(text)
     except InputError as error:
         problems += [Problem(p.message, place, p.hint) for p in error.problems]
-
-
-def _nearest(name: str, legal: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(legal), n=1)
-    return f"did you mean {close[0]!r}?" if close else "one of " + ", ".join(legal)

@@ -58,7 +58,7 @@ def _limits(placement: Placement) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def bits(value: float) -> str:
+def in_bits(value: float) -> str:
     """A number of bits as text: 1.2 Mbit."""
     for unit, size in (("Gbit", 1e9), ("Mbit", 1e6), ("kbit", 1e3)):
         if value >= size:

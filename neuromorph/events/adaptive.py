@@ -15,6 +15,7 @@ an offset per feature, learned along) rebuilds the signal with the smallest squa
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ import numpy as np
 from neuromorph.errors import InputError, Place
 from neuromorph.events.encoders import _checked
 from neuromorph.events.raster import Raster
+from neuromorph.files import write_file
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +80,11 @@ class AdaptiveThreshold:
         return Raster.from_dense(out, dt_s)
 
     def save(self, path: str | Path) -> None:
-        """Writes the parameters as .npz."""
-        np.savez(path, split=self.split, **{name: getattr(self, name) for name in _FIELDS})
+        """Writes the parameters as .npz. Raises InputError where they cannot be written."""
+        data = io.BytesIO()
+        np.savez(data, split=self.split, **{name: getattr(self, name) for name in _FIELDS})
+        path = Path(path)
+        write_file(path if path.suffix == ".npz" else path.with_name(path.name + ".npz"), data.getvalue())
 
     @staticmethod
     def load(path: str | Path) -> AdaptiveThreshold:

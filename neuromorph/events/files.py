@@ -11,6 +11,7 @@ from neuromorph.errors import InputError, Place, Problem
 from neuromorph.events.binning import Events, check_step, joined, to_raster
 from neuromorph.events.formats import Wanted, formats
 from neuromorph.events.raster import Raster
+from neuromorph.files import write_file
 
 Labels = np.ndarray | None
 MAX_FILES = 1_000_000
@@ -68,21 +69,16 @@ def write_events(path: str | Path, raster: Raster, labels: Labels = None, *, nod
 
     path = Path(path)
     place = Place(str(path))
-    if not path.parent.is_dir():
-        raise InputError(f"folder {str(path.parent)!r} does not exist", place, "create it or choose another one")
     if labels is not None and np.shape(labels) != (raster.samples,):
         raise InputError(f"{np.size(labels)} labels for {raster.samples} samples", place)
     suffix = path.suffix.lower()
-    try:
-        if suffix == ".npz":
-            npz.write(path, raster, labels)
-        elif suffix in hdf5.SUFFIXES:
-            hdf5.write(path, raster, labels, node)
-        else:
-            raise InputError(f"suffix is {suffix!r}", place, f"legal: .npz, {', '.join(hdf5.SUFFIXES)}")
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", place) from None
-    return path
+    if suffix == ".npz":
+        return write_file(path, lambda part: npz.write(part, raster, labels))
+    if suffix in hdf5.SUFFIXES:
+        if raster.dt_s is None:
+            raise InputError("the raster has no dt", place, "NIR data holds times: give the step's length")
+        return write_file(path, lambda part: hdf5.write(part, raster, labels, node))
+    raise InputError(f"suffix is {suffix!r}", place, f"legal: .npz, {', '.join(hdf5.SUFFIXES)}")
 
 
 def _seconds(dt: float | str | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 from neuromorph.graph.model import Graph
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def decode_of(graph: Graph) -> str:
     """The graph's own choice (metadata "decode"), else "sum". Raises InputError for an unknown one."""
     chosen = graph.metadata.get("decode", "sum")
     if chosen not in DECODES:
-        raise InputError(f"{graph.name} asks for decoding {chosen!r}", hint=f"legal: {', '.join(DECODES)}")
+        raise InputError(f"{graph.name} asks for decoding {chosen!r}", hint=suggest(chosen, DECODES))
     return chosen
 
 

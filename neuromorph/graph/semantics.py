@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 
 INTEGRATIONS = ("euler", "exponential", "impulse")
 RESETS = ("value", "subtract", "subtract_guarded", "none")
@@ -66,7 +66,7 @@ class Semantics:
             ("integration", INTEGRATIONS), ("reset", RESETS), ("compare", COMPARES), ("order", ORDERS)
         ):  # fmt: skip
             if getattr(self, name) not in legal:
-                raise InputError(f"{name} is {getattr(self, name)!r}", hint=f"legal: {', '.join(legal)}")
+                raise InputError(f"{name} is {getattr(self, name)!r}", hint=suggest(getattr(self, name), legal))
         for name in ("output_shift", "refractory"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 from neuromorph.hardware import locate
 from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Slot, Source
 from neuromorph.hardware.datasheet import (
@@ -32,7 +32,7 @@ from neuromorph.hardware.datasheet import (
     read_schema,
     read_sources,
 )
-from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown, suggest
+from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown
 from neuromorph.hardware.registry import admitted, component_kinds
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph import units
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Quantity, Source
 from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
-from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown, suggest
+from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown
 from neuromorph.hardware.registry import component_kinds
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 

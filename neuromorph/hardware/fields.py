@@ -7,17 +7,16 @@ same way wherever it comes from.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from neuromorph import units
-from neuromorph.errors import InputError, Problem
+from neuromorph.errors import InputError, Problem, suggest
 from neuromorph.yamlfile import KeyPath, YamlFile
 
 INVALID: Any = type("Invalid", (), {"__repr__": lambda self: "INVALID"})()
@@ -123,15 +122,6 @@ def shown(value: Any) -> str:
         return f"a list of {len(value)}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def suggest(word: str, legal: Iterable[str], what: str = "legal") -> str:
-    """A hint: the nearest legal words, then all of them."""
-    words = list(legal)
-    lower = {w.lower(): w for w in words}
-    close = [lower[c] for c in difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)]
-    listing = ", ".join(words[:40]) + (", ..." if len(words) > 40 else "") if words else "none"
-    return (f"did you mean {close[0]!r}? " if close else "") + f"{what}: {listing}"
 
 
 class Reader:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from neuromorph.errors import InputError, Place
-from neuromorph.hardware.fields import suggest
+from neuromorph.errors import InputError, Place, suggest
 
 SUFFIXES = (".yaml", ".yml")
 

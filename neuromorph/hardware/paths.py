@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph import units
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.hardware import catalog
 from neuromorph.hardware.component import Architecture, Component, Datasheet, Quantity, Source
 from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import missing_quantities
-from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared, suggest
+from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared
 from neuromorph.yamlfile import parse_yaml, scalar
 
 SWEPT = Source("swept", "value set for this run in place of the datasheet's")

@@ -17,14 +17,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place
+from neuromorph.errors import InputError, Place, suggest
+from neuromorph.files import write_files
 from neuromorph.graph.model import Graph, NumberFormat, Operator, Window
 from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
@@ -41,6 +41,14 @@ def read(path: str | Path) -> Graph:
     return read_document(Path(path))
 
 
+def files_of(path: str | Path) -> tuple[Path, Path]:
+    """The two files that `save` writes for this name: structure and weights."""
+    path = Path(path)
+    if not path.name.endswith(SUFFIXES):
+        path = path.with_name(path.name + SUFFIXES[0])
+    return path, path.with_name(path.name.removesuffix(".json") + ".safetensors")
+
+
 def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
     """Writes `path` (ending in .nmg.json, which is added where absent) and its weights file; returns the path.
 
@@ -50,11 +58,9 @@ def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
     """
     from safetensors.numpy import save as to_bytes
 
-    path = Path(path)
-    if not path.name.endswith(SUFFIXES):
-        path = path.with_name(path.name + SUFFIXES[0])
+    path, weights = files_of(path)
     if dtype is not None and dtype not in packing.FLOATS:
-        raise InputError(f"dtype is {dtype!r}", hint=f"legal: {', '.join(packing.FLOATS)}")
+        raise InputError(f"dtype is {dtype!r}", hint=suggest(dtype, packing.FLOATS))
     _ = graph.shapes  # refuses a graph that could not be read again
     tensors: dict[str, np.ndarray] = {}
     shared: dict[int, dict[str, Any]] = {}
@@ -71,7 +77,6 @@ def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
         entry["fields"] = shared[id(node.operator)]
         nodes.append(entry)
     data = to_bytes(tensors)
-    weights = path.with_name(path.name.removesuffix(".json") + ".safetensors")
     document = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -82,7 +87,7 @@ def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
         "weights": {"file": weights.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
         "nodes": nodes,
     }
-    _write_both({weights: data, path: (_layout(document) + "\n").encode()})
+    write_files({weights: data, path: (_layout(document) + "\n").encode()})
     return path
 
 
@@ -137,22 +142,3 @@ def _layout(document: Mapping[str, Any]) -> str:
     head = [f"  {compact(k)}: {compact(v)}," for k, v in document.items() if k != "nodes"]
     nodes = ",\n".join(f"    {compact(node)}" for node in document["nodes"])
     return "\n".join(["{", *head, '  "nodes": [', *([nodes] if nodes else []), "  ]", "}"])
-
-
-def _write_both(files: Mapping[Path, bytes]) -> None:
-    waiting: list[tuple[Path, Path]] = []
-    try:
-        for path, data in files.items():
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            waiting.append((part, path))
-            part.write_bytes(data)
-        for part, path in waiting:
-            os.replace(part, path)
-    except OSError as error:
-        for part, _ in waiting:
-            part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            Place(file=str(next(iter(files)).parent)),
-            hint="choose a folder that exists, can be written and has room; older files were left as they were",
-        ) from None

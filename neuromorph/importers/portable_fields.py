@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import typing
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from neuromorph.errors import suggest
 from neuromorph.graph.model import NumberFormat, Operator, Shape, Window
 from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
@@ -138,20 +138,10 @@ def key_faults(given: Mapping[str, Any], needed: Iterable[str], legal: Iterable[
     for name in given:
         if name not in legal:
             path = f"{key}.{name}" if key else name
-            yield Fault(path, f"unknown key {name!r}", suggestion(name, legal))
+            yield Fault(path, f"unknown key {name!r}", suggest(name, legal))
     for name in needed:
         if name not in given:
             yield Fault(key, f"{name!r} is missing")
-
-
-def suggestion(name: str, legal: Iterable[str]) -> str:
-    """The legal name that is meant, or all of them."""
-    legal = list(legal)
-    close = difflib.get_close_matches(name, legal, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    shown = ", ".join(legal[:40])
-    return f"legal: {shown}" + (", ..." if len(legal) > 40 else "")
 
 
 def found(value: Any) -> str:

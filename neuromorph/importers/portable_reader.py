@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape
 from neuromorph.importers import packing
 from neuromorph.importers.json_lines import line_of
@@ -27,7 +27,6 @@ from neuromorph.importers.portable_fields import (
     json_name,
     key_faults,
     kind_of_file,
-    suggestion,
 )
 
 MAX_JSON_BYTES = 256 * 2**20
@@ -201,7 +200,7 @@ class _Reader:
         if not isinstance(feedback, list) or not all(isinstance(v, str) for v in feedback):
             raise Fault(f"{key}.feedback", "expected a list of names")
         if not isinstance(entry["operator"], str) or entry["operator"] not in known:
-            hint = suggestion(str(entry["operator"]), known)
+            hint = suggest(str(entry["operator"]), known)
             raise Fault(f"{key}.operator", f"unknown operator {entry['operator']!r}", hint)
         if not isinstance(fields, dict):
             raise Fault(f"{key}.fields", f"is {found(fields)}, expected an object")
@@ -264,14 +263,14 @@ class _Reader:
                 self._note(Fault(f"nodes[{i}].name", f"{node.name!r} is taken"))
             for name in node.inputs:
                 if name not in names:
-                    self._note(Fault(f"nodes[{i}].inputs", f"unknown value {name!r}", suggestion(name, names)))
+                    self._note(Fault(f"nodes[{i}].inputs", f"unknown value {name!r}", suggest(name, names)))
                 elif name not in seen:
                     cycle = "itself" if name == node.name else f"the later node {name!r}"
                     hint = "a graph has no cycles but those of `feedback`; nodes stand after those they read"
                     self._note(Fault(f"nodes[{i}].inputs", f"{node.name!r} reads {cycle}", hint))
             for name in node.feedback:
                 if name not in {n.name for n in nodes}:
-                    hint = suggestion(name, [n.name for n in nodes])
+                    hint = suggest(name, [n.name for n in nodes])
                     self._note(Fault(f"nodes[{i}].feedback", f"unknown node {name!r}", hint))
             seen.add(node.name)
         read = {name for node in nodes for name in (*node.inputs, *node.feedback)} | set(outputs)
@@ -280,7 +279,7 @@ class _Reader:
                 self._note(Fault(f"nodes[{i}].name", f"the output of {node.name!r} is never used"))
         for name in outputs:
             if name not in {node.name for node in nodes}:
-                self._note(Fault("outputs", f"unknown node {name!r}", suggestion(name, names)))
+                self._note(Fault("outputs", f"unknown node {name!r}", suggest(name, names)))
 
     def _check_shapes(self, graph: Graph) -> None:
         shapes: dict[str, Shape] = dict(graph.input_shapes)

@@ -10,13 +10,12 @@ Versions: snntorch 1.0.0, norse 1.1.0, spikingjelly 2.0.0, sinabs 2.0.3, spyx 1.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.semantics import Semantics
 
 NOWHERE = Place()
@@ -189,9 +188,7 @@ def dialect_of(name: str | None, place: Place = NOWHERE) -> Dialect:
     if name is None:
         return DIALECTS["nir"]
     if name not in DIALECTS:
-        close = difflib.get_close_matches(str(name).lower(), DIALECTS, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise InputError(f"unknown preset {name!r}", place, f"{hint}legal: {', '.join(DIALECTS)}")
+        raise InputError(f"unknown preset {name!r}", place, suggest(name, DIALECTS))
     return DIALECTS[name]
 
 
@@ -221,9 +218,7 @@ def semantics_of(dialect: Dialect, dt_s: float, kind: str, changes: Mapping[str,
     """The Semantics of nodes of one type in a dialect, with changes."""
     unknown = [name for name in changes if name not in FIELDS]
     if unknown:
-        raise InputError(
-            [Problem(f"unknown field of the semantics {n!r}", hint=f"legal: {', '.join(FIELDS)}") for n in unknown]
-        )
+        raise InputError([Problem(f"unknown field of the semantics {n!r}", hint=suggest(n, FIELDS)) for n in unknown])
     given = {**dialect.semantics, **dialect.kinds.get(kind, {}), **changes}
     name = "" if dialect.name == "nir" else dialect.name
     return Semantics(dt_s=dt_s, preset=name, **given)

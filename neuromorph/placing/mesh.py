@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.errors import FitError, InputError
+from neuromorph.errors import FitError, InputError, suggest
 from neuromorph.placing import orders
 from neuromorph.placing.anneal import refine
 from neuromorph.placing.topology import Topology
@@ -163,7 +163,7 @@ def _check(
     topology: Topology, nodes: int, source: np.ndarray, target: np.ndarray, traffic: np.ndarray, effort: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if effort not in EFFORT:
-        raise InputError(f"effort is {effort!r}", hint="legal: " + ", ".join(EFFORT))
+        raise InputError(f"effort is {effort!r}", hint=suggest(effort, EFFORT))
     if nodes < 1:
         raise InputError(f"{nodes} nodes to place; at least 1 is needed")
     if nodes > topology.slots:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neuromorph.compiled import compiled
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 
 KINDS = ("mesh", "torus", "bus", "tree", "matrix")
 
@@ -35,7 +35,7 @@ class Topology:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"topology is {self.kind!r}", hint="legal: " + ", ".join(KINDS))
+            raise InputError(f"topology is {self.kind!r}", hint=suggest(self.kind, KINDS))
         if min(self.width, self.height, self.concentration) < 1 or self.arity < 2:
             raise InputError(f"{self.kind} of {self.width} x {self.height} with {self.concentration} slots a router")
         if self.kind not in ("mesh", "torus") and (self.height, self.concentration) != (1, 1):

@@ -11,7 +11,7 @@ from neuromorph.report import figures
 from neuromorph.report.comparison import Comparison
 from neuromorph.report.comparison_page import page
 from neuromorph.report.model import Report
-from neuromorph.report.write import read_report, write_files
+from neuromorph.report.write import read_report, write_texts
 
 _ALIKE = {
     "boundary": "what costs include", "network_hash": "the trained network", "samples": "the number of samples",
@@ -52,7 +52,7 @@ def compare(
     texts = {
         "compare.html": page(comparison), "compare.json": comparison.to_json(), "compare.csv": comparison.to_csv(),
     }  # fmt: skip
-    return Comparison(called, found, comparison.notes, write_files(folder, texts))
+    return Comparison(called, found, comparison.notes, write_texts(folder, texts))
 
 
 def _names(reports: Sequence[Report], given: Sequence[Report | str | Path]) -> tuple[str, ...]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from neuromorph.errors import InputError, Place
+from neuromorph.files import make_folder, write_files
 
 if TYPE_CHECKING:
     from neuromorph.report.model import Report
@@ -24,18 +21,6 @@ LARGEST = 256 * 2**20
 
 LEDGER_COLUMNS = ("layer", "component", "action", "kind", "count", "each_j", "energy_j", "spread_j", "low_j", "high_j",
                   "boundary", "basis", "source")  # fmt: skip
-
-_REMEDIES = {
-    errno.ENOSPC: "free space or choose another folder",
-    errno.EDQUOT: "free space or choose another folder",
-    errno.EFBIG: "raise the limit of file sizes or choose another folder",
-    errno.EROFS: "choose a folder that can be written",
-    errno.EACCES: "choose another folder or change its permissions",
-    errno.EPERM: "choose another folder or change its permissions",
-    errno.ENOTDIR: "a part of the path is a file: choose another folder",
-    errno.EEXIST: "a file has this name: choose another folder",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
 
 
 def write_report(report: Report, folder: str | Path) -> dict[str, Path]:
@@ -50,7 +35,15 @@ def write_report(report: Report, folder: str | Path) -> dict[str, Path]:
     # what is shown is what the file holds, and a report read back gives the same page
     plain = Report.from_dict(report.to_dict())
     texts = {JSON_NAME: to_json(plain), CSV_NAME: ledger_csv(plain), HTML_NAME: page(plain)}
-    return write_files(folder, texts)
+    return write_texts(folder, texts)
+
+
+def write_texts(folder: str | Path, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Write text files into a folder, made where it does not exist: all of them, or none where one does not fit."""
+    target = make_folder(folder)
+    paths = {name: target / name for name in texts}
+    write_files({paths[name]: text for name, text in texts.items()})
+    return paths
 
 
 def to_json(report: Report) -> str:
@@ -77,32 +70,6 @@ def ledger_csv(report: Report) -> str:
     for row in report.ledger:
         writer.writerow(["" if row.get(c) is None else row[c] for c in LEDGER_COLUMNS])
     return out.getvalue()
-
-
-def write_files(folder: str | Path, texts: Mapping[str, str]) -> dict[str, Path]:
-    """Write several text files as UTF-8: all of them, or none where one does not fit on the disk."""
-    target = Path(folder)
-    parts: dict[str, str] = {}
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            handle, parts[name] = tempfile.mkstemp(prefix=f".{name}.", dir=target)
-            with os.fdopen(handle, "wb") as file:
-                # names out of undecodable file names hold lone surrogates, which UTF-8 does not have
-                file.write(text.encode("utf-8", "backslashreplace"))
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(parts[name], 0o644)
-        for name in texts:
-            os.replace(parts.pop(name), target / name)
-    except OSError as error:
-        hint = _REMEDIES.get(error.errno or 0, "choose another folder")
-        raise InputError(f"cannot be written: {error.strerror or error}", Place(str(target)), hint) from error
-    finally:
-        for part in parts.values():
-            with contextlib.suppress(OSError):
-                os.unlink(part)
-    return {name: target / name for name in texts}
 
 
 def read_report(path: str | Path) -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, suggest
 
 KINDS = ("float64", "float32", "spinnaker", "loihi")
 
@@ -33,7 +33,7 @@ class Arithmetic:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"no arithmetic {self.kind!r}", hint=f"legal: {', '.join(KINDS)}")
+            raise InputError(f"no arithmetic {self.kind!r}", hint=suggest(self.kind, KINDS))
         if not 1 <= self.weight_bits <= 32 or not 8 <= self.state_bits <= 64:
             raise InputError(f"{self.weight_bits} weight bits and {self.state_bits} state bits")
         for name in ("skip_below", "state_grid", "scale"):

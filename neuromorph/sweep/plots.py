@@ -14,8 +14,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.errors import InputError, Place
+from neuromorph.files import write_file
 from neuromorph.sweep.space import Value, split_value
-from neuromorph.sweep.table import Row, metric_names, pareto, require_column, write_file
+from neuromorph.sweep.table import Row, metric_names, pareto, require_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph.errors import InputError, MissingExtraError, Place
+from neuromorph.files import write_file
 from neuromorph.sweep import table
 from neuromorph.sweep.space import split_value
 
@@ -46,7 +47,7 @@ class SweepResult:
         """The table as CSV; also written to `path` where given, whole or not at all."""
         text = table.to_csv(self.rows)
         if path is not None:
-            table.write_file(path, text)
+            write_file(path, text)
         return text
 
     def plot(self, folder: str | Path, *, metrics: Sequence[str] | None = None, kind: str = "png") -> list[Path]:
@@ -64,7 +65,7 @@ class SweepResult:
         columns = {n: _one_type(self.column(n)) for n in (self.rows[0] if self.rows else ())}
         sink = arrow.BufferOutputStream()
         parquet.write_table(arrow.table(columns), sink)
-        return table.write_file(path, sink.getvalue().to_pybytes())
+        return write_file(path, sink.getvalue().to_pybytes())
 
     def to_xarray(self) -> Any:
         """An xarray.Dataset with a dimension per varied parameter; combinations without a point are NaN.

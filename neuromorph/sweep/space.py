@@ -5,7 +5,6 @@ An axis is `path=values`. The forms of `values` are listed in `FORMS`; they are 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 import json
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 
 Value = bool | int | float | str
 """A value of an axis: a plain number or word, a factor of the present value ("0.5x") or a number with its unit."""
@@ -32,6 +31,7 @@ FORMS = (
     "uniform(0.1 V, 1 V)",
     "loguniform(1e-3, 1)",
 )
+RANGES = ("lin", "log", "uniform", "loguniform")
 METHODS = ("grid", "random", "lhs", "sobol")
 SPECIAL = ("seed", "trials", "time", "model", "architecture")
 """Axes that are no path into the architecture."""
@@ -198,7 +198,7 @@ def _expand(piece: str) -> list[Value]:
         if name in ("uniform", "loguniform"):
             raise _Bad(f"{name}(...) stands alone and cannot be one of several values")
         if name not in ("lin", "log"):
-            raise _Bad(f"{name!r} is no kind of range{_nearest(name)}")
+            raise _Bad(f"{name!r} is no kind of range; {suggest(name, RANGES, 'kinds')}")
         if len(arguments) != 3:
             raise _Bad(f"{name}(...) takes three arguments: first value, last value, number of values")
         return _spaced(name, *arguments)
@@ -209,11 +209,6 @@ def _expand(piece: str) -> list[Value]:
     if ".." in piece and _MEASURE.match(piece):
         raise _Bad(f"{piece!r}: first..last is for whole numbers; for others write lin(first, last, number of values)")
     return [_value(piece)]
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name, ("lin", "log", "uniform", "loguniform"), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def _integers(piece: str, first: int, last: int, step: int) -> list[Value]:
@@ -325,7 +320,7 @@ def make_points(
     (only possible where no axis is continuous) appear once. Raises InputError for contradicting arguments.
     """
     if method not in METHODS:
-        raise InputError(f"{method!r} is no method", Place(key="method"), "legal: " + ", ".join(METHODS))
+        raise InputError(f"{method!r} is no method", Place(key="method"), suggest(method, METHODS))
     if method == "grid":
         combinations = _grid(axes, points)
     else:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from neuromorph.errors import InputError, Place
+from neuromorph.files import check_target
 from neuromorph.sweep.owner import Owner
 from neuromorph.sweep.space import Point, Value, key_of
 
@@ -75,7 +76,8 @@ class Store:
         self._stop = threading.Event()
         self._beater: threading.Thread | None = None
         with self._guarded():
-            self._check_target()
+            if self.path is not None:
+                check_target(self.path)
             self._db = sqlite3.connect(str(self.path or ":memory:"), timeout=20, isolation_level=None)
         try:
             with self._guarded():
@@ -104,14 +106,6 @@ class Store:
         self._db.close()
 
     # -- opening ---------------------------------------------------------------------------------------------------
-
-    def _check_target(self) -> None:
-        if self.path is None:
-            return
-        if self.path.is_dir():
-            raise InputError("is a folder, not a sweep file", Place(str(self.path)), "name a file, e.g. sweep.sqlite")
-        if not self.path.parent.is_dir():
-            raise InputError("its folder does not exist", Place(str(self.path)), "create the folder first")
 
     def _prepare(self) -> None:
         """Create the tables in a new file, or make sure that an existing one is ours."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from neuromorph.errors import InputError, Place
@@ -89,30 +85,3 @@ def require_column(table: Sequence[Row], name: str) -> None:
     columns = list(table[0]) if table else []
     if name not in columns:
         raise InputError(f"the table has no column {name!r}", Place(key=name), "columns: " + ", ".join(columns))
-
-
-def write_file(path: str | Path, content: str | bytes) -> Path:
-    """Write a file whole or not at all: an existing one stays as it was where writing fails. Raises InputError."""
-    target = Path(path)
-    data = content.encode() if isinstance(content, str) else content
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "wb") as f:
-            f.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as e:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise InputError(
-            f"cannot be written: {e.strerror or e}", Place(str(target)), "choose a folder that exists and has space"
-        ) from e
-    return target
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

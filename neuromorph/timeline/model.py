@@ -17,7 +17,6 @@ tandem-line recursion d(n,k) = max(max(d(n,k-1), d(n-1,k)) + s(n,k), d(n-b-1,k+1
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 
 RELEASES = ("start", "finish", "depart")
 """When a target token gives up the source tokens it no longer needs."""
@@ -218,13 +217,13 @@ class Pipeline:
             place = Place(key=f"orders.{server}")
             members = self.servers.get(server)
             if members is None:
-                yield Problem(f"no stage runs on server {server!r}", place, _nearest(server, self.servers))
+                yield Problem(f"no stage runs on server {server!r}", place, suggest(server, self.servers, "known"))
                 continue
             counts = dict.fromkeys(members, 0)
             for turn in order:
                 name = turn if isinstance(turn, str) else turn[0]
                 if name not in counts:
-                    yield Problem(f"stage {name!r} does not run on this server", place, _nearest(name, members))
+                    yield Problem(f"stage {name!r} does not run on this server", place, suggest(name, members, "known"))
                 elif not isinstance(turn, str) and turn[1] < 1:
                     yield Problem(f"a turn of {turn[1]} tokens of stage {name!r} is not 1 or more", place)
                 else:
@@ -235,11 +234,6 @@ class Pipeline:
                     yield Problem(
                         f"the order gives stage {name!r} {count} tokens per sample, it produces {tokens}", place
                     )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(list(known)[:8])}"
 
 
 def _bad_time(value: float) -> bool:
@@ -284,7 +278,7 @@ def _edge_problems(edges: Sequence[Edge], index: Mapping[str, int], stages: Sequ
         place = Place(key=f"edges.{edge.label}")
         unknown = [name for name in (edge.source, edge.target) if name not in index]
         for name in unknown:
-            yield Problem(f"no stage is named {name!r}", place, _nearest(name, index))
+            yield Problem(f"no stage is named {name!r}", place, suggest(name, index, "known"))
         if _bad_time(edge.delay_s):
             yield Problem(f"delay_s is {edge.delay_s}, a finite time of 0 s or more is legal", place)
         if edge.release not in RELEASES:

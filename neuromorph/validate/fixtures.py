@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from neuromorph.devices.manycore import validate as manycore  # noqa: F401 (declares measures)
+from neuromorph.devices.measures import MEASURES, Measure
 from neuromorph.errors import InputError
-from neuromorph.validate.measures import MEASURES, Measure
+from neuromorph.validate import measures  # noqa: F401 (declares measures)
 from neuromorph.yamlfile import read_yaml
 
 ROLES = ("calibrated", "predicted", "check")

@@ -286,7 +286,7 @@ def test_bytes_that_are_not_text(case: str, tmp_path: Path) -> None:
 
 def test_missing_file_suggests_its_sibling(tmp_path: Path) -> None:
     path = write(tmp_path)
-    with pytest.raises(InputError, match=r"no such file \(did you mean chip.yaml"):
+    with pytest.raises(InputError, match=r"no such file \(did you mean 'chip.yaml'"):
         load_architecture(path.with_name("chips.yaml"))
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(InputError, match="folder"):

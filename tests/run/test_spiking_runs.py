@@ -13,15 +13,15 @@ from spiking_run_network import CLASSES, STEPS, events, network
 
 import neuromorph as nm
 from neuromorph.devices.layered.core import Assumption
-from neuromorph.devices.manycore import is_manycore
 from neuromorph.devices.manycore.execute import StopRule
 from neuromorph.devices.manycore.execute.spiking import SpikingExecution
 from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import FitError, InputError
 from neuromorph.hardware.catalog import architecture_names
 from neuromorph.report import Report, read_report, write_report
 
-MANYCORE = [n for n in architecture_names() if is_manycore(nm.load_architecture(n))]
+MANYCORE = [n for n in architecture_names() if (kind_of(nm.load_architecture(n)).root == "manycore")]
 
 
 @cache
@@ -145,9 +145,7 @@ def test_what_does_not_fit_is_refused_before_it_runs() -> None:
         nm.run(network(), chip, dataclasses.replace(x, dt_s=2e-3), y)
     with pytest.raises(InputError, match="no neurons that work in time"):
         nm.run(nm.read_graph("examples/mnist/mlp.nmg.json"), chip)
-    with pytest.raises(
-        InputError, match=r"stop has no meaning.*it is an option of many-core chips"
-    ):
+    with pytest.raises(InputError, match=r"stop has no meaning.*it is an option of many-core chips"):
         nm.run(network(), nm.load_architecture("digital-int8"), x, y, stop=StopRule(1.0, 0.5))
 
 

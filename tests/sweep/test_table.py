@@ -11,7 +11,7 @@ from neuromorph.errors import InputError
 from neuromorph.sweep.plots import plot_all, plot_heat, plot_metric, plot_pareto, save
 from neuromorph.sweep.space import make_points, parse_axes
 from neuromorph.sweep.store import Outcome
-from neuromorph.sweep.table import metric_names, pareto, tidy, to_csv, write_file
+from neuromorph.sweep.table import metric_names, pareto, tidy, to_csv
 
 
 def sample():
@@ -135,20 +135,3 @@ def test_a_picture_is_the_same_each_time_and_of_a_known_format(tmp_path):
         assert files[0].startswith(mark)
     with pytest.raises(InputError, match=r"end the name with \.png"):
         save(plot_pareto(table, minimise=["energy_j", "area_m2"]), tmp_path / "p.bmp")
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    target = tmp_path / "t.csv"
-    write_file(target, "old")
-
-    def full(*_args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(InputError, match=r"t\.csv: cannot be written: No space left on device"):
-        write_file(target, "new")
-    assert target.read_text() == "old"
-    assert [f.name for f in tmp_path.iterdir()] == ["t.csv"]
-    monkeypatch.undo()
-    with pytest.raises(InputError, match="cannot be written"):
-        write_file(tmp_path / "none" / "t.csv", "new")

@@ -101,7 +101,7 @@ class LayeredKind(Kind):
         )  # fmt: skip
 
     def load(self, path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
-        from neuromorph.devices.layered.place.storage import load
+        from neuromorph.devices.layered.place.loading import load
 
         return load(path, graph, architecture)
 

@@ -124,7 +124,7 @@ class ManycoreKind(Kind):
 
     def load(self, path: str | Path, graph: Graph, architecture: Architecture) -> CorePlacement:
         from neuromorph.devices.manycore.place.graph import flat
-        from neuromorph.devices.manycore.place.storage import load_placement
+        from neuromorph.devices.manycore.place.loading import load_placement
 
         return load_placement(path, flat(graph, architecture), architecture, graph=graph)
 

@@ -14,14 +14,9 @@ from neuromorph.hardware.component import Architecture, Component
 from neuromorph.spiking.arithmetic import Arithmetic
 
 
-def is_manycore(architecture: Architecture) -> bool:
-    """Whether the architecture hosts spiking networks as a whole: its root is a many-core chip."""
-    return architecture.chip.kind.name == MANYCORE.name
-
-
 def read_machine(architecture: Architecture) -> Machine:
     """Limits, sizes and times of a many-core architecture. Raises InputError for any other."""
-    if not is_manycore(architecture):
+    if architecture.chip.kind is not MANYCORE:
         raise InputError(
             f"{architecture.name} is no many-core chip: its root is a {architecture.chip.kind.name}",
             hint="name an architecture whose chip has 'kind: manycore'",

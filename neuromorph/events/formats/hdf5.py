@@ -209,11 +209,10 @@ def _shape(group: Any, neurons: int, wanted: Wanted, place: Place) -> tuple[int,
 
 
 def write(path: Path, raster: Raster, labels: _Labels, node: str) -> None:
-    """Writes a raster as the spikes of one node of NIR data; an event lies in the middle of its step."""
+    """Writes a raster with a dt as the spikes of one node of NIR data; an event lies in the middle of its step."""
     import h5py
 
-    if raster.dt_s is None:
-        raise InputError("the raster has no dt", Place(str(path)), "NIR data holds times: give the step's length")
+    assert raster.dt_s is not None
     sizes = np.diff(raster.indptr[:: raster.steps])
     most = int(sizes.max(initial=0))
     column = np.arange(raster.events) - np.repeat(raster.indptr[:: raster.steps][:-1], sizes)

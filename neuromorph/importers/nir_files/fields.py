@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.errors import suggest
 from neuromorph.graph.model import Shape
 from neuromorph.importers.nir_files.faults import Faults
-from neuromorph.importers.nir_files.hdf5 import nearest
 
 if TYPE_CHECKING:
     from neuromorph.importers.nir_files.records import RawNode
@@ -58,7 +58,7 @@ class Fields:
         needed, optional = TYPES[raw.kind]
         for name in self.values:
             if name not in needed and name not in optional and name not in IGNORED:
-                hint = nearest(name, (*needed, *optional)) + "; what it means is unknown, so it is not dropped"
+                hint = suggest(name, (*needed, *optional)) + "; what it means is unknown, so it is not dropped"
                 self.add(name, f"unknown field {name!r} of a {raw.kind}", hint)
         for name in raw.item.items:
             if name not in IGNORED:

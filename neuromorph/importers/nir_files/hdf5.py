@@ -6,7 +6,6 @@ filters that load plugins, arrays that cannot come out of the bytes stored for t
 
 from __future__ import annotations
 
-import difflib
 import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -330,14 +329,3 @@ def _type_name(data: Any) -> str:
     if h5py.check_vlen_dtype(data.dtype) is not None:
         return "list of varying length"
     return {"V": "compound or opaque", "c": "complex number", "O": "object"}.get(data.dtype.kind, str(data.dtype))
-
-
-def nearest(name: str, legal: Any) -> str:
-    """The legal name that is meant, or all of them."""
-    known = [str(n) for n in legal]
-    lower = {n.lower(): n for n in known}
-    close = difflib.get_close_matches(name.lower(), list(lower), n=1)
-    if close:
-        return f"did you mean {lower[close[0]]!r}?"
-    shown = ", ".join(known[:30])
-    return f"legal: {shown}" + (", ..." if len(known) > 30 else "")

@@ -15,15 +15,13 @@ Every key but `schema` may be left out. Faults are reported with line and column
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from neuromorph.errors import InputError, Problem
+from neuromorph.errors import InputError, Problem, suggest
 from neuromorph.graph.semantics import COMPARES, INTEGRATIONS, ORDERS, RESETS
-from neuromorph.importers.nir_files.hdf5 import nearest
 from neuromorph.importers.presets import DIALECTS, FIELDS
 from neuromorph.units import parse
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
@@ -74,7 +72,7 @@ class _Reader:
             self.note(("schema",), f"schema is {data.get('schema')!r}", f"this version reads schema: {SCHEMA}")
         preset = data.get("preset")
         if preset is not None and preset not in DIALECTS:
-            self.note(("preset",), f"unknown preset {preset!r}", nearest(str(preset), DIALECTS))
+            self.note(("preset",), f"unknown preset {preset!r}", suggest(str(preset), DIALECTS))
         found = Sidecar(
             dt_s=self.time_step(data.get("dt")),
             preset=preset,
@@ -99,7 +97,7 @@ class _Reader:
             return {}
         for key in data:
             if legal is not None and key not in legal:
-                self.note((*path, key), f"unknown key {key!r}", nearest(key, legal), "key")
+                self.note((*path, key), f"unknown key {key!r}", suggest(key, legal), "key")
         return data
 
     def time_step(self, value: Any) -> float | None:
@@ -141,7 +139,7 @@ class _Reader:
             here = (*path, name)
             if name in WORDS:
                 if value not in WORDS[name]:
-                    self.note(here, f"{name} is {value!r}", f"legal: {', '.join(WORDS[name])}")
+                    self.note(here, f"{name} is {value!r}", suggest(value, WORDS[name]))
             elif name in FLAGS:
                 if not isinstance(value, bool):
                     self.note(here, f"{name} is {value!r}", "legal: true, false")
@@ -169,8 +167,8 @@ class _Reader:
         return tuple(found)
 
 
-def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Writes a semantics file, first beside its name and then renamed."""
+def sidecar_text(sidecar: Sidecar) -> str:
+    """A semantics file."""
     import yaml
 
     data: dict[str, Any] = {"schema": SCHEMA}
@@ -180,13 +178,8 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
         value = getattr(sidecar, f.name)
         if f.name != "dt_s" and value not in (None, {}):
             data[f.name] = [list(edge) for edge in value] if f.name == "feedback" else _plain(value)
-    text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    text: str = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neuromorph.errors import suggest
 from neuromorph.importers.nir_files.faults import Faults
 from neuromorph.importers.nir_files.fields import NEURONS, TYPES, Fields
-from neuromorph.importers.nir_files.hdf5 import Item, nearest
+from neuromorph.importers.nir_files.hdf5 import Item
 from neuromorph.importers.nir_files.records import Edge, RawNode, Structure
 
 MAX_EDGES = 1_000_000
@@ -88,7 +89,7 @@ class _Flat:
             self.faults.add(inner.path, "has no type", f"legal: {', '.join(TYPES)}")
             kind = ""
         elif kind not in TYPES:
-            self.faults.add(f"{inner.path}/type", f"unknown node type {kind!r}", nearest(kind, TYPES))
+            self.faults.add(f"{inner.path}/type", f"unknown node type {kind!r}", suggest(kind, TYPES))
         while full in self.nodes:
             full += "_2"
         raw = RawNode(full, kind, inner)
@@ -132,7 +133,7 @@ class _Flat:
         if matches:
             self.faults.add(where, f"{text!r} may be {' or '.join(matches)}", "write the full name")
         elif not any(p.place.key == where.strip("/") for p in self.faults.problems):
-            self.faults.add(where, f"names {text!r}, which is no node", nearest(text, [*level.nodes, *level.graphs]))
+            self.faults.add(where, f"names {text!r}, which is no node", suggest(text, [*level.nodes, *level.graphs]))
         return None
 
     def matches(self, level: _Level, text: str, side: str, where: str) -> list[str]:

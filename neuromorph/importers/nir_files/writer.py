@@ -8,7 +8,6 @@ files with its type check, except where that check itself is wrong (grouped conv
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
@@ -18,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.files import write_files
 from neuromorph.graph.model import Graph, Node, Shape
 from neuromorph.graph.operators.arithmetic import Add
 from neuromorph.graph.semantics import Semantics
 from neuromorph.importers.nir_files.said import Branch, Said, say
-from neuromorph.importers.nir_files.sidecar import Sidecar, sidecar_path, write_sidecar
+from neuromorph.importers.nir_files.sidecar import Sidecar, sidecar_path, sidecar_text
 from neuromorph.importers.presets import DIALECTS, FIELDS, semantics_of
 
 NIR_VERSION = "1.0.8"
@@ -38,16 +38,10 @@ def write_graph(graph: Graph, path: Path) -> Path:
         path = path.with_name(path.name + ".nir")
     export = _Export(graph)
     export.run()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _write_hdf5(part, export)
-        write_sidecar(sidecar_path(path), export.sidecar())
-        os.replace(part, path)
-    except OSError as error:
-        hint = "choose a folder that exists, can be written and has room"
-        raise InputError(f"cannot be written: {error.strerror or error}", Place(str(path.parent)), hint) from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_files({
+        sidecar_path(path): sidecar_text(export.sidecar()),
+        path: lambda part: _write_hdf5(part, export),
+    })  # fmt: skip
     return path
 
 

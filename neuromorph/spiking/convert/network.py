@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape
 from neuromorph.graph.operators.activation import Softmax
 from neuromorph.graph.operators.arithmetic import Add, BatchNorm
@@ -57,7 +57,7 @@ def convert(
     maxima, for layers that are silent on the calibration data, and for activations that do not fit the method.
     """
     if method not in METHODS:
-        raise InputError(f"method is {method!r}", hint=f"legal: {', '.join(METHODS)}")
+        raise InputError(f"method is {method!r}", hint=suggest(method, METHODS))
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps is {steps!r}", hint="a whole number, 1 or more")
     if not 0 <= initial < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from neuromorph.errors import InputError
+from neuromorph.files import write_file
 from neuromorph.rng import key64
 from neuromorph.systems.annealing.cooling import Cooling, cooling_of
 from neuromorph.systems.annealing.couplings import Couplings
@@ -53,10 +55,16 @@ class MaxCutResult:
         return float((self.cuts >= target).mean())
 
     def save(self, path: str | Path) -> None:
-        """Writes cuts, spins, flips of each sweep and temperatures as a compressed .npz file."""
+        """Writes cuts, spins, flips of each sweep and temperatures as a compressed .npz file.
+
+        Raises InputError where it cannot be written.
+        """
+        data = io.BytesIO()
         np.savez_compressed(
-            path, cuts=self.cuts, spins=self.spins, flips=self.flips, temperatures=self.temperatures
+            data, cuts=self.cuts, spins=self.spins, flips=self.flips, temperatures=self.temperatures
         )  # fmt: skip
+        path = Path(path)
+        write_file(path if path.suffix == ".npz" else path.with_name(path.name + ".npz"), data.getvalue())
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import yaml
 
-from neuromorph.devices.manycore import is_manycore
 from neuromorph.devices.manycore.spec import grid as manycore_grid
 from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.devices.parts.structure import grid
+from neuromorph.devices.protocol import kind_of
 from neuromorph.hardware import catalog
 from neuromorph.hardware.component import BASES, Component
 from neuromorph.hardware.curve import Curve
@@ -81,7 +81,7 @@ def test_architecture(name: str) -> None:
     for component, count in architecture.chip.walk():
         assert count >= 1
         _check_prices(component)
-    columns, rows = (manycore_grid if is_manycore(architecture) else grid)(architecture.chip)
+    columns, rows = (manycore_grid if (kind_of(architecture).root == "manycore") else grid)(architecture.chip)
     tiles = architecture.chip["tile"].count
     assert columns * (rows - 1) < tiles <= columns * rows
 

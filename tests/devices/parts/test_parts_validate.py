@@ -7,11 +7,12 @@ import json
 import pytest
 
 from neuromorph.devices.layered.crossbar.validate import full_product
+from neuromorph.devices.measures import MEASURES
 from neuromorph.errors import InputError
 from neuromorph.hardware import catalog, paths
 from neuromorph.validate import fixture_names, validate
 from neuromorph.validate.fixtures import ROLES
-from neuromorph.validate.measures import MEASURES, subtree_area_m2, subtree_power_w
+from neuromorph.validate.measures import subtree_area_m2, subtree_power_w
 
 
 @pytest.fixture(scope="module")

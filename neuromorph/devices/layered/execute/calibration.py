@@ -14,6 +14,7 @@ import numpy as np
 from neuromorph.devices.layered.core import Ranges, device_kind
 from neuromorph.devices.layered.tally.counts import core_of, hosted
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.files import write_file
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
@@ -32,9 +33,9 @@ class Calibration:
     samples: int
 
     def save(self, path: str | Path) -> None:
-        """Writes the ranges as JSON."""
+        """Writes the ranges as JSON. Raises InputError where they cannot be written."""
         nodes = {n: {k: v.tolist() for k, v in r.items()} for n, r in self.ranges.items()}
-        Path(path).write_text(json.dumps({"schema": SCHEMA, "samples": self.samples, "ranges": nodes}))
+        write_file(path, json.dumps({"schema": SCHEMA, "samples": self.samples, "ranges": nodes}))
 
     @staticmethod
     def load(path: str | Path) -> Calibration:

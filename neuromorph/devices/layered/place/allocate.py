@@ -12,7 +12,7 @@ import numpy as np
 from neuromorph.devices.layered.place.demand import Chip, Demand, read_demands
 from neuromorph.devices.layered.place.pack import Packing, pack
 from neuromorph.devices.layered.place.replicate import replicate, spread
-from neuromorph.errors import FitError, InputError, Place
+from neuromorph.errors import FitError, InputError, Place, suggest
 from neuromorph.graph.model import Graph
 
 
@@ -77,7 +77,7 @@ def _wished(demands: list[Demand], copies: Mapping[str, int] | None) -> np.ndarr
     for name, count in copies.items():
         place = Place(key=f"copies.{name}")
         if name not in known:
-            raise InputError(f"no node {name!r} takes a core", place, "legal: " + ", ".join(known))
+            raise InputError(f"no node {name!r} takes a core", place, suggest(name, known))
         most = known[name].most_copies
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or not 1 <= count <= most:
             raise InputError(f"{count!r} copies of {name}", place, f"legal: a whole number from 1 to {most}")

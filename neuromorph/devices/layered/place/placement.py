@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices import placed_file
 from neuromorph.devices.layered.core import Layout
 from neuromorph.devices.layered.place import views
 from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, read_demands
 from neuromorph.devices.layered.place.flows import OUTSIDE, Flows, trace
 from neuromorph.devices.layered.place.limits import buffer_bits, check_limits, waiting_blocks
 from neuromorph.devices.protocol import Limit
-from neuromorph.errors import FitError, InputError, Place
+from neuromorph.errors import FitError, InputError, Place, suggest
 from neuromorph.fingerprint import fingerprint
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction of all work that is finished."""
 
+
+STORED = (
+    "node", "matrix", "group", "row0", "row1", "col0", "col1", "copy", "core", "array", "array_row0", "array_col0",
+)  # fmt: skip
+"""Columns of shards that a file holds."""
 
 BACK_OFF = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.0)
 """Shares of the free arrays that copies try to fill, until the memories hold what the copies wait for."""
@@ -179,16 +185,26 @@ class Placement:
 
     def save(self, path: str | Path) -> list[Path]:
         """Write it as versioned JSON, large columns beside it as .npz; returns the files written."""
-        from neuromorph.devices.layered.place.storage import save
+        search = {"costs": dict(self.search.costs), "start": self.search.start, "lower_bound": self.search.lower_bound}
+        document = {
+            "graph": {"name": self.graph.name, "nodes": {name: self._node(name) for name in self.layouts}},
+            "seed": self.seed, "effort": self.effort, "copies": dict(self.copies), "array_bound": self.array_bound,
+            "shared": self.shared, "search": search,
+        }  # fmt: skip
+        columns = {n: getattr(self.shards, n) for n in STORED} | {"tiles": self.tiles}
+        return placed_file.write(path, self.architecture.chip.kind.name, self.architecture, document, columns)
 
-        return save(self, path)
-
-
-def load_placement(path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
-    """Read a placement back. Raises InputError naming the difference for another graph or architecture."""
-    from neuromorph.devices.layered.place.storage import load
-
-    return load(path, graph, architecture)
+    def _node(self, name: str) -> dict[str, Any]:
+        """What a stored placement is compared by."""
+        layout = self.layouts[name]
+        matrices = layout.node.operator.matrices(layout.shapes)
+        return {
+            "operator": type(layout.node.operator).__name__,
+            "matrices": {m.name: [m.groups, m.rows, m.cols] for m in matrices},
+            "products": max((m.products for m in matrices), default=1),
+            "tiles": [len(t) for t in layout.tilings],
+            "skipped": self.skipped[name],
+        }
 
 
 def place(
@@ -212,7 +228,7 @@ def place(
 
     say = progress or (lambda what, done: None)
     if effort not in EFFORT:
-        raise InputError(f"effort is {effort!r}", Place(key="effort"), "legal: " + ", ".join(EFFORT))
+        raise InputError(f"effort is {effort!r}", Place(key="effort"), suggest(effort, EFFORT))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}", Place(key="seed"), "legal: a whole number from 0 to 2^63 - 1")
     chip = read_chip(architecture)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.explained import bits, explained
+from neuromorph.devices.explained import explained, in_bits
 from neuromorph.devices.layered.place.flows import OUTSIDE
 
 if TYPE_CHECKING:
@@ -178,8 +178,9 @@ def _lines(s: dict[str, Any], t: dict[str, Any]) -> list[str]:
         f"{s['shards']} tiles in {s['arrays']} {store} (at least {s['array_lower_bound']} for one copy){shared}",
         f"{s['utilisation']:.1%} of the {s['utilisation_of']} used, {s['skipped_tiles']} empty tiles left out",
         f"slowest layer {s['slowest_layer']}: {now:.4g} steps per sample, {before:g} with one copy and core",
-        f"{bits(t['bits_between_tiles'])} between tiles, {t['mean_hops']:.2f} hops on average, "
-        f"{bits(t['max_link_bits'])} over the busiest link, {bits(t['bits_in'])} in, {bits(t['bits_out'])} out",
+        f"{in_bits(t['bits_between_tiles'])} between tiles, {t['mean_hops']:.2f} hops on average, "
+        f"{in_bits(t['max_link_bits'])} over the busiest link, {in_bits(t['bits_in'])} in, "
+        f"{in_bits(t['bits_out'])} out",
     ]
 
 
@@ -245,7 +246,9 @@ def _layer_rows(p: Placement) -> list[dict[str, Any]]:
                 "node": name,
                 "operator": type(layout.node.operator).__name__,
                 "matrices": [[m.groups, m.rows, m.cols] for m in matrices],
-                "matrix": " + ".join((f"{m.groups} of " if m.groups > 1 else "") + f"{m.rows} x {m.cols}" for m in matrices),
+                "matrix": " + ".join(
+                    (f"{m.groups} of " if m.groups > 1 else "") + f"{m.rows} x {m.cols}" for m in matrices
+                ),
                 "products": _products(p, name),
                 "tiles": sum(len(t) for t in layout.tilings),
                 "skipped_tiles": p.skipped[name],

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists, Routing, Slices
 
 if TYPE_CHECKING:
+    from neuromorph.devices.manycore.place.loading import load_placement
     from neuromorph.devices.manycore.place.place import place_network
-    from neuromorph.devices.manycore.place.storage import load_placement, save_placement
     from neuromorph.devices.manycore.place.tables import routing_table
 
 _LATE = {
     "place_network": "place",
-    "load_placement": "storage",
-    "save_placement": "storage",
+    "load_placement": "loading",
     "routing_table": "tables",
 }
 
@@ -36,5 +36,4 @@ __all__ = [
     "load_placement",
     "place_network",
     "routing_table",
-    "save_placement",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.compiled import compiled
-from neuromorph.devices.manycore.place.placement import Lists
+from neuromorph.devices.manycore.place.shapes import Lists
 from neuromorph.spiking.network import Projection, SpikingNetwork
 
 SEEN = 1 << 18

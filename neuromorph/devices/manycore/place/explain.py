@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.explained import explained
-from neuromorph.devices.manycore.place.placement import HOST
+from neuromorph.devices.manycore.place.shapes import HOST
 
 if TYPE_CHECKING:
     from neuromorph.devices.manycore.place.placement import CorePlacement

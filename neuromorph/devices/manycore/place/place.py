@@ -11,13 +11,14 @@ import numpy as np
 from neuromorph.devices.manycore.machine import Machine
 from neuromorph.devices.manycore.place import fit
 from neuromorph.devices.manycore.place.connect import Contacts, connect, delayed_beyond, fan_in, neuron_targets
-from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
 from neuromorph.devices.manycore.place.routes import Routes, find_routes, trees
 from neuromorph.devices.manycore.place.search import EFFORT, search
 from neuromorph.devices.manycore.place.search import Problem as Demand
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists, Routing, Slices
 from neuromorph.devices.manycore.place.slicing import Cut, Needs, cut_populations, is_source, merged, on_host, pack
 from neuromorph.devices.manycore.place.tables import assign_keys, count_entries
-from neuromorph.errors import FitError, InputError, Problem
+from neuromorph.errors import FitError, InputError, Problem, suggest
 from neuromorph.hardware.component import Architecture
 from neuromorph.spiking.network import SpikingNetwork
 
@@ -68,7 +69,7 @@ def place_network(
     """
     say = progress or (lambda done, what: None)
     if effort not in EFFORT:
-        raise InputError(f"effort is {effort!r}", hint="legal: " + ", ".join(EFFORT))
+        raise InputError(f"effort is {effort!r}", hint=suggest(effort, EFFORT))
     weights = _rates(network, rates)
     network = _delayed(network, machine)
     grid = grid_of(machine)

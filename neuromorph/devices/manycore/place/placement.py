@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices import placed_file
+from neuromorph.devices.manycore.place.explain import explain
+from neuromorph.devices.manycore.place.shapes import Grid, Routing, Slices
 from neuromorph.devices.protocol import Limit
 from neuromorph.fingerprint import fingerprint
 from neuromorph.hardware.component import Architecture
@@ -20,121 +24,8 @@ from neuromorph.spiking.network import SpikingNetwork
 if TYPE_CHECKING:
     from neuromorph.graph.model import Graph
 
-HOST = -1
-"""Core of a slice whose spikes come from outside, through the chip's interface at tile 0."""
-
-
-@dataclass(frozen=True, eq=False)
-class Slices:
-    """Consecutive neurons of one population on one core, columns of (slices,): population, start, stop (neurons inside
-    the population), core (tile position x cores per tile + core in the tile, HOST for outside). Ordered by population
-    and start; the slices of a population cover it."""
-
-    population: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
-    core: np.ndarray
-
-    def __len__(self) -> int:
-        return int(self.population.size)
-
-
-@dataclass(frozen=True, eq=False)
-class Lists:
-    """One list of int32 per row: items[indptr[row]:indptr[row + 1]]."""
-
-    indptr: np.ndarray
-    items: np.ndarray
-
-    def __len__(self) -> int:
-        return int(self.indptr.size - 1)
-
-    def row(self, i: int) -> np.ndarray:
-        part: np.ndarray = self.items[self.indptr[i] : self.indptr[i + 1]]
-        return part
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """The tiles as routers see them. Tile t sits at x = t % columns, y = t // columns; it has `cores_per_tile` cores.
-
-    topology: "mesh", "torus" (links east, west, north, south) or "triangular" (a torus with north-east and south-west
-    links as well, as SpiNNaker's). die_columns, die_rows: tiles of one die; a hop between dies goes over a bridge.
-    Link number = tile * directions + direction; step[d] is the (dx, dy) of direction d.
-    """
-
-    columns: int
-    rows: int
-    tiles: int
-    cores_per_tile: int
-    topology: str
-    die_columns: int
-    die_rows: int
-
-    @property
-    def step(self) -> tuple[tuple[int, int], ...]:
-        square = ((1, 0), (-1, 0), (0, 1), (0, -1))
-        return (*square, (1, 1), (-1, -1)) if self.topology == "triangular" else square
-
-    @property
-    def directions(self) -> int:
-        return len(self.step)
-
-    @property
-    def links(self) -> int:
-        return self.tiles * self.directions
-
-    @property
-    def wraps(self) -> bool:
-        return self.topology != "mesh"
-
-    @cached_property
-    def link_target(self) -> np.ndarray:
-        """Tile at the end of each link, -1 where there is none: (links,) int32."""
-        t = np.arange(self.tiles)[:, None]
-        dx, dy = (np.array([s[k] for s in self.step])[None, :] for k in (0, 1))
-        x, y = t % self.columns + dx, t // self.columns + dy
-        if self.wraps:
-            x, y = x % self.columns, y % self.rows
-        inside = (x >= 0) & (x < self.columns) & (y >= 0) & (y < self.rows)
-        target = np.where(inside, y * self.columns + x, -1)
-        return np.where(target < self.tiles, target, -1).astype(np.int32).ravel()
-
-    @cached_property
-    def link_is_bridge(self) -> np.ndarray:
-        """Whether a link goes between dies: (links,) bool."""
-        t = np.repeat(np.arange(self.tiles), self.directions)
-        u = np.maximum(self.link_target, 0)
-
-        def die(tile: np.ndarray) -> np.ndarray:
-            across = -(-self.columns // self.die_columns)
-            return (tile // self.columns // self.die_rows) * across + tile % self.columns // self.die_columns
-
-        wrapped = np.abs(t % self.columns - u % self.columns) > 1
-        wrapped |= np.abs(t // self.columns - u // self.columns) > 1
-        found: np.ndarray = (self.link_target >= 0) & ((die(t) != die(u)) | wrapped)
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class Routing:
-    """How the spikes of each slice travel.
-
-    multicast: one packet per spike follows the slice's tree, copied where it branches; otherwise every spike makes one
-    packet per target core of its neuron. targets: cores that hold targets of a slice (multicast: all of them get each
-    packet). links: link numbers of the slice's tree, every parent before its children. neuron_targets: target cores of
-    each neuron of the network (unicast only). key, mask: of each slice, int64. entries: routing-table entries of each
-    tile after compression, entries_raw before: (tiles,).
-    """
-
-    multicast: bool
-    targets: Lists
-    links: Lists
-    neuron_targets: Lists | None
-    key: np.ndarray
-    mask: np.ndarray
-    entries: np.ndarray
-    entries_raw: np.ndarray
+STORED = ("population", "start", "stop", "core")
+"""Columns of slices that a file holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,12 +95,25 @@ class CorePlacement:
 
     def explain(self) -> dict[str, Any]:
         """What was placed where and how well, as JSON data."""
-        from neuromorph.devices.manycore.place.explain import explain
-
         return explain(self)
 
     def save(self, path: str | Path) -> list[Path]:
-        """Write the placement as JSON; large ones get a NumPy archive beside it. Returns the files written."""
-        from neuromorph.devices.manycore.place.storage import save_placement
+        """Write it as versioned JSON, large columns beside it as .npz; returns the files written."""
+        document = {
+            "network": described(self.network), "seed": self.seed, "effort": self.effort, "costs": dict(self.costs),
+            "packets": self.packets, "measured": self.measured,
+        }  # fmt: skip
+        columns = {n: getattr(self.slices, n) for n in STORED}
+        return placed_file.write(path, self.architecture.chip.kind.name, self.architecture, document, columns)
 
-        return save_placement(self, path)
+
+def described(network: SpikingNetwork) -> dict[str, Any]:
+    """What a stored placement is compared by: sizes, models, who reaches whom and how late. Weights may change."""
+    projections = []
+    for p in network.projections:
+        digest = hashlib.sha256()
+        for column, form in ((p.indptr, np.int64), (p.index, np.int32), (p.delay, np.uint16)):
+            digest.update(np.ascontiguousarray(column, form).data)
+        projections.append([p.name, p.source, p.target, p.synapses, digest.hexdigest()])
+    populations = [[p.name, p.size, p.model] for p in network.populations]
+    return {"name": network.name, "populations": populations, "projections": projections}

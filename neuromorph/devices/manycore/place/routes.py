@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuromorph.compiled import compiled
-from neuromorph.devices.manycore.place.placement import Grid, Lists
+from neuromorph.devices.manycore.place.shapes import Grid, Lists
 
 LAST_STEPS = (2, 3, 0, 1, 4, 5)
 """Directions in the order in which they are preferred as the last step of a route."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.devices.manycore.place.placement import HOST, Grid, Lists
 from neuromorph.devices.manycore.place.routes import Routes, tree_sizes
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists
 from neuromorph.devices.manycore.place.swaps import anneal
-from neuromorph.errors import FitError, InputError
+from neuromorph.errors import FitError, InputError, suggest
 from neuromorph.placing import orders
 from neuromorph.placing.anneal import refine
 from neuromorph.placing.mesh import lower_bound, neighbours
@@ -70,7 +70,7 @@ def search(problem: Problem, grid: Grid, routes: Routes, seed: int, effort: str)
     Raises InputError for an unknown effort, FitError where the rows do not fit the tiles' memories.
     """
     if effort not in EFFORT:
-        raise InputError(f"effort is {effort!r}", hint="legal: " + ", ".join(EFFORT))
+        raise InputError(f"effort is {effort!r}", hint=suggest(effort, EFFORT))
     topology = Topology(
         "mesh" if grid.topology == "mesh" else "torus",
         grid.columns,

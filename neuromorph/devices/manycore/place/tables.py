@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuromorph.compiled import compiled
-from neuromorph.devices.manycore.place.placement import HOST, Grid, Lists, Slices
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists, Slices
 from neuromorph.errors import FitError
 
 if TYPE_CHECKING:

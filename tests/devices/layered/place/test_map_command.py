@@ -6,7 +6,7 @@ import pytest
 from mapping_networks import CROSSBAR, cnn, crossbar, mlp
 
 from neuromorph.cli import main
-from neuromorph.devices.layered.place.placement import load_placement
+from neuromorph.devices.layered.place import load_placement
 from neuromorph.importers.portable import save
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists, Routing, Slices
 from neuromorph.devices.manycore.tally.counts import gather_network
 from neuromorph.devices.manycore.tally.spikes import Traffic, count_traffic
 from neuromorph.events.raster import Raster

@@ -12,8 +12,9 @@ import yaml
 from manycore_examples import MANYCORE, altered, shipped
 
 from neuromorph.costing.area import chip_area
-from neuromorph.devices.manycore import is_manycore, read_machine
+from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.spec import grid, squarest
+from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import InputError
 from neuromorph.hardware import catalog
 from neuromorph.hardware.architecture import read_architecture
@@ -45,7 +46,7 @@ def test_what_is_shipped() -> None:
     assert set(MANYCORE) == {
         "spinnaker1", "spinnaker1-4chip", "spinnaker2", "loihi-like", "loihi-sanafe", "truenorth-like", "odin-like"
     }  # fmt: skip
-    assert not is_manycore(shipped("hermes-like"))
+    assert kind_of(shipped("hermes-like")).root != "manycore"
     with pytest.raises(InputError, match="hermes-like is no many-core chip"):
         read_machine(shipped("hermes-like"))
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import Grid, Lists, Routing, Slices
 from neuromorph.events.raster import Raster
 from neuromorph.graph.semantics import Semantics
 from neuromorph.hardware.component import Architecture

@@ -14,7 +14,8 @@ import numpy as np
 from manycore_hand import lists, tree
 
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore.place.placement import CorePlacement, Grid, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import Grid, Routing, Slices
 from neuromorph.graph.semantics import Semantics
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture

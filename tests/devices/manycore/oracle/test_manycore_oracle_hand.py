@@ -20,7 +20,8 @@ from manycore_hand import by_hand, fired, linear, projection
 
 from neuromorph.costing.ledger import price
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore.place.placement import HOST, CorePlacement
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import HOST
 from neuromorph.devices.manycore.tally.counts import gather_network
 from neuromorph.devices.manycore.tally.noc import schedule_network
 from neuromorph.devices.manycore.tally.spikes import count_traffic

@@ -259,8 +259,8 @@ def test_rows_move_to_tiles_with_room_for_them():
 def test_explain_is_json_and_tells_what_was_placed():
     network, _, p = small("spinnaker1", 2)
     found = json.loads(json.dumps(p.explain()))
-    assert [r["neurons"] for r in found["populations"]] == [q.size for q in network.populations]
-    assert sum(r["synapses"] for r in found["populations"]) == network.synapses
+    assert [r["neurons"] for r in found["layers"]] == [q.size for q in network.populations]
+    assert sum(r["synapses"] for r in found["layers"]) == network.synapses
     assert [r["order"] for r in found["orders"]] == ["random", "greedy", "optimised", "lower bound"]
     assert sum(r["binds"] for r in found["limits"]) == 1
     assert found["summary"]["cores"] == len(p.slices)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from manycore_cases import LOIHI, SPINNAKER1, architecture, random_network
 
-from neuromorph.devices.layered.place import storage
-from neuromorph.devices.manycore.place import load_placement, place_network, save_placement
+from neuromorph.devices import placed_file
+from neuromorph.devices.manycore.place import load_placement, place_network
 from neuromorph.errors import FitError, InputError
 
 MACHINES = {
@@ -40,18 +40,18 @@ def same(a, b):
 
 @pytest.mark.parametrize("inline", [20_000, 3])
 def test_a_placement_comes_back_as_it_was(tmp_path, machine, inline, monkeypatch):
-    monkeypatch.setattr(storage, "INLINE", inline)
+    monkeypatch.setattr(placed_file, "INLINE", inline)
     network = random_network(1)
     rates = np.random.default_rng(0).random(network.neurons)
     p = place_network(network, architecture(), machine, rates=rates)
-    files = save_placement(p, tmp_path / "p.json")
+    files = p.save(tmp_path / "p.json")
     assert len(files) == (1 if inline > 100 else 2)
     same(p, load_placement(tmp_path / "p.json", network, architecture(), machine))
 
 
 def written(tmp_path, machine):
     network = random_network(1)
-    save_placement(place_network(network, architecture(), machine, effort="quick"), tmp_path / "p.json")
+    place_network(network, architecture(), machine, effort="quick").save(tmp_path / "p.json")
     return network, json.loads((tmp_path / "p.json").read_text())
 
 
@@ -63,8 +63,8 @@ def changed(tmp_path, document):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d.update(format="other"), "no placement of a spiking network"),
-        (lambda d: d.update(schema=7), "legal: 1"),
+        (lambda d: d.update(format="other"), "this is no placement"),
+        (lambda d: d.update(schema=7), "legal: .neuromorph placement., 2"),
         (lambda d: d.pop("columns"), "columns"),
         (lambda d: d["columns"].update(core="x"), "list of whole numbers"),
         (lambda d: d["columns"]["core"].__setitem__(1, 10**6), "no core of 0.."),
@@ -131,8 +131,8 @@ def test_missing_truncated_and_foreign_files(tmp_path, monkeypatch):
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         load_placement(tmp_path / "binary.json", network, architecture(), machine)
-    monkeypatch.setattr(storage, "INLINE", 1)
-    _, beside = save_placement(place_network(network, architecture(), machine), tmp_path / "big.json")
+    monkeypatch.setattr(placed_file, "INLINE", 1)
+    _, beside = place_network(network, architecture(), machine).save(tmp_path / "big.json")
     beside.write_bytes(beside.read_bytes()[:-5])
     with pytest.raises(InputError, match="damaged"):
         load_placement(tmp_path / "big.json", network, architecture(), machine)

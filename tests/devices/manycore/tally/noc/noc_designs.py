@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.devices.manycore.place.placement import HOST, CorePlacement, Grid, Lists, Routing, Slices
+from neuromorph.devices.manycore.place.placement import CorePlacement
+from neuromorph.devices.manycore.place.shapes import HOST, Grid, Lists, Routing, Slices
 from neuromorph.events.raster import Raster
 from neuromorph.spiking.arithmetic import Arithmetic
 from neuromorph.spiking.network import Population, Projection, SpikingNetwork

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from noc_designs import firing, grid_of, placed, population, projection, random_design, route
 
-from neuromorph.devices.manycore.place.placement import HOST, Lists, Slices
+from neuromorph.devices.manycore.place.shapes import HOST, Lists, Slices
 from neuromorph.devices.manycore.tally.routes import routes_of
 from neuromorph.devices.manycore.tally.spikes import assume_traffic, count_traffic
 from neuromorph.errors import InputError

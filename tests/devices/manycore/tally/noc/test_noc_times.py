@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from noc_designs import CORE_TIMES, NETWORK_TIMES, firing, grid_of, machine_on, placed, population, random_design
 
 from neuromorph.devices.manycore.machine import CoreTimes, NetworkTimes
-from neuromorph.devices.manycore.place.placement import HOST, Slices
+from neuromorph.devices.manycore.place.shapes import HOST, Slices
 from neuromorph.devices.manycore.tally.noc import fabric_of, step_times
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
