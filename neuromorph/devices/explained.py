@@ -52,7 +52,7 @@ def _limits(placement: Placement) -> list[dict[str, Any]]:
         {
             "limit": limit.name, "component": limit.path, "used": limit.used, "available": limit.available,
             "unit": limit.unit, "degree": limit.degree, "hard": limit.hard, "layer": limit.node,
-            "binds": limit is placement.binding,
+            "binds": limit == placement.binding,
         }
         for limit in placement.limits
     ]  # fmt: skip
