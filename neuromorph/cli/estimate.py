@@ -81,7 +81,7 @@ def estimate(
     from neuromorph.sweep.space import make_points, parse_axes
 
     graph, found = read_graph(model), load_architecture(architecture)
-    axes = parse_axes(vary or [])
+    axes = parse_axes(vary) if vary else ()
     designs = make_points(axes, method=method, points=points, seed=seed) if axes else []
     values = {a.path: [p.parameters[a.path] for p in designs] for a in axes}
     results = run(graph, found, values, density=density)

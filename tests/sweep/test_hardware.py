@@ -227,3 +227,26 @@ def test_data_that_do_not_fit_the_network_are_refused():
 
 def test_the_package_is_callable_under_its_own_name():
     assert len(neuromorph.sweep(nets.small(), "hermes-like", vary={"adc.bits": [4]}, workers=0)) == 1
+
+
+def test_kinds_of_hardware_stand_in_one_table():
+    """The comparison that sweeps exist for: the same network and events on a crossbar chip and on a many-core chip."""
+    import neuromorph as nm
+
+    graph = nm.read_graph("examples/nmnist/nmnist-conv.nmg.json")
+    data = nm.read_events("examples/nmnist/nmnist-test.npz", limit=2)
+    vary = {"architecture": ["digital-int8", "spinnaker2"]}
+    found = nm.sweep(graph, "digital-int8", vary=vary, data=data, trials=1, workers=0)
+    assert found.column("status") == ["done", "done"]
+    assert all(v > 0 for v in [*found.column("energy_j"), *found.column("latency_s")])
+    assert found.rows[0]["macs"] > 0
+    assert found.rows[0].get("synaptic_events") is None
+    assert found.rows[1]["synaptic_events"] > 0
+    one = nm.run(graph, nm.load_architecture("spinnaker2"), *data)
+    assert found.rows[1]["energy_j"] == pytest.approx(one["energy"].value, rel=1e-12)
+    with pytest.raises(InputError, match="trials has no meaning"):
+        nm.sweep(graph, "spinnaker2", vary={"seed": [0, 1]}, data=data, trials=3, workers=0)
+    with pytest.raises(InputError, match="trials changes nothing on spinnaker2"):
+        nm.sweep(graph, "spinnaker2", vary={"trials": [1, 2]}, data=data, workers=0)
+    with pytest.raises(InputError, match="no effect adc"):
+        nm.sweep(graph, "digital-int8", vary=vary, data=data, off="adc", workers=0)

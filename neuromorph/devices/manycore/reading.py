@@ -16,7 +16,7 @@ from neuromorph.spiking.arithmetic import Arithmetic
 
 def read_machine(architecture: Architecture) -> Machine:
     """Limits, sizes and times of a many-core architecture. Raises InputError for any other."""
-    if architecture.chip.kind is not MANYCORE:
+    if architecture.chip.kind.name != MANYCORE.name:
         raise InputError(
             f"{architecture.name} is no many-core chip: its root is a {architecture.chip.kind.name}",
             hint="name an architecture whose chip has 'kind: manycore'",
