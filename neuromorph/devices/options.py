@@ -10,7 +10,6 @@ A kind's options are a dataclass whose fields say which verbs read them:
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from neuromorph import units
 from neuromorph.devices.protocol import Draw, Kind, kinds
-from neuromorph.errors import InputError, Place
+from neuromorph.errors import InputError, Place, suggest
 from neuromorph.hardware.component import Architecture
 
 DRAWN = ("seed", "trials", "time_s", "off", "batch", "workers", "torch_device")
@@ -49,7 +48,7 @@ def settled(kind: Kind, architecture: Architecture, verb: str, given: Mapping[st
     own = {f.name for f in dataclasses.fields(kind.options)}
     for name, value in given.items():
         if name not in legal and not (name in DRAWN and verb in DRAWING and _neutral(name, value)):
-            raise InputError(_refusal(name, verb, architecture), Place(key=name), _hint(name, legal))
+            raise InputError(_refusal(name, verb, architecture), Place(key=name), suggest(name, legal, "legal here"))
     drawn = {n: v for n, v in given.items() if n in DRAWN and (n in legal or n == "seed")}
     options = kind.options(**{n: v for n, v in given.items() if n in own})
     return draw_of(kind, architecture, **drawn), options
@@ -97,12 +96,8 @@ def _effects(kind: Kind, architecture: Architecture, off: Iterable[str] | str) -
     legal = kind.effects(architecture)
     names = frozenset([off] if isinstance(off, str) else off)
     if unknown := sorted(names - set(legal)):
-        close = difflib.get_close_matches(unknown[0], legal, n=1)
-        nearest = f"did you mean {close[0]!r}? " if close else ""
-        raise InputError(
-            f"no effect {', '.join(unknown)} on {architecture.name}", Place(key="off"),
-            f"{nearest}legal: {', '.join(legal)}",
-        )  # fmt: skip
+        message = f"no effect {', '.join(unknown)} on {architecture.name}"
+        raise InputError(message, Place(key="off"), suggest(unknown[0], legal))
     return names
 
 
@@ -136,9 +131,3 @@ def _refusal(name: str, verb: str, architecture: Architecture) -> str:
     if name in known:
         return f"{name} has no meaning for {verb} on {architecture.name}"
     return f"{verb} has no option {name!r}"
-
-
-def _hint(name: str, legal: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, legal, n=1)
-    nearest = f"did you mean {close[0]!r}? " if close else ""
-    return f"{nearest}legal here: {', '.join(legal) or 'none'}"

@@ -8,10 +8,10 @@ import sweep_nets as nets
 
 import neuromorph
 from neuromorph.errors import InputError
+from neuromorph.fingerprint import fingerprint
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.paths import parameters, replace
 from neuromorph.sweep import SweepResult, sweep
-from neuromorph.fingerprint import fingerprint
 from neuromorph.sweep.hardware import HardwareEvaluator
 from neuromorph.sweep.space import Point
 from neuromorph.sweep.state import State

@@ -15,14 +15,12 @@ from neuromorph.devices.layered.tally.counts import core_of, hosted
 from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError
 from neuromorph.graph.decode import decode_of, decoded, over_time
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
     from neuromorph.devices.layered.place.placement import Placement
-
-Progress = Callable[[float, str], None]
-"""Called with the fraction done and what is being done."""
 
 BUDGET = 48_000_000
 """Values of one layer held at once over chips and batch, and cells over chips; more chips run in groups, one by one."""

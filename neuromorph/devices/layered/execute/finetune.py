@@ -26,6 +26,7 @@ from neuromorph.errors import InputError
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
@@ -56,7 +57,7 @@ def finetune(
     time_s: float = 0.0,
     off: Sequence[str] = (),
     torch_device: str = "cpu",
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Graph, Tuning]:
     """Trains the placement's network on (samples, *shape) inputs with class labels against its hardware.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError
 from neuromorph.events import Raster
 from neuromorph.graph.decode import decode_of, decoded
+from neuromorph.progress import Progress, part
 from neuromorph.spiking.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def execute_events(
     off: Iterable[str] = (),
     stop: StopRule | None = None,
     workers: int = 1,
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> SpikingExecution:
     """Runs inputs (a Raster, or an array (samples, steps, *shape)) and compares with the same network in float64.
 
@@ -80,10 +81,10 @@ def execute_events(
     if "skipping" in dropped:
         arithmetic = replace(arithmetic, skip_below=0.0)
     exact = EventEngine(network).run(
-        raster, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
+        raster, workers=workers, stop=stop, progress=part(progress, 0.0, 0.5, "in float, ")
     )
     found = EventEngine(network, arithmetic, _ranges(network, exact)).run(
-        raster, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
+        raster, workers=workers, stop=stop, progress=part(progress, 0.5, 0.5, "on the chip, ")
     )
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
@@ -124,15 +125,6 @@ def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8) ->
     """Spikes per neuron and sample on the first samples, in float, for the mapper: (neurons,)."""
     some = inputs.part(0, samples)
     return rates(EventEngine(network).run(some)).per_sample
-
-
-def _half(
-    progress: Callable[[float, str], None] | None, start: float, samples: int, what: str
-) -> Callable[[int], None] | None:
-    """Half of the whole work, told sample by sample."""
-    if progress is None:
-        return None
-    return lambda done: progress(start + done / (2 * samples), f"{what}, sample {done} of {samples}")
 
 
 def _check_labels(labels: np.ndarray | None, raster: Raster, network: SpikingNetwork) -> None:
