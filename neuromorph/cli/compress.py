@@ -35,6 +35,7 @@ def compress(
     from neuromorph.errors import InputError, Place
     from neuromorph.files import check_target
     from neuromorph.importers.portable import files_of, save
+    from neuromorph.terminal import progress as shown
 
     parsed = parse_steps(steps)
     for written in files_of(output):
@@ -47,7 +48,8 @@ def compress(
         graph, found, _ = read_samples(graph, data, samples)
         inputs = getattr(found, "dense", lambda: found)()
     before = summary(graph)
-    compressed = apply_steps(graph, parsed, inputs)
+    with shown() as progress:
+        compressed = apply_steps(graph, parsed, inputs, progress)
     path = save(compressed, output)
     _print(before, summary(compressed))
     typer.echo(f"written: {path}")
@@ -58,25 +60,16 @@ def register(app: typer.Typer) -> None:
 
 
 def _print(before: Compression, after: Compression) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from neuromorph.terminal import table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
     totals = ("total", "", f"{after.weights:,}", f"{after.nonzero:,}", f"{after.sparsity:.1%}", "")
     footers = (*totals, f"{after.dense_bytes:,}", f"{after.packed_bytes:,}")
     columns = ("layer", "operator", "weights", "non-zero", "zeros", "format", "bytes", "packed")
-    for column, footer in zip(columns, footers, strict=True):
-        right = column not in ("layer", "operator", "format")
-        table.add_column(column, footer=footer, justify="right" if right else "left", overflow="fold")
-    for r in after.rows:
-        counts = (f"{r.weights:,}", f"{r.nonzero:,}", f"{r.sparsity:.1%}", r.format)
-        cells = (r.layer, r.operator, *counts, f"{r.dense_bytes:,}", f"{r.packed_bytes:,}")
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # piped output is not wrapped at 80 columns
-    console.print(table)
+    rows = [
+        (r.layer, r.operator, f"{r.weights:,}", f"{r.nonzero:,}", f"{r.sparsity:.1%}", r.format, f"{r.dense_bytes:,}",
+         f"{r.packed_bytes:,}")
+        for r in after.rows
+    ]  # fmt: skip
+    table("", columns, rows, ("layer", "operator", "format"), footers)
     ratio = before.packed_bytes / after.packed_bytes if after.packed_bytes else 1.0
     typer.echo(f"weights {before.packed_bytes:,} -> {after.packed_bytes:,} bytes ({ratio:.1f}x smaller)")

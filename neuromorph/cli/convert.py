@@ -33,6 +33,7 @@ def convert(
     from neuromorph.importers import read_graph
     from neuromorph.importers.portable import files_of, save
     from neuromorph.spiking.convert import convert as turn
+    from neuromorph.terminal import progress as shown
     from neuromorph.units import parse
 
     for path in files_of(output):
@@ -44,7 +45,11 @@ def convert(
         check_data(graph, x, y)
     elif method in ("percentile", "max"):
         raise InputError(f"method {method!r} needs data", Place(key="--data"), "a few hundred training inputs")
-    spiking = turn(graph, x, method, steps=steps, percentile=percentile, per_channel=per_channel, dt_s=parse(dt, "s"))
+    with shown() as progress:
+        spiking = turn(
+            graph, x, method, steps=steps, percentile=percentile, per_channel=per_channel, dt_s=parse(dt, "s"),
+            progress=progress,
+        )  # fmt: skip
     written = save(spiking, output)
     if x is not None and y is not None:
         _compare(graph, spiking, x, y)

@@ -33,17 +33,9 @@ def _table(path: Path | None, columns: dict[str, Any]) -> None:
 
 
 def _show(title: str, columns: dict[str, Any], order: np.ndarray) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from neuromorph.terminal import table
 
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for name in columns:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    for i in order[:ROWS_SHOWN]:
-        table.add_row(*(Text(_cell(c[i])) for c in columns.values()))
-    Console(width=160 if not Console().is_terminal else None).print(table)
+    table(title, list(columns), ([_cell(c[i]) for c in columns.values()] for i in order[:ROWS_SHOWN]), left=0)
     if len(order) > ROWS_SHOWN:
         typer.echo(f"{ROWS_SHOWN} of {len(order)} shown; write all with -o table.csv")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,25 +21,16 @@ def _print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    from neuromorph.terminal import table
 
-    table = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    # piped output is not folded to the 80 columns of an unknown terminal
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    table(title, columns, rows, left=len(columns))
 
 
 def _print_sources(sources: Iterable[Source]) -> None:
     rows = [(s.key, s.citation, s.url) for s in sources]
     if rows:
-        _print_table("Sources", ("key", "citation", "url"), rows)
+        _table("Sources", ("key", "citation", "url"), rows)
 
 
 def _check_files(files: Sequence[str], load: Callable[[str], Any]) -> None:
@@ -81,7 +71,7 @@ def _show_component(component: Component, total: int) -> None:
     part = f", part {component.part.name}" if component.part is not None and component.part.name else ""
     title = f"{component.path}: {component.kind.name} x {component.count} ({total} in all){part}"
     if rows:
-        _print_table(title, ("name", "value", "range", "basis", "source", "where"), rows)
+        _table(title, ("name", "value", "range", "basis", "source", "where"), rows)
     else:
         typer.echo(title + "\n")
 
@@ -108,7 +98,7 @@ def _architectures() -> typer.Typer:
         if as_json:
             _print_json([{"name": a.name, "title": a.title, "boundary": a.boundary, "file": a.file} for a in found])
         else:
-            _print_table("", ("name", "title", "boundary"), [(a.name, a.title, a.boundary) for a in found])
+            _table("", ("name", "title", "boundary"), [(a.name, a.title, a.boundary) for a in found])
 
     @group.command()
     def show(name: Name, as_json: AsJson = False) -> None:
@@ -159,7 +149,7 @@ def _devices() -> typer.Typer:
             _print_json([{"name": d.name, "kind": d.kind, "title": d.title, "file": d.file} for d in found])
         else:
             rows = [(d.name, d.kind, d.title) for d in sorted(found, key=lambda d: (d.kind, d.name))]
-            _print_table("", ("name", "kind", "title"), rows)
+            _table("", ("name", "kind", "title"), rows)
 
     @group.command()
     def show(name: Name, as_json: AsJson = False) -> None:
@@ -173,7 +163,7 @@ def _devices() -> typer.Typer:
         typer.echo(f"{found.name}: {found.title}\nkind: {found.kind}\nfile: {found.file}")
         if found.notes:
             typer.echo(found.notes)
-        _print_table("", ("name", "value", "range", "basis", "source", "where"), _quantity_rows(found))
+        _table("", ("name", "value", "range", "basis", "source", "where"), _quantity_rows(found))
         _print_sources(found.sources.values())
 
     @group.command()

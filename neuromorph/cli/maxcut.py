@@ -36,19 +36,20 @@ def maxcut(
 
     With --arch, the run with the largest cut is placed on a many-core chip and counted, timed and priced.
     """
-    from rich.console import Console
-
     from neuromorph.cli.models import read_hardware
     from neuromorph.devices.manycore import read_machine
     from neuromorph.files import make_folder
     from neuromorph.systems.annealing import maxcut as search
     from neuromorph.systems.annealing import read_gset
+    from neuromorph.terminal import progress as shown
+    from neuromorph.terminal import show
 
     problem = read_gset(graph)
     chip = None if arch is None else read_hardware(None, arch, changes)
     if chip is not None:
         read_machine(chip)  # refuses what is no many-core chip before the search
-    result = search(problem, sweeps, runs, seed, workers=workers)
+    with shown() as progress:
+        result = search(problem, sweeps, runs, seed, workers=workers, progress=progress)
     if chip is None:
         _show(result, target)
     else:
@@ -57,9 +58,7 @@ def maxcut(
         from neuromorph.systems.annealing.chip import chip_report
 
         report = chip_report(result, chip, target, {"model_file": graph.name, "changes": changes or []})
-        console = Console()
-        console.width = console.width if console.is_terminal else 120
-        console.print(summary(report))
+        show(summary(report))
         if output is not None:
             for path in write_report(report, output).values():
                 typer.echo(f"written: {path}")

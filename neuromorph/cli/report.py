@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for compare.html, .json and .csv.")]
 
@@ -23,9 +20,10 @@ def report(
     """Print the summary of a report and write its page and tables again."""
     from neuromorph.report import read_report, write_report
     from neuromorph.report.terminal import summary
+    from neuromorph.terminal import show as show_on_terminal
 
     found = read_report(path)
-    _print(summary(found))
+    show_on_terminal(summary(found))
     if not show:
         folder = output or (path if path.is_dir() else path.parent)
         for written in write_report(found, folder).values():
@@ -40,12 +38,13 @@ def compare(
     """Compare reports side by side: metrics with differences to the first, and which are not beaten."""
     from neuromorph.report import compare as compare_reports
     from neuromorph.report.terminal import comparison_table
+    from neuromorph.terminal import show
 
     found = compare_reports(reports, output)
     if as_json:
         typer.echo(found.to_json(), nl=False)
     else:
-        _print(comparison_table(found))
+        show(comparison_table(found))
     for written in found.files.values():
         typer.echo(f"written: {written}", err=as_json)
 
@@ -54,12 +53,3 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("report")(report)
     app.command("compare")(compare)
-
-
-def _print(what: RenderableType) -> None:
-    from rich.console import Console
-
-    console = Console()
-    # piped output is not wrapped at 80 columns
-    console = console if console.is_terminal else Console(width=160)
-    console.print(what)

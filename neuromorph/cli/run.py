@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +23,6 @@ from neuromorph.cli.models import (
     read_model,
     read_samples,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Calibration = Annotated[
     Path | None, typer.Option("--calibration", help="Data set (.npz) converter ranges are found on; default: --data.")
@@ -92,13 +89,13 @@ def run(
 
     Without --data nothing is run: energy and latency follow from an assumed activity.
     """
-    from rich.console import Console
-
     from neuromorph.devices.protocol import Assumption
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
     from neuromorph.run import load_placement
     from neuromorph.run import run as run_all
+    from neuromorph.terminal import progress as shown
+    from neuromorph.terminal import show
 
     chip = read_hardware(architecture, arch, changes)
     graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps), data, samples, steps)
@@ -108,7 +105,7 @@ def run(
         trials=trials, time_s=time, off=None if off is None else names_of(off), batch=batch, workers=workers,
         torch_device=torch_device, calibration_inputs=cx, stop=_stop(confidence, temperature),
     )  # fmt: skip
-    with _progress() as progress:
+    with shown() as progress:
         report = run_all(
             graph, chip, x, y, placement=placed, seed=seed, effects=effects, progress=progress,
             assumption=None if density is None else Assumption(density), workload=neurobench,
@@ -116,9 +113,7 @@ def run(
             provenance={"model_file": model.name, "data_file": data.name if data else "", "changes": changes or []},
             **options,
         )  # fmt: skip
-    console = Console()
-    console.width = console.width if console.is_terminal else 120
-    console.print(summary(report))
+    show(summary(report))
     if output is not None:
         for path in write_report(report, output).values():
             typer.echo(f"written: {path}")
@@ -144,19 +139,19 @@ def finetune(
 ) -> None:
     """Train a network against the noise of its target hardware and write it as a portable graph."""
     from neuromorph.errors import InputError, Place
-    from neuromorph.importers.portable import save
+    from neuromorph.files import check_target
+    from neuromorph.importers.portable import files_of, save
     from neuromorph.run import finetune as train
     from neuromorph.run import place
+    from neuromorph.terminal import progress as shown
 
-    if output.resolve() == model.resolve():
-        raise InputError("the output would replace the model that is read", Place(str(output)), "choose another name")
-    if not output.parent.is_dir():
-        raise InputError(f"folder {str(output.parent)!r} does not exist", Place(str(output)), "create it first")
+    for path in files_of(output):
+        check_target(path, [model])
     chip = read_hardware(architecture, None, changes)
     graph, x, y = read_samples(read_model(model), data, samples)
     if x is None or y is None:
         raise InputError("finetuning needs labels", Place(str(data), key="y"), "a .npz file with arrays x and y")
-    with _progress() as progress:
+    with shown() as progress:
         trained, tuning = train(
             place(graph, chip, seed=seed), x, y, epochs=epochs, learning_rate=learning_rate, redraw=redraw, seed=seed,
             progress=progress, **given(time_s=time, off=None if off is None else names_of(off), batch=batch,
@@ -175,26 +170,3 @@ def _stop(confidence: float | None, temperature: float) -> Any:
     from neuromorph.devices.manycore.execute import StopRule
 
     return None if confidence is None else StopRule(temperature, confidence)
-
-
-class _progress:
-    """A progress bar on a terminal, nothing elsewhere; gives the callback the verbs take."""
-
-    def __enter__(self) -> Callable[[float, str], None] | None:
-        import sys
-
-        self.bar: Any = None
-        if not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.bar.start()
-        task = self.bar.add_task("running", total=1.0)
-        return lambda done, what: self.bar.update(task, completed=done, description=what)
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()

@@ -121,22 +121,14 @@ def _teller(store: Path) -> Callable[[Begun, int], None]:
 
 
 def _print(result: SweepResult) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from neuromorph.terminal import table
 
     names = [m for m in ("accuracy", "energy_j", "latency_s", "power_w", "area_m2") if m in result.metrics]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (*result.parameters, *names, "status"):
-        table.add_column(name, justify="right" if name in names else "left", overflow="fold")
-    for row in result.rows[:ROWS_SHOWN]:
-        cells = [str(row[p]) for p in result.parameters] + [_shown(row[m], m) for m in names] + [row["status"]]
-        table.add_row(*(Text(c) for c in cells))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # piped output is not wrapped at 80 columns
-    console.print(table)
+    rows = [
+        [*(row[p] for p in result.parameters), *(_shown(row[m], m) for m in names), row["status"]]
+        for row in result.rows[:ROWS_SHOWN]
+    ]
+    table("", [*result.parameters, *names, "status"], rows, left=(*result.parameters, "status"))
     if len(result) > ROWS_SHOWN:
         typer.echo(f"... {len(result) - ROWS_SHOWN} more rows in sweep.csv")
     for status, what in (("misfit", "do not fit"), ("error", "failed"), ("died", "lost their process")):

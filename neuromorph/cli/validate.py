@@ -82,28 +82,15 @@ def _shown(value: float, unit: str) -> str:
 
 
 def _print_table(name: str, found: Sequence[Comparison]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from neuromorph.terminal import table
 
     sources = "; ".join(dict.fromkeys(c.source.split("; ")[0] for c in found))
-    table = Table(
-        title=Text(f"{name}: {sources}"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False
-    )
-    table.add_column("figure", overflow="fold")
-    for column in ("published", "ours", "deviation"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("role", no_wrap=True)
-    table.add_column("remark", overflow="fold")
-    for c in found:
-        cells = (c.label, _shown(c.published, c.unit), _shown(c.ours, c.unit), _percent(c.deviation), c.role, c.note)
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console()
-    # piped output is not wrapped at 80 columns
-    console = console if console.is_terminal else Console(width=160)
-    console.print(table)
-    console.print()
+    columns = ("figure", "published", "ours", "deviation", "role", "remark")
+    rows = [
+        (c.label, _shown(c.published, c.unit), _shown(c.ours, c.unit), _percent(c.deviation), c.role, c.note)
+        for c in found
+    ]
+    table(f"{name}: {sources}", columns, rows, left=("figure", "role", "remark"))
 
 
 def _print_summary(found: Sequence[Comparison]) -> None:

@@ -16,6 +16,7 @@ from neuromorph.compress.pruning import NORMS, SCOPES, prune
 from neuromorph.compress.quantization import binarize, quantize, ternarize
 from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph
+from neuromorph.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,17 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def apply_steps(graph: Graph, steps: str | Iterable[Step], data: Any = None) -> Graph:
+def apply_steps(
+    graph: Graph, steps: str | Iterable[Step], data: Any = None, progress: Progress | None = None
+) -> Graph:  # fmt: skip
     """The graph after all steps, in order. data: what calibration reads, see `quantize`.
 
     A problem in a step names it: "step 2 (quantize:8): ...".
     """
-    for number, step in enumerate(parse_steps(steps) if isinstance(steps, str) else steps, start=1):
+    chosen = list(parse_steps(steps) if isinstance(steps, str) else steps)
+    for number, step in enumerate(chosen, start=1):
+        if progress is not None:
+            progress((number - 1) / len(chosen), f"step {number} of {len(chosen)}, {step}")
         kind = _STEPS[step.name]
         extra = {"data": data} if kind.takes_data else {}
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from neuromorph.events.encoders import direct
 from neuromorph.events.files import read_events
 from neuromorph.events.formats import npz
 from neuromorph.events.raster import Raster
-from neuromorph.graph.data import read_data
+from neuromorph.graph.data import as_array, read_data, shape_problems
 from neuromorph.graph.model import Graph, Shape
 
 
@@ -54,6 +55,67 @@ def read_inputs(
         raster.samples, raster.steps, features, raster.indptr, raster.index, raster.value, raster.dt_s or dt_s
     )
     return fitted, labels
+
+
+def as_inputs(inputs: Any, graph: Graph, *, dense: bool) -> np.ndarray | Raster:
+    """Inputs for a graph from an array, a torch tensor, nested lists or a `Raster`.
+
+    dense: as an array (samples, *shape); else as a raster, for a graph over time. Raises InputError for a graph with
+    several inputs, no sample, another shape or step, and values that are not finite.
+    """
+    shapes = list(graph.input_shapes.values())
+    if len(shapes) != 1:
+        raise InputError(f"{graph.name} takes {len(shapes)} inputs, one is given", Place(key="inputs"), "join them")
+    shape = tuple(shapes[0])
+    if not dense:
+        _, features = _features(graph)
+        return as_raster(inputs, features, _dt(graph, None, Place()), graph.name)
+    if isinstance(inputs, Raster):
+        dt_s = _dt(graph, None, Place())
+        inputs = as_raster(inputs, shape[1:], dt_s, graph.name).dense().reshape(len(inputs), inputs.steps, *shape[1:])
+    x = _values(inputs)
+    problems = list(shape_problems(graph.name, x.shape, shape))
+    if problems:
+        raise InputError(problems)
+    return x
+
+
+def as_raster(inputs: Any, features: Shape, dt_s: float | None, name: str) -> Raster:
+    """Inputs of a network over time as events: a raster, or values (samples, steps, *features).
+
+    features may be flat in either. dt_s: the network's step, None where unknown; name: of the network. Raises
+    InputError where they do not fit.
+    """
+    place, size = Place(key="inputs"), int(np.prod(features, dtype=np.int64))
+    if isinstance(inputs, Raster):
+        if len(inputs) == 0:
+            raise InputError("the data hold no sample", place, "give at least one sample")
+        if inputs.size != size:
+            raise InputError(f"events are over {inputs.shape}, {name} takes {features} at every step", place)
+        if None not in (inputs.dt_s, dt_s) and not np.isclose(inputs.dt_s, dt_s, rtol=1e-6):  # type: ignore[arg-type]
+            raise InputError(
+                f"events are binned in steps of {inputs.dt_s:g} s, {name} takes steps of {dt_s:g} s", place,
+                "bin them with the network's step",
+            )  # fmt: skip
+        return inputs
+    x = _values(inputs)
+    flat = (x.ndim == 3 and x.shape[2] == size) or (len(features) == 1 and int(np.prod(x.shape[2:])) == size)
+    if x.ndim < 3 or (not flat and x.shape[2:] != features):
+        wanted = ", ".join(map(str, features))
+        hints = [p.hint for p in shape_problems(name, x.shape, (*x.shape[1:2], *features))] if x.ndim > 2 else [""]
+        raise InputError(f"inputs have shape {x.shape}, {name} takes (samples, steps, {wanted})", place, hints[0])
+    return Raster.from_dense(x, dt_s)
+
+
+def _values(inputs: Any) -> np.ndarray:
+    """Inputs as an array of finite numbers with at least one sample."""
+    x, place = as_array(inputs), Place(key="inputs")
+    if x.ndim == 0 or len(x) == 0:
+        raise InputError("the data hold no sample", place, "give at least one sample")
+    if not np.isfinite(x).all():
+        bad = int(np.count_nonzero(~np.isfinite(x)))
+        raise InputError(f"{bad} of {x.size} values are not finite", place, "clean the data")
+    return x
 
 
 def _explained(error: InputError, graph: Graph, from_graph: bool) -> Iterator[Problem]:

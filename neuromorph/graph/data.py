@@ -1,16 +1,19 @@
-"""Data sets a graph is evaluated on: .npz files with inputs x and labels y."""
+"""Data a graph is evaluated on: .npz files with inputs x and labels y, and the checks of inputs and labels."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.decode import over_time
-from neuromorph.graph.model import Graph
+from neuromorph.graph.model import Graph, Shape
 
 MAX_BYTES = 16 * 2**30
 """Largest uncompressed array that is read; a larger one is refused before it is unpacked."""
@@ -99,29 +102,88 @@ def _label_problems(x: np.ndarray, y: np.ndarray | None, file: str) -> list[Prob
 
 
 def check_data(graph: Graph, x: np.ndarray, y: np.ndarray | None) -> None:
-    """Raises InputError where samples do not have the shape the graph takes, or labels not a class it gives."""
-    problems = []
+    """Raises InputError where samples of a file do not have the shape the graph takes, or labels no class it gives."""
     shapes = list(graph.input_shapes.values())
     if len(shapes) != 1:
         raise InputError(f"{graph.name} takes {len(shapes)} inputs, a data file gives one")
-    if tuple(x.shape[1:]) != tuple(shapes[0]):
-        same = int(np.prod(x.shape[1:])) == int(np.prod(shapes[0]))
-        hint = f"reshape x to {('samples', *shapes[0])}" if same else "use the data the network was trained for"
-        problems.append(
-            Problem(
-                f"samples have shape {tuple(x.shape[1:])}, {graph.name} takes {tuple(shapes[0])}", Place(key="x"), hint
-            )
-        )
+    problems = list(shape_problems(graph.name, x.shape, tuple(shapes[0]), "x"))
     if y is not None:
-        output = graph.shapes[graph.outputs[0]]
-        if over_time(graph):
-            output = output[1:]
-        if len(output) != 1:
-            problems.append(Problem(f"labels given, but {graph.name} returns values of shape {output}", Place(key="y")))
-        elif y.size and int(y.max()) >= output[0]:
-            message = f"label {int(y.max())} given, {graph.name} tells {output[0]} classes (0 to {output[0] - 1})"
-            problems.append(Problem(message, Place(key="y")))
-        if len(y) != len(x):
-            problems.append(Problem(f"{len(y)} labels for {len(x)} samples", Place(key="y")))
+        try:
+            as_labels(y, len(x), classes_of(graph), "y")
+        except InputError as error:
+            problems += [Problem(p.message, Place(key="y"), p.hint) for p in error.problems]
     if problems:
         raise InputError(problems)
+
+
+def shape_problems(name: str, given: tuple[int, ...], wanted: Shape, key: str = "inputs") -> Iterator[Problem]:
+    """What is wrong with inputs of shape `given` (samples, ...) for a network that takes samples of shape `wanted`."""
+    sample = tuple(given[1:])
+    if sample == wanted:
+        return
+    # axes that only stand in another order, first of all channels that are last, as image libraries give them
+    back = (*range(len(sample) - 3), len(sample) - 1, len(sample) - 3, len(sample) - 2) if len(sample) > 2 else ()
+    orders = (o for o in (back, *permutations(range(len(sample)))) if tuple(sample[i] for i in o) == wanted)
+    order = next(orders, None) if len(sample) == len(wanted) > 1 else None
+    if order is not None:
+        axes = ", ".join(str(i + 1) for i in order)
+        hint = f"its axes are in another order: transpose with {key}.transpose(0, {axes}); a reshape would mix values"
+    elif tuple(given) == wanted:
+        hint = f"this is one sample: give {key}[None]"
+    elif int(np.prod(sample)) == int(np.prod(wanted)):
+        hint = f"reshape {key} to {('samples', *wanted)}"
+    elif sample[1:] == wanted[1:] and len(sample) == len(wanted) > 1:
+        hint = f"{sample[0]} along its first axis, not {wanted[0]}: use data of that length"
+    else:
+        hint = "use the data the network was trained for"
+    yield Problem(f"samples have shape {sample}, {name} takes {wanted}", Place(key=key), hint)
+
+
+def as_array(values: Any, key: str = "inputs") -> np.ndarray:
+    """An array of real numbers from an array, a torch tensor or nested lists. Raises InputError for anything else."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values.float() if values.is_floating_point() and values.itemsize < 4 else values).numpy()
+    try:
+        found = np.asarray(values)
+    except ValueError:
+        raise InputError("rows have different lengths", Place(key=key), "samples of one shape") from None
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"values have dtype {found.dtype}, expected real numbers", Place(key=key))
+    return found
+
+
+def as_labels(labels: Any, samples: int, classes: int, key: str = "labels") -> np.ndarray | None:
+    """Class indices (samples,) as int64 from an array, a torch tensor or a list; None where there are none.
+
+    Raises InputError where they are no whole numbers, not one per sample, or outside 0 to classes - 1.
+    """
+    if labels is None:
+        return None
+    found, place = as_array(labels, key), Place(key=key)
+    if found.ndim != 1:
+        hint = "give class numbers, not one-hot rows" if found.shape == (samples, classes) else ""
+        raise InputError(f"labels have shape {found.shape}, expected one per sample: ({samples},)", place, hint)
+    if len(found) != samples:
+        raise InputError(f"{len(found)} labels for {samples} samples", place)
+    if found.dtype.kind not in "iu":
+        raise InputError(f"labels have dtype {found.dtype}, expected whole numbers: a label is a class", place)
+    if samples and (int(found.min()) < 0 or int(found.max()) >= classes):
+        raise InputError(
+            f"labels run from {found.min()} to {found.max()}, the network tells {classes} classes (0 to {classes - 1})",
+            place,
+        )
+    return found.astype(np.int64)
+
+
+def classes_of(graph: Graph) -> int:
+    """How many classes the graph's output tells. Raises InputError where it gives something else."""
+    if len(graph.outputs) != 1:
+        what = f"{graph.name} has {len(graph.outputs)} outputs; labels are of one"
+        raise InputError(what, Place(key="labels"), "choose one")
+    output = graph.shapes[graph.outputs[0]]
+    if over_time(graph):
+        output = output[1:]
+    if len(output) != 1:
+        raise InputError(f"labels given, but {graph.name} returns values of shape {output}", Place(key="labels"))
+    return int(output[0])

@@ -9,7 +9,7 @@ this decides for each sample, so that results do not depend on the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from neuromorph.graph.decode import over_time
 from neuromorph.graph.model import Graph, Node, Shape
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -130,9 +131,7 @@ class Workload:
         }
 
 
-def count_work(graph: Graph, inputs: Any, *, batch: int = 64, progress: Callable[[float, str], None] | None = None) -> (
-    Workload
-):  # fmt: skip
+def count_work(graph: Graph, inputs: Any, *, batch: int = 64, progress: Progress | None = None) -> Workload:
     """Runs the float network on inputs (samples, *shape), an array or a Raster, and counts."""
     import torch
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from neuromorph.report import figures, tables
+from neuromorph.terminal import grid
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,7 +49,7 @@ def comparison_table(comparison: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table = _table([("", "right"), ("report", "left"), *((figures.label(c), "right") for c in comparison.columns)])
+    table = grid("", ["", "report", *map(figures.label, comparison.columns)], left=("report",), whole=True)
     for i, name in enumerate(comparison.names):
         cells = [
             "\n".join(filter(None, (comparison.text(i, c), comparison.difference_text(i, c))))
@@ -66,23 +67,11 @@ def comparison_table(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def _table(columns: Sequence[tuple[str, str]]) -> RichTable:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, side in columns:
-        if side == "right":
-            table.add_column(name, justify="right", no_wrap=True)
-        else:
-            table.add_column(name, overflow="fold")
-    return table
-
-
 def _metrics(report: Report) -> RichTable:
     from rich.text import Text
 
-    table = _table([("metric", "left"), ("value", "right"), ("range", "left"), ("basis", "left"), ("remark", "left")])
+    columns = ("metric", "value", "range", "basis", "remark")
+    table = grid("", columns, left=("metric", "range", "basis", "remark"), whole=True)
     for name in HEADLINE:
         f = figures.figure(report, name)
         if f.value is None and name not in ("accuracy", "energy", "static_energy", "latency", "area"):
@@ -95,50 +84,44 @@ def _metrics(report: Report) -> RichTable:
 
 
 def _layers(report: Report) -> RichTable:
-    from rich.text import Text
-
     found = tables.layers(report)
     wanted = ("layer", "operator", "macs", "arrays", "copies", "utilisation", "energy", "share", "snr", "busy")
     keep = [i for i, c in enumerate(found.columns) if c.key in wanted]
-    table = _table([(found.columns[i].label, "right" if found.columns[i].numeric else "left") for i in keep])
-    for row in found.rows[:MOST_LAYERS]:
-        table.add_row(*(Text(row[i].text) for i in keep))
-    if len(found.rows) > MOST_LAYERS:
-        table.add_row(Text(f"... {len(found.rows) - MOST_LAYERS} more layers"))
-    return table
+    return _cut(found, keep, "layers")
 
 
 def _section(found: tables.Table) -> RichTable:
-    from rich.text import Text
+    return _cut(found, range(len(found.columns)), "rows")
 
-    table = _table([(c.label, "right" if c.numeric else "left") for c in found.columns])
-    for row in found.rows[:MOST_LAYERS]:
-        table.add_row(*(Text(cell.text) for cell in row))
+
+def _cut(found: tables.Table, keep: Iterable[int], what: str) -> RichTable:
+    """These columns of a table and its first rows. what: the rows are called."""
+    keep = list(keep)
+    rows = [[row[i].text for i in keep] for row in found.rows[:MOST_LAYERS]]
     if len(found.rows) > MOST_LAYERS:
-        table.add_row(Text(f"... {len(found.rows) - MOST_LAYERS} more rows"))
-    return table
+        rows.append([f"... {len(found.rows) - MOST_LAYERS} more {what}"])
+    texts = [found.columns[i].label for i in keep if not found.columns[i].numeric]
+    return grid("", [found.columns[i].label for i in keep], rows, texts, whole=True)
 
 
 def _effects(report: Report) -> RichTable:
     """Accuracy of the same chips without one effect, and what that wins."""
-    table = _table([("without", "left"), ("accuracy", "right"), ("gain (points)", "right")])
+    rows = []
     for row in sorted(report.effects, key=lambda r: -r["gain"]):
         name = "all effects" if row["effect"] == "all" else row["effect"].replace("_", " ")
         gain = f"{100 * row['gain']:+.2f} ± {100 * row['error']:.2f}"
-        table.add_row(name, f"{row['accuracy']:.2%}", gain)
-    return table
+        rows.append((name, f"{row['accuracy']:.2%}", gain))
+    return grid("", ("without", "accuracy", "gain (points)"), rows, whole=True)
 
 
 def _contributors(report: Report) -> RichTable:
-    from rich.text import Text
-
-    table = _table([("energy goes to", "left"), ("energy", "right"), ("share", "right")])
     total = figures.ledger_total(report)
     totals = figures.sums(report.ledger, "component", "action")
-    for component, action in list(totals)[:CONTRIBUTORS]:
-        value = totals[(component, action)]
-        table.add_row(Text(f"{component} {action}"), figures.quantity(value, "J"), figures.share(value, total))
+    rows = [
+        (f"{component} {action}", figures.quantity(value, "J"), figures.share(value, total))
+        for (component, action), value in list(totals.items())[:CONTRIBUTORS]
+    ]
     if len(totals) > CONTRIBUTORS:
         rest = sum(list(totals.values())[CONTRIBUTORS:])
-        table.add_row(f"{len(totals) - CONTRIBUTORS} others", figures.quantity(rest, "J"), figures.share(rest, total))
-    return table
+        rows.append((f"{len(totals) - CONTRIBUTORS} others", figures.quantity(rest, "J"), figures.share(rest, total)))
+    return grid("", ("energy goes to", "energy", "share"), rows, whole=True)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from neuromorph.sweep.store import Outcome
+from neuromorph.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LINE_EVERY_S = 10.0
-"""Plain lines come no faster than this."""
 
 
 @dataclass(frozen=True)
@@ -58,39 +54,8 @@ def duration(seconds: float) -> str:
 @contextmanager
 def shown(stream: TextIO | None = None, *, quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
     """A callback for `run_points` that shows progress on `stream` (standard error), None where quiet."""
-    out = stream or sys.stderr
     if quiet:
         yield None
-    elif out.isatty():
-        with _bar(out) as callback:
-            yield callback
-    else:
-        yield _lines(out)
-
-
-def _lines(out: TextIO) -> Callable[[Progress], None]:
-    latest = -LINE_EVERY_S
-
-    def show(p: Progress) -> None:
-        nonlocal latest
-        now = time.monotonic()
-        if now - latest >= LINE_EVERY_S or p.done == p.total:
-            print(p, file=out, flush=True)
-            latest = now
-
-    return show
-
-
-@contextmanager
-def _bar(out: TextIO) -> Iterator[Callable[[Progress], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    with Bar(BarColumn(), TextColumn("{task.description}"), console=Console(file=out)) as bar:
-        task = bar.add_task("starting workers", total=None)
-
-        def show(p: Progress) -> None:
-            bar.update(task, total=p.total, completed=p.done, description=str(p))
-
-        yield show
+        return
+    with progress(stream, counted=True) as say:
+        yield lambda p: say(p.done / max(p.total, 1), str(p))

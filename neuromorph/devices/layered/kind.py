@@ -97,7 +97,7 @@ class LayeredKind(Kind):
 
         return place(
             graph, architecture, seed=seed, effort=options.effort, copies=options.copies, duplicate=options.duplicate,
-            progress=lambda what, done: say(done, what),
+            progress=say,
         )  # fmt: skip
 
     def load(self, path: str | Path, graph: Graph, architecture: Architecture) -> Placement:

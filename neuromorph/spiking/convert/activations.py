@@ -12,6 +12,7 @@ from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.model import Graph, Node, Operator, Shape
 from neuromorph.graph.operators.activation import Clip, ReLU, ReLU6
 from neuromorph.graph.operators.stepped import ClipFloor, HoyerStep
+from neuromorph.progress import Progress
 
 RECTIFIERS = (ReLU, ReLU6)
 BATCH = 256
@@ -28,8 +29,9 @@ def channel_axis(shape: Shape) -> int:
 
 
 def limits(
-    graph: Graph, x: np.ndarray, nodes: Mapping[str, int | None], method: str = "percentile", percentile: float = 99.9
-) -> dict[str, np.ndarray]:
+    graph: Graph, x: np.ndarray, nodes: Mapping[str, int | None], method: str = "percentile", percentile: float = 99.9,
+    progress: Progress | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
     """The largest activation of each of these nodes on data: (1,), or (channels,) where an axis is given.
 
     nodes: channel axis by node name, None for the whole layer. method "max": the largest value; "percentile": that
@@ -56,6 +58,8 @@ def limits(
     evaluator = Evaluator(graph)
     with torch.no_grad():
         for start in range(0, len(x), BATCH):
+            if progress is not None:
+                progress(start / len(x), f"finding thresholds, sample {start} of {len(x)}")
             evaluator(torch.from_numpy(np.ascontiguousarray(x[start : start + BATCH], dtype=np.float32)), record=record)
     found, problems = {}, []
     for name, parts in seen.items():

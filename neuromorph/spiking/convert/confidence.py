@@ -8,6 +8,7 @@ import numpy as np
 
 from neuromorph.errors import InputError, Place
 from neuromorph.events.raster import Raster
+from neuromorph.graph.data import as_labels
 from neuromorph.graph.decode import decode_of
 from neuromorph.graph.model import Graph
 
@@ -99,7 +100,7 @@ def exit_early(
 
     A sample that never gets certain uses all steps. least: steps that run in any case.
     """
-    _check_labels(outputs, labels)
+    labels = _checked(outputs, labels)
     if not (np.isfinite(temperature) and temperature > 0) or not 0 < threshold <= 1:
         raise InputError(f"temperature is {temperature}, threshold {threshold}", hint="above 0; threshold at most 1")
     return _applied(_certainty(outputs, temperature), outputs.argmax(-1), labels, threshold, least)
@@ -120,7 +121,7 @@ def calibrate_confidence(
     confidence, Li et al. 2023, whose demonstration does so). temperatures: None for a list in units of the outputs'
     spread. Where nothing stays within the tolerance, the most accurate setting is taken.
     """
-    _check_labels(outputs, labels)
+    labels = _checked(outputs, labels)
     if not 0 <= tolerance < 1:
         raise InputError(f"tolerance is {tolerance}", hint="accuracy that may be lost: 0 or more, below 1")
     spread = float(outputs[:, -1].std()) or 1.0
@@ -164,8 +165,11 @@ def _applied(certainty: np.ndarray, answers: np.ndarray, labels: np.ndarray, thr
     return EarlyExit((last + 1).astype(np.int64), chosen, float((chosen == labels).mean()))
 
 
-def _check_labels(outputs: np.ndarray, labels: np.ndarray) -> None:
+def _checked(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The labels as classes (samples,)."""
     if outputs.ndim != 3 or 0 in outputs.shape:
         raise InputError(f"outputs have shape {outputs.shape}, expected (samples, steps, classes)")
-    if np.shape(labels) != outputs.shape[:1]:
-        raise InputError(f"{np.size(labels)} labels for {len(outputs)} samples", Place(key="labels"))
+    found = as_labels(labels, len(outputs), outputs.shape[2])
+    if found is None:
+        raise InputError("a stop rule is judged by labels", Place(key="labels"), "give the class of every sample")
+    return found

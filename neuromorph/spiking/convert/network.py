@@ -20,6 +20,7 @@ from neuromorph.graph.operators.synapses import Scale, SumPool2d
 from neuromorph.graph.operators.wiring import Reshape, Wiring
 from neuromorph.graph.semantics import Semantics
 from neuromorph.graph.simplify import simplify
+from neuromorph.progress import Progress
 from neuromorph.spiking.convert.activations import channel_axis, limits, rectifies
 
 METHODS = ("percentile", "max", "qcfs", "hoyer")
@@ -37,6 +38,7 @@ def convert(
     per_channel: bool = False,
     initial: float = 0.5,
     dt_s: float = 1e-3,
+    progress: Progress | None = None,
 ) -> Graph:
     """A spiking network over `steps` steps whose rates stand for the activations of a trained network.
 
@@ -67,7 +69,7 @@ def convert(
     graph = simplify(graph)
     shapes = graph.shapes
     _check(graph, method)
-    thresholds = _thresholds(graph, shapes, calibration, method, percentile, per_channel)
+    thresholds = _thresholds(graph, shapes, calibration, method, percentile, per_channel, progress)
     work = _Conversion(graph, shapes, thresholds, steps, initial, Semantics(dt_s, reset="subtract", compare=">="))
     return work.run({**graph.metadata, "decode": "last", "converted": method})
 
@@ -116,6 +118,7 @@ def _thresholds(
     method: str,
     percentile: float,
     per_channel: bool,
+    progress: Progress | None,
 ) -> dict[str, np.ndarray]:
     """Threshold of every neuron by node, an array of the layer's shape."""
     found: dict[str, tuple[np.ndarray, int]] = {}
@@ -124,7 +127,7 @@ def _thresholds(
             raise InputError(f"method {method!r} needs calibration inputs", hint="a few hundred training inputs")
         nodes = {n.name: channel_axis(shapes[n.name]) for n in graph.nodes if rectifies(n.operator)}
         chosen = {name: axis if per_channel else None for name, axis in nodes.items()}
-        for name, values in limits(graph, calibration, chosen, method, percentile).items():
+        for name, values in limits(graph, calibration, chosen, method, percentile, progress).items():
             found[name] = (values, nodes[name])
     for node in graph.nodes:
         if isinstance(node.operator, ClipFloor):

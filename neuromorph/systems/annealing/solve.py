@@ -13,6 +13,7 @@ import numpy as np
 
 from neuromorph.errors import InputError
 from neuromorph.files import write_file
+from neuromorph.progress import Progress, silent
 from neuromorph.rng import key64
 from neuromorph.systems.annealing.cooling import Cooling, cooling_of
 from neuromorph.systems.annealing.couplings import Couplings
@@ -141,6 +142,7 @@ def maxcut(
     cooling: Cooling | None = None,
     settle: float = SETTLE,
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> MaxCutResult:
     """Searches for a large cut.
 
@@ -156,7 +158,10 @@ def maxcut(
     ordered = order.sorted(graph)
     threads = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with ThreadPoolExecutor(min(threads, len(numbers))) as pool:
-        done = list(pool.map(lambda k: _run(ordered, order.group, temperatures, noise_key(seed, k), 0), numbers))
+        done, say = [], progress or silent
+        for found in pool.map(lambda k: _run(ordered, order.group, temperatures, noise_key(seed, k), 0), numbers):
+            done.append(found)
+            say(len(done) / len(numbers), f"run {len(done)} of {len(numbers)}")
     spins = np.stack([best for _, best, _ in done])[:, order.position]
     return MaxCutResult(
         graph,

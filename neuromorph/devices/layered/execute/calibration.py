@@ -14,6 +14,7 @@ import numpy as np
 from neuromorph.devices.layered.core import Ranges, device_kind
 from neuromorph.devices.layered.tally.counts import core_of, hosted
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.events.inputs import as_inputs
 from neuromorph.files import write_file
 
 if TYPE_CHECKING:
@@ -64,14 +65,13 @@ class Calibration:
 def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "cpu") -> Calibration:
     """Finds input and converter ranges on inputs (samples, *shape) with nominal cells and ideal converters.
 
-    Raises InputError when there is no sample.
+    Raises InputError where inputs do not fit the network or there are none.
     """
     import torch
 
     from neuromorph.graph.evaluate import Evaluator
 
-    if len(inputs) == 0:
-        raise InputError("calibration needs at least one sample")
+    inputs = np.asarray(as_inputs(inputs, placement.graph, dense=True))
     unit = core_of(placement)
     kind = device_kind(unit.kind.name)
     calibrators = {n.name: kind.calibrate(placement.layouts[n.name], unit, torch_device) for n in hosted(placement)}
@@ -79,6 +79,6 @@ def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "
     hosts = {**evaluator.hosts, **{name: c.host() for name, c in calibrators.items()}}
     with torch.inference_mode():
         for start in range(0, len(inputs), CHUNK):
-            x = torch.as_tensor(np.asarray(inputs[start : start + CHUNK]), dtype=torch.float32, device=torch_device)
+            x = torch.as_tensor(inputs[start : start + CHUNK], dtype=torch.float32, device=torch_device)
             evaluator(x[None], hosts=hosts)
     return Calibration({name: c.ranges() for name, c in calibrators.items()}, len(inputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +14,16 @@ from neuromorph.devices.layered.execute.calibration import Calibration, calibrat
 from neuromorph.devices.layered.tally.counts import core_of, hosted
 from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError
+from neuromorph.events.inputs import as_inputs
+from neuromorph.graph.data import as_labels, classes_of
 from neuromorph.graph.decode import decode_of, decoded, over_time
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
     from neuromorph.devices.layered.place.placement import Placement
-
-Progress = Callable[[float, str], None]
-"""Called with the fraction done and what is being done."""
+    from neuromorph.graph.model import Graph
 
 BUDGET = 48_000_000
 """Values of one layer held at once over chips and batch, and cells over chips; more chips run in groups, one by one."""
@@ -64,7 +65,7 @@ def execute(
     kind = device_kind(core_of(placement).kind.name)
     dropped = frozenset(off)
     _check(kind, chips, dropped, batch, workers, time_s, torch_device)
-    check_data(placement, inputs, labels)
+    inputs, labels = checked(placement.graph, inputs, labels)
     notes: tuple[str, ...] = ()
     if calibration is None:
         calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
@@ -119,31 +120,12 @@ def _check(
         raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
 
 
-def check_data(placement: Placement, inputs: np.ndarray, labels: np.ndarray | None) -> None:
-    """Raises InputError where inputs (samples, *shape) or class labels (samples,) do not fit the network."""
-    graph = placement.graph
+def checked(graph: Graph, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Inputs (samples, *shape) and class labels (samples,) as arrays. Raises InputError where they do not fit."""
     if len(graph.outputs) > 1:
         raise InputError("networks with several outputs are not executed yet", hint="choose one output")
-    if len(graph.input_shapes) > 1:
-        raise InputError("networks with several inputs are not executed yet", hint="choose one input")
-    (shape,) = graph.input_shapes.values()
-    if len(inputs) == 0:
-        raise InputError("the data hold no sample")
-    if tuple(np.shape(inputs)[1:]) != tuple(shape):
-        raise InputError(f"inputs have shape {np.shape(inputs)}, expected (samples, {', '.join(map(str, shape))})")
-    if not np.isfinite(inputs).all():
-        raise InputError("inputs hold values that are not finite")
-    if labels is None:
-        return
-    if np.shape(labels) != (len(inputs),):
-        raise InputError(f"labels have shape {np.shape(labels)}, expected one per input: ({len(inputs)},)")
-    classes = graph.shapes[graph.outputs[0]][-1]
-    if np.asarray(labels).dtype.kind not in "iu":
-        raise InputError(f"labels have dtype {np.asarray(labels).dtype}, expected whole numbers: a label is a class")
-    if np.min(labels) < 0 or np.max(labels) >= classes:
-        raise InputError(
-            f"labels run from {np.min(labels)} to {np.max(labels)}, the network has classes 0 to {classes - 1}"
-        )
+    x = np.asarray(as_inputs(inputs, graph, dense=True))
+    return x, None if labels is None else as_labels(labels, len(x), classes_of(graph))
 
 
 @dataclass

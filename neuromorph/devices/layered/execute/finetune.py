@@ -20,12 +20,13 @@ import torch
 
 from neuromorph.devices.layered.core import Draw, Layout, device_kind
 from neuromorph.devices.layered.execute.calibration import CHUNK, Calibration, calibrate
-from neuromorph.devices.layered.execute.engine import check_data
+from neuromorph.devices.layered.execute.engine import checked
 from neuromorph.devices.layered.tally.counts import core_of, hosted
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, Place
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.graph.evaluate import FloatHost
 from neuromorph.graph.torch_module import GraphModule
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
@@ -56,7 +57,7 @@ def finetune(
     time_s: float = 0.0,
     off: Sequence[str] = (),
     torch_device: str = "cpu",
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Graph, Tuning]:
     """Trains the placement's network on (samples, *shape) inputs with class labels against its hardware.
 
@@ -67,8 +68,9 @@ def finetune(
     from torch.nn import functional
 
     if labels is None:
-        raise InputError("finetuning needs labels")
-    check_data(placement, inputs, labels)
+        raise InputError("finetuning needs labels", Place(key="labels"), "give the class of every sample")
+    inputs, truths = checked(placement.graph, inputs, labels)
+    assert truths is not None
     if epochs < 1 or batch < 1 or redraw < 1 or learning_rate <= 0:
         raise InputError("epochs, batch and redraw must be at least 1 and the learning rate above 0")
     torch.manual_seed(seed)
@@ -86,7 +88,7 @@ def finetune(
         for start in range(0, len(inputs), batch):
             index = permutation[start : start + batch]
             x = torch.as_tensor(inputs[index], dtype=torch.float32, device=torch_device)
-            truth = torch.as_tensor(labels[index], device=torch_device)
+            truth = torch.as_tensor(truths[index], device=torch_device)
             if step % redraw == 0:
                 target.draw(step // redraw)
             logits = module(x[None], hosts=target.hosts(step * batch))[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,13 +22,11 @@ from neuromorph.errors import FitError, InputError, Place, suggest
 from neuromorph.fingerprint import fingerprint
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture
+from neuromorph.progress import Progress, silent
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.allocate import Allocation
     from neuromorph.placing.topology import Topology
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the fraction of all work that is finished."""
 
 
 STORED = (
@@ -226,19 +224,19 @@ def place(
     """
     from neuromorph.placing.mesh import EFFORT, place_nodes
 
-    say = progress or (lambda what, done: None)
+    say = progress or silent
     if effort not in EFFORT:
         raise InputError(f"effort is {effort!r}", Place(key="effort"), suggest(effort, EFFORT))
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}", Place(key="seed"), "legal: a whole number from 0 to 2^63 - 1")
     chip = read_chip(architecture)
-    say("cutting layers into tiles", 0.0)
+    say(0.0, "cutting layers into tiles")
     demands = read_demands(graph, chip)
-    say("packing tiles into arrays", 0.2)
+    say(0.2, "packing tiles into arrays")
     allocation, columns = _allocate(graph, architecture, chip, demands, copies, duplicate)
-    say("tracing traffic", 0.4)
+    say(0.4, "tracing traffic")
     flows = trace(graph, demands, allocation.copies, columns, chip.resources.signal_bits)
-    say("placing tiles", 0.6)
+    say(0.6, "placing tiles")
     used = int(columns["tile"].max(initial=0)) + 1
     between = (flows.source != OUTSIDE) & (flows.target != OUTSIDE)
     found = place_nodes(
@@ -252,12 +250,12 @@ def place(
     )
     shards = make_shards(demands, columns, found.slot, allocation, chip)
     search = Search(dict(found.costs), found.start, found.lower_bound)
-    say("checking limits", 0.95)
+    say(0.95, "checking limits")
     placement = assemble(
         graph, architecture, chip, demands, shards, allocation.copies, found.slot, flows.moved_to(found.slot), search,
         array_bound=allocation.lower_bound, shared=allocation.shared, seed=int(seed), effort=effort,
     )  # fmt: skip
-    say("done", 1.0)
+    say(1.0, "done")
     return placement
 
 

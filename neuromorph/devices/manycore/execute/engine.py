@@ -16,6 +16,7 @@ from neuromorph.devices.manycore.execute.run import EventRun, StopRule
 from neuromorph.devices.manycore.execute.tables import tables
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
+from neuromorph.progress import Progress
 from neuromorph.spiking.arithmetic import Arithmetic
 from neuromorph.spiking.network import SpikingNetwork
 
@@ -60,7 +61,7 @@ class EventEngine:
         record: str = "spikes",
         first_sample: int = 0,
         workers: int = 1,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
         modulator: np.ndarray | None = None,
         stop: StopRule | None = None,
         each: Callable[[int, Raster], None] | None = None,
@@ -69,8 +70,8 @@ class EventEngine:
 
         inputs: one raster per input population, in the order of network.inputs. steps: default those of the inputs and
         the network's latency. record: "spikes" or "none".
-        workers: threads; results do not depend on them. progress: is told the number of samples done. modulator: third
-        factor of plastic synapses, (steps,) or (samples, steps). stop: ends samples early. each: is given (number of
+        workers: threads; results do not depend on them. modulator: third factor of
+        plastic synapses, (steps,) or (samples, steps). stop: ends samples early. each: is given (number of
         the sample, its raster of one sample) in order as soon as it is done; then `spikes` of the result holds no
         events, so that long runs need not keep them.
         Raises InputError where inputs do not fit the network.
@@ -94,7 +95,7 @@ class EventEngine:
                 result.index, result.value, result.ends = result.index[:0], result.value[:0], result.ends * 0
             results.append(result)
             if progress is not None:
-                progress(number + 1)
+                progress((number + 1) / samples, f"sample {number + 1} of {samples}")
         return self._gather(results, steps, valued)
 
     def _check(self, rasters: Sequence[Raster]) -> tuple[int, int]:

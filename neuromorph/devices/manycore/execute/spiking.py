@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,12 @@ import numpy as np
 from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.execute import EventEngine, EventRun, StopRule, rates, silenced
 from neuromorph.devices.result import Execution, LayerQuality
-from neuromorph.errors import InputError
+from neuromorph.errors import InputError, Place
 from neuromorph.events import Raster
+from neuromorph.events.inputs import as_raster as fitting
+from neuromorph.graph.data import as_labels
 from neuromorph.graph.decode import decode_of, decoded
+from neuromorph.progress import Progress, part
 from neuromorph.spiking.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def execute_events(
     off: Iterable[str] = (),
     stop: StopRule | None = None,
     workers: int = 1,
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> SpikingExecution:
     """Runs inputs (a Raster, or an array (samples, steps, *shape)) and compares with the same network in float64.
 
@@ -73,21 +76,20 @@ def execute_events(
         raise InputError(f"no effect {', '.join(sorted(unknown))} on a many-core chip", hint=", ".join(EFFECTS))
     network = placement.network
     raster = as_raster(inputs, network)
-    _check_labels(labels, raster, network)
+    truth = None if labels is None else as_labels(labels, len(raster), _classes(network))
     arithmetic = read_machine(placement.architecture).arithmetic
     if "arithmetic" in dropped:
         arithmetic = Arithmetic(skip_below=arithmetic.skip_below)
     if "skipping" in dropped:
         arithmetic = replace(arithmetic, skip_below=0.0)
     exact = EventEngine(network).run(
-        raster, workers=workers, stop=stop, progress=_half(progress, 0.0, len(raster), "in float")
+        raster, workers=workers, stop=stop, progress=part(progress, 0.0, 0.5, "in float, ")
     )
     found = EventEngine(network, arithmetic, _ranges(network, exact)).run(
-        raster, workers=workers, stop=stop, progress=_half(progress, 0.5, len(raster), "on the chip")
+        raster, workers=workers, stop=stop, progress=part(progress, 0.5, 0.5, "on the chip, ")
     )
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
-    truth = None if labels is None else np.asarray(labels)
     accuracy = None if truth is None else np.array([float((y.argmax(-1) == truth).mean())])
     float_accuracy = None if truth is None else float((y_exact.argmax(-1) == truth).mean())
     power = float(np.square(y_exact, dtype=np.float64).sum())
@@ -104,53 +106,20 @@ def as_raster(inputs: np.ndarray | Raster, network: SpikingNetwork) -> Raster:
     """Inputs as events for the network's only input population. Raises InputError where they do not fit."""
     if len(network.inputs) != 1:
         raise InputError(f"{network.name} has {len(network.inputs)} inputs; one is run", hint="join them into one")
-    shape = network.populations[network.inputs[0]].shape
-    size = int(np.prod(shape, dtype=np.int64))
-    if isinstance(inputs, Raster):
-        if inputs.size != size:
-            raise InputError(f"events are over {inputs.shape}, {network.name} takes {shape} at every step")
-        if inputs.dt_s is not None and not np.isclose(inputs.dt_s, network.dt_s, rtol=1e-6):
-            raise InputError(
-                f"events are binned in steps of {inputs.dt_s:g} s, {network.name} takes steps of {network.dt_s:g} s",
-                hint="bin them with the network's step",
-            )
-        return inputs
-    if inputs.ndim < 3 or int(np.prod(inputs.shape[2:], dtype=np.int64)) != size:
-        raise InputError(f"inputs have shape {inputs.shape}, expected (samples, steps, {', '.join(map(str, shape))})")
-    return Raster.from_dense(inputs, network.dt_s)
+    return fitting(inputs, network.populations[network.inputs[0]].shape, network.dt_s, network.name)
+
+
+def _classes(network: SpikingNetwork) -> int:
+    if len(network.outputs) != 1:
+        what = f"{network.name} has {len(network.outputs)} outputs; labels are of one"
+        raise InputError(what, Place(key="labels"), "choose one")
+    return network.populations[network.outputs[0]].size
 
 
 def expected_rates(network: SpikingNetwork, inputs: Raster, samples: int = 8) -> np.ndarray:
     """Spikes per neuron and sample on the first samples, in float, for the mapper: (neurons,)."""
     some = inputs.part(0, samples)
     return rates(EventEngine(network).run(some)).per_sample
-
-
-def _half(
-    progress: Callable[[float, str], None] | None, start: float, samples: int, what: str
-) -> Callable[[int], None] | None:
-    """Half of the whole work, told sample by sample."""
-    if progress is None:
-        return None
-    return lambda done: progress(start + done / (2 * samples), f"{what}, sample {done} of {samples}")
-
-
-def _check_labels(labels: np.ndarray | None, raster: Raster, network: SpikingNetwork) -> None:
-    if len(raster) == 0:
-        raise InputError("the data hold no sample")
-    if labels is None:
-        return
-    if len(network.outputs) != 1:
-        raise InputError(f"{network.name} has {len(network.outputs)} outputs; labels are of one", hint="choose one")
-    classes = network.populations[network.outputs[0]].size
-    if np.shape(labels) != (len(raster),):
-        raise InputError(f"labels have shape {np.shape(labels)}, expected one per sample: ({len(raster)},)")
-    if np.asarray(labels).dtype.kind not in "iu":
-        raise InputError(f"labels have dtype {np.asarray(labels).dtype}, expected whole numbers: a label is a class")
-    if np.min(labels) < 0 or np.max(labels) >= classes:
-        raise InputError(
-            f"labels run from {np.min(labels)} to {np.max(labels)}, the network has classes 0 to {classes - 1}"
-        )
 
 
 def _ranges(network: SpikingNetwork, exact: EventRun) -> dict[int, float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from neuromorph.devices.manycore import read_machine
 from neuromorph.errors import InputError
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def place_graph(
     rates: np.ndarray | None = None,
     seed: int = 0,
     effort: str = "normal",
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> CorePlacement:
     """Place a graph on a many-core chip. network: its flat form where that is known already; rates: expected spikes per
     neuron and sample, (neurons,), equal ones where left out. Raises FitError with every limit that is exceeded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from neuromorph.devices.manycore.place.slicing import Cut, Needs, cut_population
 from neuromorph.devices.manycore.place.tables import assign_keys, count_entries
 from neuromorph.errors import FitError, InputError, Problem, suggest
 from neuromorph.hardware.component import Architecture
+from neuromorph.progress import Progress, silent
 from neuromorph.spiking.network import SpikingNetwork
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def place_network(
     rates: np.ndarray | None = None,
     seed: int = 0,
     effort: str = "normal",
-    progress: Callable[[float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> CorePlacement:
     """Place a spiking network on the cores of a many-core chip.
 
@@ -67,7 +68,7 @@ def place_network(
     Raises FitError with every limit the network exceeds, by how much and what would fit; InputError for rates of
     another shape, negative or not finite, and an unknown effort.
     """
-    say = progress or (lambda done, what: None)
+    say = progress or silent
     if effort not in EFFORT:
         raise InputError(f"effort is {effort!r}", hint=suggest(effort, EFFORT))
     weights = _rates(network, rates)

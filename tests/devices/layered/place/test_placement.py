@@ -359,7 +359,7 @@ def test_wrong_options_are_named():
 
 def test_progress_is_told_from_start_to_end():
     told = []
-    place(mlp(8, 8), crossbar(4), progress=lambda what, done: told.append(done))
+    place(mlp(8, 8), crossbar(4), progress=lambda done, what: told.append(done))
     assert told[0] == 0.0
     assert told[-1] == 1.0
     assert told == sorted(told)

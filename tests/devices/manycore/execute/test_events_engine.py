@@ -193,9 +193,11 @@ def test_each_sample_is_handed_over_and_not_kept():
     engine = EventEngine(network)
     whole = engine.run(raster)
     seen, told = [], []
-    run = engine.run(raster, workers=2, each=lambda n, r: seen.append((n, r)), progress=told.append, first_sample=10)
+    run = engine.run(
+        raster, workers=2, each=lambda n, r: seen.append((n, r)), progress=lambda *t: told.append(t), first_sample=10
+    )
     assert [n for n, _ in seen] == [10, 11, 12, 13, 14]
-    assert told == [1, 2, 3, 4, 5]
+    assert told == [(n / 5, f"sample {n} of 5") for n in (1, 2, 3, 4, 5)]
     assert run.spikes.events == 0
     assert np.array_equal(np.concatenate([r.dense() for _, r in seen]), whole.spikes.dense())
     silent = engine.run(raster, record="none")
