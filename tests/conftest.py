@@ -4,6 +4,7 @@ the one that works: small layers ran thirteen times slower on two cores."""
 
 import os
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch and numba are first loaded; children inherit it
@@ -11,3 +12,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch and numba
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--walk", action="store_true", help="change every parameter in every place, not until it shows")
+
+
+@pytest.fixture
+def whole_walk(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--walk"))
