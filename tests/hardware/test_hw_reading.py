@@ -10,7 +10,7 @@ import pytest
 from toy_hardware import CELL, CHIP, KINDS, write
 
 from neuromorph.errors import InputError
-from neuromorph.hardware import catalog, registry
+from neuromorph.hardware import catalog, locate, registry
 from neuromorph.hardware.catalog import load_architecture, load_datasheet
 from neuromorph.hardware.component import ComponentKind
 from neuromorph.hardware.curve import Curve
