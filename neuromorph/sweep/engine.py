@@ -11,11 +11,13 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from concurrent.futures.process import ProcessPoolExecutor
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 from neuromorph.errors import InputError, Place
@@ -69,18 +71,29 @@ def run_points(
     known = store.outcomes()
     pending = Pending([p for p in points if p.key not in known or known[p.key].status not in FINAL], evaluate, store)
     tracker = _Tracker(store, points, known, pending, progress)
-    if pending:
-        pool = _Pool(evaluate, executor, workers, retries)
-        try:
-            pool.try_out()
-            _drive(pool, pending, tracker)
-        except KeyboardInterrupt:
-            pool.harvest(tracker.take)
-            raise SweepInterrupted(tracker.done, len(points), str(store.path or "")) from None
-        finally:
-            pool.close()
+    try:
+        tracker.tick(None)
+        if pending:
+            _run_all(_Pool(evaluate, executor, workers, retries), pending, tracker)
+    except KeyboardInterrupt:  # it may have come between storing a point and counting it
+        known = store.outcomes()
+        done = sum(1 for p in points if p.key in known and known[p.key].status in FINAL)
+        raise SweepInterrupted(done, len(points), str(store.path or "")) from None
     stored = store.outcomes()
     return [stored[p.key] for p in points]
+
+
+def _run_all(pool: _Pool, pending: Pending, tracker: _Tracker) -> None:
+    idle = False
+    try:
+        pool.try_out()
+        _drive(pool, pending, tracker)
+        idle = True
+    except KeyboardInterrupt:
+        pool.harvest(tracker.take)
+        raise
+    finally:
+        pool.close(idle=idle)
 
 
 class _Tracker:
@@ -101,7 +114,6 @@ class _Tracker:
         self.done = self.before
         self.failed = 0
         self.begun = time.monotonic()
-        self.tick(None)
 
     def take(self, job: Job, result: Answer) -> None:
         """Commit an answer; one failed execution stands for every point that waits for it."""
@@ -183,6 +195,7 @@ class _Pool:
         if "forkserver" in methods:
             # Imported once in the server that workers are forked from; it has no threads, unlike this process.
             context.set_forkserver_preload(["neuromorph.sweep.worker", *getattr(self.evaluate, "preload", ())])
+            _start_fork_server()
         return ProcessPoolExecutor(self.workers, context, start_worker, (self.digest, self.payload))
 
     def try_out(self) -> None:
@@ -223,12 +236,25 @@ class _Pool:
             if future.done() and not future.cancelled() and future.exception() is None:
                 take(job, future.result())
 
-    def close(self) -> None:
+    def close(self, *, idle: bool) -> None:
         if self.given is None or not isinstance(self.given, Executor):
-            _stop(self.executor, idle=not self.out)
+            _stop(self.executor, idle=idle)
         else:
             for future in self.out:
                 future.cancel()
+
+
+def _start_fork_server() -> None:
+    """Start the server that workers are forked from with Ctrl-C held back, which its children inherit.
+
+    They ignore it only once `start_worker` runs; one that came before would show its traceback.
+    """
+    resource_tracker.ensure_running()  # it lets the signal through again when it starts, so it comes first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pickled(evaluate: Evaluator) -> bytes:

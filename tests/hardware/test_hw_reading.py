@@ -10,7 +10,7 @@ import pytest
 from toy_hardware import CELL, CHIP, KINDS, write
 
 from neuromorph.errors import InputError
-from neuromorph.hardware import catalog, registry
+from neuromorph.hardware import catalog, locate, registry
 from neuromorph.hardware.catalog import load_architecture, load_datasheet
 from neuromorph.hardware.component import ComponentKind
 from neuromorph.hardware.curve import Curve
@@ -152,7 +152,7 @@ def test_unknown_names_list_what_there_is() -> None:
 def test_installed_files_come_before_the_working_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site" / "neuromorph"
     (package / "hardware").mkdir(parents=True)
-    monkeypatch.setattr(catalog, "__file__", str(package / "hardware" / "catalog.py"))
+    monkeypatch.setattr(locate, "__file__", str(package / "hardware" / "locate.py"))
     assert catalog.shipped("devices") is None
     assert catalog.datasheet_names() == []
     (tmp_path / "site" / "devices").mkdir()
@@ -166,7 +166,7 @@ def test_two_shipped_files_of_one_name_are_refused(tmp_path: Path, monkeypatch: 
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.yaml").write_text("schema: 1")
-    monkeypatch.setattr(catalog, "shipped", lambda folder: tmp_path)
+    monkeypatch.setattr(locate, "shipped", lambda folder: tmp_path)
     with pytest.raises(InputError, match="two files are named 'x'"):
         catalog.datasheet_names()
 

@@ -18,9 +18,17 @@ def square(parameters: Mapping[str, Any]) -> dict[str, float | None]:
     return {"square": parameters["x"] ** 2, "third": parameters["x"] / 3}
 
 
-def slow_square(parameters: Mapping[str, Any]) -> dict[str, float | None]:
-    time.sleep(0.05)
-    return square(parameters)
+@dataclass(frozen=True)
+class Gated:
+    """Squares; those of x above `free` wait until there is a file `gate`."""
+
+    free: int
+    gate: str
+
+    def __call__(self, parameters: Mapping[str, Any]) -> dict[str, float | None]:
+        while parameters["x"] > self.free and not Path(self.gate).exists():
+            time.sleep(0.01)
+        return square(parameters)
 
 
 def troubled(parameters: Mapping[str, Any]) -> dict[str, float | None]:

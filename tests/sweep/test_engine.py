@@ -1,13 +1,14 @@
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import pytest
 import sweep_toys as toys
 
 from neuromorph.errors import InputError
+from neuromorph.sweep import engine, worker
 from neuromorph.sweep.engine import SweepInterrupted, run_points
 from neuromorph.sweep.progress import Progress
 from neuromorph.sweep.space import make_points, parse_axes
@@ -105,33 +106,45 @@ def test_a_failed_execution_fails_its_points_once(tmp_path):
     assert all("f=2 cannot be executed" in o.error for o in outcomes[5:10])
 
 
-def test_progress_counts_up_and_tells_the_time_left():
+def test_progress_counts_up_and_tells_the_time_left(monkeypatch):
+    """On a clock that only the evaluation moves."""
+    clock = [0.0]
+    for module in (engine, worker):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], perf_counter=lambda: clock[0]))
+
+    def ticking(parameters):
+        clock[0] += 0.05
+        return toys.square(parameters)
+
     seen: list[Progress] = []
     points = make_points(parse_axes(["x=1..6"]))
     with opened() as store:
-        run_points(points[:2], PointFunction(toys.slow_square), store, workers=0)
-        run_points(points, PointFunction(toys.slow_square), store, workers=0, progress=seen.append)
+        run_points(points[:2], PointFunction(ticking), store, workers=0)
+        run_points(points, PointFunction(ticking), store, workers=0, progress=seen.append)
     assert [p.done for p in seen] == [2, 3, 4, 5, 6]
     assert all(p.total == 6 and p.before == 2 for p in seen)
     assert seen[0].left_s is None
-    assert seen[-1].left_s == 0
-    # Three points of 50 ms each are left after the first.
-    assert 0.1 < seen[1].left_s < 3.0
-    assert str(seen[1]).startswith("3/6 points, 0.")
+    # Three, two and one wait, and one more is taken to be on its way.
+    assert [p.left_s for p in seen[1:]] == pytest.approx([0.2, 0.15, 0.1, 0.0])
+    assert str(seen[1]) == "3/6 points, 0.2 s left"
 
 
 def test_interrupt_keeps_what_is_done_and_says_how_to_resume(tmp_path):
     points = make_points(parse_axes(["x=1..50"]))
+    begun = []
+
+    def counted(parameters):
+        begun.append(parameters["x"])
+        return toys.square(parameters)
 
     def stop_at_four(p: Progress) -> None:
         if p.done == 4:
             raise KeyboardInterrupt
 
     with opened(tmp_path / "s.sqlite") as store:
-        begun = time.monotonic()
         with pytest.raises(SweepInterrupted, match=r"4 of 50 points are done.*resumes"):
-            run_points(points, PointFunction(toys.slow_square), store, workers=0, progress=stop_at_four)
-        assert time.monotonic() - begun < 2
+            run_points(points, PointFunction(counted), store, workers=0, progress=stop_at_four)
+        assert begun == [1, 2, 3, 4]
         assert len(store.outcomes()) == 4
         outcomes = run_points(points, PointFunction(toys.square), store, workers=0)
     assert [o.metrics["square"] for o in outcomes] == [x**2 for x in range(1, 51)]

@@ -1,12 +1,16 @@
+import itertools
 import sqlite3
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
+from neuromorph.sweep import store as store_module
 from neuromorph.sweep.owner import STALE_S, Owner
 from neuromorph.sweep.space import Point
 from neuromorph.sweep.store import Outcome, Store
@@ -177,11 +181,18 @@ def test_a_sweep_that_lost_its_lock_writes_nothing_more(tmp_path):
 
 
 def test_heartbeat_is_renewed(tmp_path):
-    with Store(tmp_path / "s.sqlite", beat_s=0.02) as store:
-        first = store._db.execute("SELECT beat FROM lock").fetchone()[0]
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            if store._db.execute("SELECT beat FROM lock").fetchone()[0] > first:
-                break
-            time.sleep(0.01)
-        assert store._db.execute("SELECT beat FROM lock").fetchone()[0] > first
+    """Each beat is the clock's; the clock's third reading comes with the second beat."""
+    beats = itertools.count(1.0)
+    renewed = threading.Event()
+
+    def clock():
+        now = next(beats)
+        if now == 3.0:
+            renewed.set()
+        return now
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "time", SimpleNamespace(time=clock))
+        with Store(tmp_path / "s.sqlite", beat_s=0.02) as store:
+            assert renewed.wait(60)
+            assert store._db.execute("SELECT beat FROM lock").fetchone()[0] >= 2.0

@@ -3,13 +3,11 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 import sweep_nets as nets
+from child_processes import end, read_until, started
 
 from neuromorph.cli import main
 from neuromorph.importers.portable import save
@@ -97,18 +95,12 @@ def test_unreadable_data_and_models(files, capsys):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_control_c_says_how_to_resume(files):
     np.savez(files / "data.npz", x=np.zeros((4000, 20), np.float32), y=np.zeros(4000, np.int64))
-    command = [sys.executable, "-c", "import sys; from neuromorph.cli import main; sys.exit(main(sys.argv[1:]))"]
-    process = subprocess.Popen(
-        [*command, *BASE, "--vary", "seed=0..500", "--store", "s.sqlite"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=files, start_new_session=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "/501 points" in line:
-            break
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "of 501 points are done; they are kept in s.sqlite, the same command resumes" in told
+    script = files / "command.py"
+    script.write_text("import sys; from neuromorph.cli import main; sys.exit(main(sys.argv[1:]))")
+    with started(script, [*BASE, "--vary", "seed=0..5000", "--store", "s.sqlite"], cwd=files) as process:
+        read_until(process, "/5001 points")
+        os.killpg(process.pid, signal.SIGINT)
+        told = end(process)
+        assert process.returncode == 130, told
+    assert "of 5001 points are done; they are kept in s.sqlite, the same command resumes" in told
     assert "Traceback" not in told
