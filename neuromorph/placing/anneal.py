@@ -67,10 +67,8 @@ def _change(
     kind: int,
     width: int,
     height: int,
-    arity: int,
     x: np.ndarray,
     y: np.ndarray,
-    table: np.ndarray,
     slot: np.ndarray,
     start: np.ndarray,
     other: np.ndarray,
@@ -87,8 +85,7 @@ def _change(
         if u != swapped:
             there = slot[u]
             total += weight[e] * (
-                hop(kind, width, height, arity, x, y, table, to, there)
-                - hop(kind, width, height, arity, x, y, table, here, there)
+                hop(kind, width, height, x, y, to, there) - hop(kind, width, height, x, y, here, there)
             )
     return total
 
@@ -98,10 +95,8 @@ def anneal(
     kind: int,
     width: int,
     height: int,
-    arity: int,
     x: np.ndarray,
     y: np.ndarray,
-    table: np.ndarray,
     slot: np.ndarray,
     slots: int,
     concentration: int,
@@ -116,7 +111,7 @@ def anneal(
     """Swap moves from temperature `hot` down to `cold`, the last fifth at zero. Returns slots and the change of cost.
 
     Moves start from the nodes of one block at a time. Half of them take a node next to one of its neighbours, the
-    others to a slot nearby (mesh, torus; the radius shrinks) or anywhere (other networks).
+    others to a slot nearby; the radius shrinks. On a bus no move gains anything, so `refine` leaves it alone.
     """
     n = slot.size
     place = slot.copy()
@@ -162,25 +157,22 @@ def anneal(
             radius = 1
         state = _next(state)
         u = _unit(state)
-        if kind <= 1:
-            span = 2 * radius + 1
-            k = int(u * span * span * concentration)
-            tx = x[anchor] + (k // concentration) % span - radius
-            ty = y[anchor] + (k // concentration) // span - radius
-            if kind == 1:
-                tx %= width
-                ty %= height
-            elif tx < 0 or ty < 0 or tx >= width or ty >= height:
-                continue
-            to = (ty * width + tx) * concentration + k % concentration
-        else:
-            to = int(u * slots)
+        span = 2 * radius + 1
+        k = int(u * span * span * concentration)
+        tx = x[anchor] + (k // concentration) % span - radius
+        ty = y[anchor] + (k // concentration) // span - radius
+        if kind == 1:
+            tx %= width
+            ty %= height
+        elif tx < 0 or ty < 0 or tx >= width or ty >= height:
+            continue
+        to = (ty * width + tx) * concentration + k % concentration
         if to == here or to >= slots:
             continue
         with_ = occupant[to]
-        change = _change(kind, width, height, arity, x, y, table, place, start, other, weight, v, to, with_)
+        change = _change(kind, width, height, x, y, place, start, other, weight, v, to, with_)
         if with_ >= 0:
-            change += _change(kind, width, height, arity, x, y, table, place, start, other, weight, with_, here, v)
+            change += _change(kind, width, height, x, y, place, start, other, weight, with_, here, v)
         if change > 0.0:
             if heat <= 0.0:
                 continue

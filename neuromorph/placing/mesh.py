@@ -1,4 +1,4 @@
-"""Placement of communicating nodes on a network: a portfolio of cheap orders, the best two refined, a bound below."""
+"""Placement of communicating nodes on a network: cheap orders, refinement of them, a bound below."""
 
 from __future__ import annotations
 
@@ -19,44 +19,19 @@ EFFORT = {"none": 0, "quick": 10, "normal": 40, "thorough": 400}
 LEAST_MOVES = 100_000
 """Attempted moves on small problems, where time does not matter."""
 
-LEAST_BISECTED = 64
-"""Nodes from which recursive bisection is tried; below, annealing reaches the same from any order."""
-
 
 @dataclass(frozen=True)
 class MeshPlacement:
     """Where each node sits and what that costs. Costs are sums of traffic x hops.
 
-    slot: (nodes,). costs: by order tried, `random` and `snake` always among them, and `refined`.
+    slot: (nodes,). costs: of `random`, `snake`, `greedy` and, of the placement itself, `refined`.
     start: the order the refined placement began from. lower_bound: no placement costs less.
-    link_loads: traffic per link (shape as Topology.link_loads gives it), None where links are unknown.
     """
 
-    topology: Topology
     slot: np.ndarray
     costs: Mapping[str, float]
     start: str
     lower_bound: float
-    traffic: float
-    link_loads: np.ndarray | None
-
-    @property
-    def cost(self) -> float:
-        return self.costs["refined"]
-
-    @property
-    def best_order(self) -> str:
-        """The cheapest of the orders before refinement."""
-        return min((k for k in self.costs if k != "refined"), key=lambda k: self.costs[k])
-
-    @property
-    def mean_hops(self) -> float:
-        """Hops per unit of traffic between different nodes."""
-        return self.cost / self.traffic if self.traffic > 0 else 0.0
-
-    @property
-    def max_link_load(self) -> float:
-        return float(self.link_loads.max()) if self.link_loads is not None and self.link_loads.size else 0.0
 
 
 def place_nodes(
@@ -72,26 +47,24 @@ def place_nodes(
     """Place nodes 0..nodes-1 on the slots of a network so that traffic travels few hops.
 
     source, target: (flows,) nodes; traffic: (flows,) >= 0, any unit. Nodes should come in the order in which
-    data visits them: the curves follow it. Deterministic for a seed. Raises FitError for more nodes than slots.
+    data visits them: the snake follows it. Deterministic for a seed. Raises FitError for more nodes than slots.
     """
     s, t, w = _check(topology, nodes, source, target, traffic, effort)
     start, other, weight = neighbours(nodes, s, t, w)
-    found = _portfolio(topology, nodes, start, other, weight, seed)
+    found = {"random": orders.random(topology, nodes, seed), "snake": orders.snake(topology, nodes)}
+    found["greedy"] = orders.greedy(topology, nodes, start, other, weight)
     costs = {name: float((w * topology.hops(slot[s], slot[t])).sum()) for name, slot in found.items()}
-    cheapest = sorted((k for k in costs if k != "random"), key=lambda k: costs[k])[:2] or ["random"]
     moves = EFFORT[effort] and max(LEAST_MOVES, EFFORT[effort] * nodes)
-    best, best_cost, began = found[cheapest[0]], costs[cheapest[0]], cheapest[0]
-    if costs["random"] < best_cost:
-        best, best_cost, began = found["random"], costs["random"], "random"
-    for name in cheapest:
+    began = min(costs, key=lambda name: costs[name])
+    best, best_cost = found[began], costs[began]
+    for name in sorted(("snake", "greedy"), key=lambda name: costs[name]):
         slot = refine(topology, found[name], start, other, weight, moves, seed)
         cost = float((w * topology.hops(slot[s], slot[t])).sum())
         if cost < best_cost:
             best, best_cost, began = slot, cost, name
     costs["refined"] = best_cost
     bound = min(lower_bound(topology, nodes, start, other, weight), best_cost)  # rounding may put it one ulp above
-    loads = topology.link_loads(best[s], best[t], w)
-    return MeshPlacement(topology, best, costs, began, bound, float(w.sum()), loads)
+    return MeshPlacement(best, costs, began, bound)
 
 
 def neighbours(
@@ -139,24 +112,6 @@ def lower_bound(topology: Topology, nodes: int, start: np.ndarray, other: np.nda
         if done == heavy.size:
             break
     return max(by_node, by_pair)
-
-
-def _portfolio(
-    topology: Topology, nodes: int, start: np.ndarray, other: np.ndarray, weight: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
-    row = np.repeat(np.arange(nodes), np.diff(start))
-    found = {"random": orders.random(topology, nodes, seed), "snake": orders.snake(topology, nodes)}
-    if topology.kind in ("mesh", "torus"):
-        found["hilbert"] = orders.hilbert(topology, nodes)
-        bands = [b for b in orders.BANDS if b <= topology.height and (b - 1) ** 2 < nodes]
-        if bands:
-            found["banded snake"] = min(
-                (orders.snake(topology, nodes, band) for band in bands),
-                key=lambda slot: float((weight * topology.hops(slot[row], slot[other])).sum()),
-            )
-    if topology.kind != "bus" and nodes >= LEAST_BISECTED and weight.size:
-        found["bisection"] = orders.bisection(topology, nodes, start, other, weight)
-    return found
 
 
 def _check(

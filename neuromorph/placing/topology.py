@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from neuromorph.compiled import compiled
 from neuromorph.errors import InputError, suggest
 
-KINDS = ("mesh", "torus", "bus", "tree", "matrix")
+KINDS = ("mesh", "torus", "bus")
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,8 @@ class Topology:
     """Slots joined by a network. `concentration` slots share one router of a mesh or torus.
 
     mesh, torus: width x height routers, hops = Manhattan distance (torus: around the shorter way).
-    bus: every pair of different slots is one hop apart. tree: slots are leaves of a tree of this arity,
-    hops = links up to the common ancestor and down again. matrix: hops given by `table` (slots, slots),
-    symmetric with a zero diagonal. Slot s of a mesh sits at router s // concentration, which has
-    x = router % width and y = router // width. Where `places` is set, only the first so many slots exist: the
+    bus: every pair of different slots is one hop apart. Slot s of a mesh sits at router s // concentration, which
+    has x = router % width and y = router // width. Where `places` is set, only the first so many slots exist: the
     last row of a chip may be partly filled.
     """
 
@@ -29,37 +27,27 @@ class Topology:
     width: int
     height: int = 1
     concentration: int = 1
-    arity: int = 2
-    table: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
     places: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"topology is {self.kind!r}", hint=suggest(self.kind, KINDS))
-        if min(self.width, self.height, self.concentration) < 1 or self.arity < 2:
+        if min(self.width, self.height, self.concentration) < 1:
             raise InputError(f"{self.kind} of {self.width} x {self.height} with {self.concentration} slots a router")
-        if self.kind not in ("mesh", "torus") and (self.height, self.concentration) != (1, 1):
-            raise InputError(f"a {self.kind} has a width alone, found {self.width} x {self.height}")
+        if self.kind == "bus" and (self.height, self.concentration) != (1, 1):
+            raise InputError(f"a bus has a width alone, found {self.width} x {self.height}")
         if self.places is not None and not 1 <= self.places <= self.width * self.height * self.concentration:
             raise InputError(f"{self.places} places on a {self.kind} of {self.width} x {self.height}")
-        if self.kind == "matrix":
-            t = self.table
-            if t.shape != (self.width, self.width) or np.any(t != t.T) or np.any(np.diag(t) != 0) or np.any(t < 0):
-                raise InputError(
-                    f"the distance matrix of {self.width} slots must be symmetric, >= 0, with zero diagonal"
-                )
 
     @property
     def slots(self) -> int:
         return self.places or self.width * self.height * self.concentration
 
     @property
-    def spec(self) -> tuple[int, int, int, int, np.ndarray, np.ndarray, np.ndarray]:
+    def spec(self) -> tuple[int, int, int, np.ndarray, np.ndarray]:
         """The form the compiled kernels take."""
         router = np.arange(self.slots, dtype=np.int64) // self.concentration
-        table = np.ascontiguousarray(self.table, np.float64)
-        x, y = router % self.width, router // self.width
-        return KINDS.index(self.kind), self.width, self.height, self.arity, x, y, table
+        return KINDS.index(self.kind), self.width, self.height, router % self.width, router // self.width
 
     def hops(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Distance between slots a and b, elementwise; float64."""
@@ -68,71 +56,45 @@ class Topology:
 
     def nearest(self) -> np.ndarray:
         """(slots,) rising: at rank k, no slot has its k-th nearest slot (itself is rank 0) closer than this."""
-        if self.kind == "matrix":
-            return np.sort(self.table, axis=1).min(axis=0)
         # The centre of a mesh sees the most slots within every distance; slot 0 does in the symmetric kinds.
         # Places that do not exist are counted: that can only lower the distances.
         full = dataclasses.replace(self, places=None)
         centre = (self.height // 2) * self.width + self.width // 2 if self.kind == "mesh" else 0
         return np.sort(full.hops(np.asarray(centre * self.concentration), np.arange(full.slots)))
 
-    def link_loads(self, source: np.ndarray, target: np.ndarray, traffic: np.ndarray) -> np.ndarray | None:
+    def link_loads(self, source: np.ndarray, target: np.ndarray, traffic: np.ndarray) -> np.ndarray:
         """Traffic over every link, routes in dimension order (x first, then y).
 
         source, target: (flows,) slots; traffic: (flows,). mesh and torus: (4, height, width), the link that
-        leaves router (y, x) to the east, west, south (y + 1), north. bus: (1,). tree: (2, inner links), up and
-        down, level by level. matrix: None, its links are unknown.
+        leaves router (y, x) to the east, west, south (y + 1), north. bus: (1,).
         """
         s, t, w = np.asarray(source, np.int64), np.asarray(target, np.int64), np.asarray(traffic, np.float64)
-        if self.kind in ("mesh", "torus"):
-            return _mesh_loads(self.kind == "torus", self.width, self.height, self.concentration, s, t, w)
         if self.kind == "bus":
             return np.array([float(w[s != t].sum())])
-        if self.kind == "tree":
-            return _tree_loads(self.arity, self.width, s, t, w)
-        return None
+        return _mesh_loads(self.kind == "torus", self.width, self.height, self.concentration, s, t, w)
 
 
 @compiled
-def hop(
-    kind: int, width: int, height: int, arity: int, x: np.ndarray, y: np.ndarray, table: np.ndarray, a: int, b: int
-) -> float:
+def hop(kind: int, width: int, height: int, x: np.ndarray, y: np.ndarray, a: int, b: int) -> float:
     """Distance between two slots."""
-    if kind <= 1:
-        dx = abs(x[a] - x[b])
-        dy = abs(y[a] - y[b])
-        if kind == 1:
-            dx = min(dx, width - dx)
-            dy = min(dy, height - dy)
-        return float(dx + dy)
     if kind == 2:
         return 1.0 if a != b else 0.0
-    if kind == 3:
-        up = 0.0
-        while a != b:
-            a //= arity
-            b //= arity
-            up += 1.0
-        return 2.0 * up
-    return table[a, b]
+    dx = abs(x[a] - x[b])
+    dy = abs(y[a] - y[b])
+    if kind == 1:
+        dx = min(dx, width - dx)
+        dy = min(dy, height - dy)
+    return float(dx + dy)
 
 
 @compiled
 def hops_of(
-    kind: int,
-    width: int,
-    height: int,
-    arity: int,
-    x: np.ndarray,
-    y: np.ndarray,
-    table: np.ndarray,
-    a: np.ndarray,
-    b: np.ndarray,
+    kind: int, width: int, height: int, x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> np.ndarray:
     """Distances between slots a[i] and b[i]."""
     out = np.empty(a.size)
     for i in range(a.size):
-        out[i] = hop(kind, width, height, arity, x, y, table, a[i], b[i])
+        out[i] = hop(kind, width, height, x, y, a[i], b[i])
     return out
 
 
@@ -195,16 +157,3 @@ def _run(steps: np.ndarray, wraps: bool, size: int, line: int, start: int, end: 
         steps[1, line, start + 1] -= amount
         steps[1, line, end + 1] += amount
         steps[1, line, size] -= amount
-
-
-def _tree_loads(arity: int, leaves: int, source: np.ndarray, target: np.ndarray, traffic: np.ndarray) -> np.ndarray:
-    levels = []
-    count = leaves
-    s, t = source, target
-    while count > 1:
-        apart = s != t
-        up = np.bincount(s[apart], weights=traffic[apart], minlength=count)
-        down = np.bincount(t[apart], weights=traffic[apart], minlength=count)
-        levels.append(np.stack([up, down]))
-        s, t, count = s // arity, t // arity, -(-count // arity)
-    return np.concatenate(levels, axis=1) if levels else np.zeros((2, 0))

@@ -133,8 +133,7 @@ class Placement:
         """Bits per sample over each link, as Topology.link_loads gives them."""
         f = self.flows
         inside = (f.source != OUTSIDE) & (f.target != OUTSIDE)
-        loads = self.topology.link_loads(f.source[inside], f.target[inside], f.bits[inside])
-        return np.zeros(0) if loads is None else loads
+        return self.topology.link_loads(f.source[inside], f.target[inside], f.bits[inside])
 
     @cached_property
     def array_cells(self) -> dict[int, int]:

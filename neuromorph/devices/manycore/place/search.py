@@ -65,7 +65,7 @@ class Found:
 
 
 def search(problem: Problem, grid: Grid, routes: Routes, seed: int, effort: str) -> Found:
-    """Place the groups. Costs: random, greedy (the best of the orders), optimised, lower_bound where one is known.
+    """Place the groups. Costs: random, greedy, optimised, lower_bound where one is known.
 
     Raises InputError for an unknown effort, FitError where the rows do not fit the tiles' memories.
     """
@@ -79,21 +79,22 @@ def search(problem: Problem, grid: Grid, routes: Routes, seed: int, effort: str)
         places=grid.tiles * grid.cores_per_tile,
     )
     start, other, weight = _graph(problem, grid)
-    slots = {"random": orders.random(topology, problem.groups, seed)}
-    slots |= _greedy(topology, problem.groups, start, other, weight)
+    slots = {
+        "random": orders.random(topology, problem.groups, seed),
+        "greedy": orders.greedy(topology, problem.groups, start, other, weight),
+    }
     found = {name: _fit(problem, grid, routes, slot) for name, slot in slots.items()}
     costs = {name: cost(problem, grid, routes, slot) for name, slot in found.items()}
-    tried = sorted((n for n in costs if n != "random"), key=lambda n: costs[n])
     best = min(costs, key=lambda n: costs[n])
     slot = found[best]
     moves = int(min(max(LEAST_MOVES, EFFORT[effort] * problem.groups), STEPS[effort] / _degree(start)))
     if EFFORT[effort]:
-        for name in dict.fromkeys([*tried[:2], best]):
+        for name in dict.fromkeys(["greedy", best]):
             refined = _fit(problem, grid, routes, refine(topology, found[name], start, other, weight, moves, seed))
             if cost(problem, grid, routes, refined) < cost(problem, grid, routes, slot):
                 slot = refined
         slot = _improve(problem, grid, routes, slot, seed, effort)
-    kept = {"random": costs["random"], "greedy": costs[tried[0]], "optimised": cost(problem, grid, routes, slot)}
+    kept = costs | {"optimised": cost(problem, grid, routes, slot)}
     bound = _bound(problem, grid, topology)
     return Found(slot, kept if bound is None else kept | {"lower_bound": min(bound, kept["optimised"])})
 
@@ -136,22 +137,6 @@ def _graph(problem: Problem, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.nda
 def _degree(start: np.ndarray) -> float:
     """Neighbours looked at by an attempted swap, on average."""
     return max(1.0, 4.0 * float(start[-1]) / max(start.size - 1, 1))
-
-
-def _greedy(
-    topology: Topology, groups: int, start: np.ndarray, other: np.ndarray, weight: np.ndarray
-) -> dict[str, np.ndarray]:
-    found = {"snake": orders.snake(topology, groups), "hilbert": orders.hilbert(topology, groups)}
-    bands = [b for b in orders.BANDS if b <= topology.height and (b - 1) ** 2 * topology.concentration < groups]
-    row = np.repeat(np.arange(groups), np.diff(start))
-    if bands and weight.size:
-        found["banded snake"] = min(
-            (orders.snake(topology, groups, band) for band in bands),
-            key=lambda slot: float((weight * topology.hops(slot[row], slot[other])).sum()),
-        )
-    if weight.size:
-        found["bisection"] = orders.bisection(topology, groups, start, other, weight)
-    return found
 
 
 def _fit(problem: Problem, grid: Grid, routes: Routes, slot: np.ndarray) -> np.ndarray:

@@ -19,11 +19,9 @@ TOPOLOGIES = {
     "torus": Topology("torus", 5, 4),
     "shared routers": Topology("mesh", 3, 2, concentration=4),
     "bus": Topology("bus", 7),
-    "tree": Topology("tree", 10, arity=3),
     "line": Topology("mesh", 6, 1),
     "ragged": Topology("mesh", 4, 4, places=13),
     "ragged torus": Topology("torus", 3, 3, concentration=2, places=17),
-    "matrix": Topology("matrix", 3, table=np.array([[0.0, 1, 5], [1, 0, 2.5], [5, 2.5, 0]])),
 }
 
 
@@ -50,17 +48,12 @@ def test_hops_are_shortest_paths(name):
     np.testing.assert_array_equal(t.hops(a[:, None], a[None, :]), searched_distances(t))
 
 
-def test_tree_hops_go_up_to_the_common_ancestor():
-    t = TOPOLOGIES["tree"]
-    assert t.hops(0, [0, 1, 2, 3, 8, 9]).tolist() == [0, 2, 2, 4, 4, 6]
-
-
 def random_flows(seed, nodes, flows):
     rng = np.random.default_rng(seed)
     return rng.integers(0, nodes, flows), rng.integers(0, nodes, flows), rng.integers(1, 9, flows).astype(float)
 
 
-@pytest.mark.parametrize("name", ["mesh", "torus", "shared routers", "tree", "line", "bus"])
+@pytest.mark.parametrize("name", ["mesh", "torus", "shared routers", "line", "bus"])
 def test_link_loads_add_up_to_traffic_times_hops(name):
     t = TOPOLOGIES[name]
     s, d, w = random_flows(3, t.slots, 60)
@@ -106,14 +99,12 @@ def brute_force(t, nodes, s, d, w):
     return min((w * table[np.array(p)[s], np.array(p)[d]]).sum() for p in itertools.permutations(range(t.slots), nodes))
 
 
-@pytest.mark.parametrize("name", ["mesh 3x2", "torus 3x2", "tree", "matrix", "bus", "pairs"])
+@pytest.mark.parametrize("name", ["mesh 3x2", "torus 3x2", "bus", "pairs"])
 @pytest.mark.parametrize("seed", range(3))
 def test_small_problems_reach_the_optimum(name, seed):
     t = {
         "mesh 3x2": Topology("mesh", 3, 2),
         "torus 3x2": Topology("torus", 3, 2),
-        "tree": Topology("tree", 6),
-        "matrix": TOPOLOGIES["matrix"],
         "bus": Topology("bus", 5),
         "pairs": Topology("mesh", 3, 1, concentration=2),
     }[name]
@@ -122,7 +113,7 @@ def test_small_problems_reach_the_optimum(name, seed):
     best = brute_force(t, nodes, s, d, w)
     found = place_nodes(t, nodes, s, d, w, seed=seed)
     assert found.lower_bound <= best + 1e-9
-    assert found.cost == pytest.approx(best)
+    assert found.costs["refined"] == pytest.approx(best)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from(sorted(TOPOLOGIES)))
@@ -135,10 +126,10 @@ def test_every_answer_is_a_placement_between_bound_and_best_order(seed, flows, n
     assert len(set(found.slot.tolist())) == nodes
     assert found.slot.min() >= 0
     assert found.slot.max() < t.slots
-    assert {"random", "snake", "refined"} <= set(found.costs)
-    assert found.lower_bound <= found.cost + 1e-9
-    assert found.cost <= found.costs[found.best_order] + 1e-9
-    assert found.cost == pytest.approx((w * t.hops(found.slot[s], found.slot[d])).sum())
+    assert set(found.costs) == {"random", "snake", "greedy", "refined"}
+    assert found.lower_bound <= found.costs["refined"] + 1e-9
+    assert found.costs["refined"] <= min(found.costs.values()) + 1e-9
+    assert found.costs["refined"] == pytest.approx((w * t.hops(found.slot[s], found.slot[d])).sum())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (1, 7), (6, 8)])
@@ -152,34 +143,34 @@ def test_orders_visit_every_slot_once(size, concentration):
 def check_orders(t):
     n = t.slots
     start, other, weight = neighbours(n, *random_flows(n, n, 3 * n))
-    for slot in (
-        orders.snake(t, n),
-        orders.snake(t, n, 2),
-        orders.snake(t, n, 3),
-        orders.hilbert(t, n),
-        orders.random(t, n, 4),
-        orders.bisection(t, n, start, other, weight),
-    ):
+    for slot in (orders.snake(t, n), orders.random(t, n, 4), orders.greedy(t, n, start, other, weight)):
         assert sorted(slot.tolist()) == list(range(n))
 
 
-def test_snake_and_hilbert_step_one_hop_at_a_time():
+def test_snake_steps_one_hop_at_a_time_over_the_compact_rectangle():
+    t = Topology("mesh", 20, 9)
+    slot = orders.snake(t, 64)
+    assert t.hops(slot[:-1], slot[1:]).max() == 1
+    assert ((slot % 20).max(), (slot // 20).max()) == (7, 7)
+
+
+def test_greedy_order_follows_a_shuffled_chain_along_the_snake():
     t = Topology("mesh", 8, 8)
-    for slot in (orders.snake(t, 64), orders.hilbert(t, 64)):
-        assert t.hops(slot[:-1], slot[1:]).max() == 1
-    banded = orders.snake(t, 64, 4)
-    assert t.hops(banded[:15], banded[1:16]).max() == 1  # the first four columns of the first band
+    name = np.concatenate(([0], 1 + np.random.default_rng(0).permutation(63)))
+    chain = neighbours(64, name[:-1], name[1:], np.ones(63))
+    slot = orders.greedy(t, 64, *chain)
+    np.testing.assert_array_equal(slot[name], orders.snake(t, 64))
 
 
-def test_bisection_and_annealing_untangle_a_shuffled_grid():
+def test_annealing_untangles_a_shuffled_grid():
     side = 12
     rng = np.random.default_rng(2)
     name = rng.permutation(side * side).reshape(side, side)
     s = np.concatenate([name[:, :-1].ravel(), name[:-1].ravel()])
     d = np.concatenate([name[:, 1:].ravel(), name[1:].ravel()])
     found = place_nodes(Topology("mesh", side, side), side * side, s, d, np.ones(s.size), effort="thorough")
-    assert found.costs["bisection"] < 0.3 * found.costs["random"]
-    assert found.cost < 0.75 * found.costs["bisection"]
+    assert found.costs["greedy"] < 0.5 * found.costs["random"]
+    assert found.costs["refined"] < 0.3 * found.costs["random"]
     assert found.lower_bound == s.size  # every edge one hop: the bound is tight here
 
 
@@ -197,13 +188,12 @@ def test_a_ring_costs_one_hop_an_edge_and_the_bound_says_so():
     ring = np.arange(n)
     found = place_nodes(Topology("torus", 4, 4), n, ring, (ring + 1) % n, np.ones(n))
     assert found.lower_bound == n
-    assert found.cost == n
-    assert found.mean_hops == 1.0
+    assert found.costs["refined"] == n
 
 
 def test_no_traffic_costs_nothing():
     found = place_nodes(Topology("mesh", 2, 2), 3, np.zeros(0, int), np.zeros(0, int), np.zeros(0))
-    assert found.cost == found.lower_bound == found.mean_hops == found.max_link_load == 0.0
+    assert found.costs["refined"] == found.lower_bound == 0.0
     start, other, weight = neighbours(3, np.array([1]), np.array([1]), np.array([2.0]))
     assert weight.size == 0
     assert lower_bound(Topology("mesh", 2, 2), 3, start, other, weight) == 0.0
@@ -230,5 +220,3 @@ def test_bad_input_is_named():
     ):
         with pytest.raises(InputError):
             Topology(**kwargs)
-    with pytest.raises(InputError, match="symmetric"):
-        Topology("matrix", 2, table=np.array([[0.0, 1.0], [2.0, 0.0]]))
