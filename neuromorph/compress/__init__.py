@@ -1,9 +1,10 @@
-"""Compression, graph to graph: pruning, quantization, binarization, ternarization.
+"""Compression, graph to graph: pruning, quantization, binarization, ternarization, any other number format.
 
 Every function returns a new graph and keeps masks, scales and formats on the operators, where mapping,
 execution and cost read them. Nothing here imports torch before it is used.
 """
 
+from neuromorph.compress.casting import cast
 from neuromorph.compress.pruning import prune
 from neuromorph.compress.quantization import binarize, calibrate, quantize, ternarize
 from neuromorph.compress.removal import remove_channels
@@ -19,6 +20,7 @@ __all__ = [
     "apply_steps",
     "binarize",
     "calibrate",
+    "cast",
     "iterative_prune",
     "needs_data",
     "parse_steps",

@@ -1,10 +1,8 @@
 """Number grids on plain arrays: fitting scale and zero point, rounding to codes and back.
 
-A grid is a `NumberFormat`: value = scale * (code - zero_point), codes
+The formats are those of `neuromorph.graph.formats.uniform`: value = scale * (code - zero_point), codes
 
-- int, signed (symmetric): -(2^(b-1) - 1) .. 2^(b-1) - 1. The most negative two's-complement code is
-  left out ("narrow range"), so that w and -w are both on the grid, that both arms of a differential
-  cell pair need the same number of levels, and that a product of two codes never needs one bit more.
+- int, signed (symmetric): -(2^(b-1) - 1) .. 2^(b-1) - 1, see `Int` for why the most negative code is left out.
 - int, unsigned with a zero point (affine): 0 .. 2^b - 1, the range stretched to hold 0 and the zero
   point an integer code, so that 0 is exact.
 - int, unsigned without one: 0 .. 2^b - 1, for values that are never negative.
@@ -16,11 +14,10 @@ and QONNX Quant do). A channel of zeros gets scale 1.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from neuromorph.errors import InputError, Place
+from neuromorph.graph.formats.uniform import Binary, Int, Ternary, Uniform
 from neuromorph.graph.model import NumberFormat
 
 SCHEMES = ("symmetric", "affine")
@@ -36,30 +33,24 @@ _STEPS_PER_OCTAVE, _OCTAVES = 16, 4
 
 
 def code_range(number_format: NumberFormat) -> tuple[int, int]:
-    """Smallest and largest code of a grid; InputError for a float format, which has none."""
-    if number_format.kind in ("binary", "ternary"):
-        return -1, 1
-    if number_format.kind != "int":
-        raise InputError(f"a {number_format.kind} format has no codes")
-    if number_format.signed:
-        top = 2 ** (number_format.bits - 1) - 1
-        return -top, top
-    return 0, 2**number_format.bits - 1
+    """Smallest and largest code that fitting uses; InputError for formats that are no uniform grid."""
+    return _uniform(number_format).fitted_limits
 
 
 def to_codes(values: np.ndarray, number_format: NumberFormat) -> np.ndarray:
     """Integer codes (int64, same shape) of the nearest grid points."""
-    scale, zero = _broadcast(number_format, values.ndim)
-    if number_format.kind == "binary":
-        return np.where(values >= 0, 1, -1).astype(np.int64)
-    low, high = code_range(number_format)
-    return np.clip(np.rint(values / scale) + zero, low, high).astype(np.int64)
+    return _uniform(number_format).nearest(values, code_range(number_format))
 
 
 def from_codes(codes: np.ndarray, number_format: NumberFormat) -> np.ndarray:
     """Grid values (float64, same shape) of integer codes."""
-    scale, zero = _broadcast(number_format, codes.ndim)
-    return scale * (codes - zero)
+    return _uniform(number_format).decoded(codes)
+
+
+def _uniform(number_format: NumberFormat) -> Uniform:
+    if not isinstance(number_format, Uniform):
+        raise InputError(f"a {number_format.name} format has no codes on a uniform grid")
+    return number_format
 
 
 def on_grid(values: np.ndarray, number_format: NumberFormat, mask: np.ndarray | None = None) -> bool:
@@ -84,7 +75,7 @@ def fit(
     axis: int | None = None,
     mask: np.ndarray | None = None,
     signed: bool = True,
-) -> NumberFormat:
+) -> Int:
     """A uniform integer grid for these values, 1 to 16 bits.
 
     values: any shape, finite. axis: one scale per index of this axis, else one for all. mask: False
@@ -106,29 +97,29 @@ def fit(
     low, high = kept.min(axis=1, initial=0.0), kept.max(axis=1, initial=0.0)
     if symmetric and not signed and (low < 0).any():
         raise InputError("an unsigned symmetric grid cannot hold negative values", hint="scheme affine, or signed")
-    grid = NumberFormat("int", bits, signed and symmetric, axis=axis)
+    signed = signed and symmetric
     if method == "percentile":
         low, high = _percentiles(rows, alive, percentile, symmetric)
-    scale, zero = _spanning(grid, low, high, symmetric)
+    scale, zero = _spanning(code_range(Int(bits, signed)), low, high, symmetric)
     if method == "mse":
-        scale, zero = _search(grid, kept, low, high, symmetric)
+        scale, zero = _search(Int(bits, signed), kept, low, high, symmetric)
     if axis is None:
         scale, zero = scale.reshape(()), zero.reshape(())
-    return replace(grid, scale=scale, zero_point=None if symmetric else zero)
+    return Int(bits, signed, scale=scale, zero_point=None if symmetric else zero, axis=axis)
 
 
-def fit_binary(values: np.ndarray, axis: int | None = 0, mask: np.ndarray | None = None) -> NumberFormat:
+def fit_binary(values: np.ndarray, axis: int | None = 0, mask: np.ndarray | None = None) -> Binary:
     """{-1, +1} * scale with scale = mean |w| over the unpruned weights (of a channel).
 
     The least-squares scale for sign(w): Rastegari et al., "XNOR-Net", arXiv:1603.05279, eq. 6 (basis: derived).
     """
     scale = _masked_mean(np.abs(_rows(values, axis)), None if mask is None else _rows(mask, axis))
-    return NumberFormat("binary", 1, True, _shaped(_positive(scale), axis), axis=axis)
+    return Binary(scale=_shaped(_positive(scale), axis), axis=axis)
 
 
 def fit_ternary(
     values: np.ndarray, axis: int | None = 0, mask: np.ndarray | None = None, threshold: float = TERNARY_THRESHOLD
-) -> tuple[NumberFormat, np.ndarray]:
+) -> tuple[Ternary, np.ndarray]:
     """{-1, 0, +1} * scale: the format and the codes (int64, values' shape).
 
     |w| > threshold * mean |w| becomes sign(w), the rest 0; scale = mean |w| of those above, the
@@ -141,7 +132,7 @@ def fit_ternary(
     above = (rows > threshold * mean[:, None]) & (True if alive is None else alive)
     scale = _shaped(_positive(_masked_mean(rows, above)), axis)
     codes = np.sign(values).astype(np.int64) * _unrows(above, values.shape, axis)
-    return NumberFormat("ternary", 2, True, scale, axis=axis), codes
+    return Ternary(scale=scale, axis=axis), codes
 
 
 def squared_error(values: np.ndarray, number_format: NumberFormat, mask: np.ndarray | None = None) -> float:
@@ -168,7 +159,7 @@ def check_percentile(percentile: object) -> None:
 
 
 def _search(
-    grid: NumberFormat, rows: np.ndarray, low: np.ndarray, high: np.ndarray, symmetric: bool
+    grid: Int, rows: np.ndarray, low: np.ndarray, high: np.ndarray, symmetric: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero point (per row) with the least squared error among nested candidates.
 
@@ -181,14 +172,15 @@ def _search(
     fractions = [2.0 ** (-j / _STEPS_PER_OCTAVE) for j in range(_STEPS_PER_OCTAVE)]
     factors = {f * coarsest * 2.0**-o for f in fractions for o in range(_OCTAVES)}
     for b in range(2 if signed else 1, grid.bits + 1):
-        top = code_range(replace(grid, bits=b))[1]
+        top = code_range(Int(b, signed))[1]
         factors.add(2.0 ** (b - grid.bits) / top)
-    best_scale, best_zero = _spanning(grid, low, high, symmetric)
-    best_error = _row_errors(grid, rows, best_scale, best_zero)
+    limits = code_range(grid)
+    best_scale, best_zero = _spanning(limits, low, high, symmetric)
+    best_error = _row_errors(limits, rows, best_scale, best_zero)
     for factor in sorted(factors):
         scale = _positive(peak * factor)
-        for zero in _zero_points(grid, low, high, scale, symmetric):
-            error = _row_errors(grid, rows, scale, zero)
+        for zero in _zero_points(limits, low, high, scale, symmetric):
+            error = _row_errors(limits, rows, scale, zero)
             better = error < best_error
             best_scale, best_zero = np.where(better, scale, best_scale), np.where(better, zero, best_zero)
             best_error = np.where(better, error, best_error)
@@ -196,21 +188,21 @@ def _search(
 
 
 def _zero_points(
-    grid: NumberFormat, low: np.ndarray, high: np.ndarray, scale: np.ndarray, symmetric: bool
+    limits: tuple[int, int], low: np.ndarray, high: np.ndarray, scale: np.ndarray, symmetric: bool
 ) -> list[np.ndarray]:
     """Zero points worth trying at this scale: none but 0 when symmetric, else the lower or the upper end kept."""
     if symmetric:
         return [np.zeros_like(scale)]
-    top = code_range(grid)[1]
+    top = limits[1]
     span = _positive(high - low)
     share = -low / span
     ends = (np.rint(-low / scale), top - np.rint(high / scale), np.rint(share * top))
     return [np.clip(end, 0, top) for end in ends]
 
 
-def _row_errors(grid: NumberFormat, rows: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
+def _row_errors(limits: tuple[int, int], rows: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
     """Squared error of each row (rows,) on its own grid."""
-    bottom, top = code_range(grid)
+    bottom, top = limits
     work = rows / scale[:, None]
     np.rint(work, out=work)
     np.clip(work, (bottom - zero)[:, None], (top - zero)[:, None], out=work)
@@ -219,9 +211,11 @@ def _row_errors(grid: NumberFormat, rows: np.ndarray, scale: np.ndarray, zero: n
     return np.einsum("rc,rc->r", work, work)
 
 
-def _spanning(grid: NumberFormat, low: np.ndarray, high: np.ndarray, symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+def _spanning(
+    limits: tuple[int, int], low: np.ndarray, high: np.ndarray, symmetric: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero point per row of the grid whose ends are these values (0 included)."""
-    top = code_range(grid)[1]
+    top = limits[1]
     if symmetric:
         scale = _positive(np.maximum(high, -low) / top)
         return scale, np.zeros_like(scale)
@@ -271,15 +265,3 @@ def _unrows(rows: np.ndarray, shape: tuple[int, ...], axis: int | None) -> np.nd
 
 def _shaped(scale: np.ndarray, axis: int | None) -> np.ndarray:
     return scale.reshape(()) if axis is None else scale
-
-
-def _broadcast(number_format: NumberFormat, ndim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point shaped to multiply an array of ndim axes."""
-
-    def shaped(x: np.ndarray | None, default: float) -> np.ndarray:
-        array = np.asarray(default if x is None else x, dtype=float)
-        if array.ndim == 0 or number_format.axis is None:
-            return array
-        return array.reshape([-1 if i == number_format.axis % ndim else 1 for i in range(ndim)])
-
-    return shaped(number_format.scale, 1.0), shaped(number_format.zero_point, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from neuromorph.compress import grid
 from neuromorph.compress.selection import Changes, Layer, all_layers, rebuild, select
 from neuromorph.errors import InputError, Place
+from neuromorph.graph.formats.uniform import Int, Ternary, Uniform
 from neuromorph.graph.model import Graph, Node, NumberFormat
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def quantize(
     chosen = select(graph, layers, exclude)
     axis = 0 if granularity == "channel" else None
     if bits == 1:
-        result = _on_grids(graph, chosen, lambda w, m: _binary(w, m, axis))
+        result = on_formats(graph, chosen, lambda w, m: _binary(w, m, axis))
     else:
 
         def uniform(weight: np.ndarray, mask: np.ndarray | None) -> tuple[NumberFormat, np.ndarray]:
@@ -64,7 +66,7 @@ def quantize(
             number_format = grid.fit(weight, bits, **how)  # type: ignore[arg-type]
             return number_format, grid.snap(weight, number_format, mask)
 
-        result = _on_grids(graph, chosen, uniform, NumberFormat("int", bits, scheme == "symmetric", axis=axis))
+        result = on_formats(graph, chosen, uniform, Int(bits, scheme == "symmetric", axis=axis))
     if activations is None:
         return result
     names = {e.node.name for e in chosen}
@@ -111,7 +113,7 @@ def binarize(
     """
     grid.check_choice("granularity", granularity, grid.GRANULARITIES)
     axis = 0 if granularity == "channel" else None
-    return _on_grids(graph, select(graph, layers, exclude), lambda w, m: _binary(w, m, axis))
+    return on_formats(graph, select(graph, layers, exclude), lambda w, m: _binary(w, m, axis))
 
 
 def ternarize(
@@ -134,7 +136,7 @@ def ternarize(
         number_format, codes = grid.fit_ternary(weight, axis, mask, threshold)
         return number_format, grid.from_codes(codes, number_format)
 
-    return _on_grids(graph, select(graph, layers, exclude), ternary, NumberFormat("ternary", 2, True, axis=axis))
+    return on_formats(graph, select(graph, layers, exclude), ternary, Ternary(axis=axis))
 
 
 def calibrate(
@@ -155,19 +157,19 @@ def calibrate(
     operators = {id(n.operator) for n in graph.nodes if n.name in wanted}
     cleared: Changes = {
         id(n.operator): {
-            f: None for m in _matrix_names(graph, n) if getattr(n.operator, f := _input_field(m)) is not None
+            f: None for m in matrix_names(graph, n) if getattr(n.operator, f := input_field(m)) is not None
         }
         for n in graph.nodes
         if id(n.operator) in operators
     }
     keys = {n.name: id(n.operator) for n in graph.nodes if id(n.operator) in operators}
     changes: Changes = {}
-    for (key, matrix), seen in _observe(rebuild(graph, cleared), data, keys).items():
-        changes.setdefault(key, {})[_input_field(matrix)] = seen.fitted(bits, scheme, method, percentile)
+    for (key, matrix), seen in observe(rebuild(graph, cleared), data, keys).items():
+        changes.setdefault(key, {})[input_field(matrix)] = seen.fitted(bits, scheme, method, percentile)
     return rebuild(graph, changes)
 
 
-class _Observed:
+class Observed:
     """What went into one product: exact ends, and the values (thinned out evenly when there are too many)."""
 
     def __init__(self) -> None:
@@ -190,10 +192,15 @@ class _Observed:
             self.chunks, self.stride = [joined[::2].copy()], self.stride * 2
             self.kept = self.chunks[0].size
 
-    def fitted(self, bits: int, scheme: str, method: str, percentile: float) -> NumberFormat:
+    @property
+    def values(self) -> np.ndarray:
+        """The lowest and the highest value, then those kept."""
         if not np.isfinite([self.low, self.high]).all():
             raise InputError("activations overflow on the calibration data", Place(key="data"))
-        values = np.concatenate([np.array([self.low, self.high]), *self.chunks]).astype(float)
+        return np.concatenate([np.array([self.low, self.high]), *self.chunks]).astype(float)
+
+    def fitted(self, bits: int, scheme: str, method: str, percentile: float) -> NumberFormat:
+        values = self.values
         symmetric, signed = scheme == "symmetric", self.low < 0
         if bits == 1 and signed and symmetric:
             return grid.fit_binary(values[2:], axis=None)
@@ -202,13 +209,13 @@ class _Observed:
         )
 
 
-def _observe(graph: Graph, data: Any, keys: Mapping[str, int]) -> dict[tuple[int, str], _Observed]:
+def observe(graph: Graph, data: Any, keys: Mapping[str, int]) -> dict[tuple[int, str], Observed]:
     """Inputs of the products of these nodes, by (key, matrix), gathered in batches."""
     import torch
 
     from neuromorph.graph.evaluate import Evaluator, FloatHost
 
-    observed: dict[tuple[int, str], _Observed] = {}
+    observed: dict[tuple[int, str], Observed] = {}
 
     class Watching(FloatHost):
         """A host that multiplies exactly and looks at what it is given."""
@@ -218,7 +225,7 @@ def _observe(graph: Graph, data: Any, keys: Mapping[str, int]) -> dict[tuple[int
             self.key = keys[node.name]
 
         def _look(self, matrix: str, x: torch.Tensor) -> None:
-            observed.setdefault((self.key, matrix), _Observed()).see(x.detach().numpy())
+            observed.setdefault((self.key, matrix), Observed()).see(x.detach().numpy())
 
         def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
             self._look(matrix, x)
@@ -272,12 +279,12 @@ def _batches(graph: Graph, data: Any, size: int = 128) -> list[dict[str, Any]]:
     return [{n: a[i : i + size] for n, a in arrays.items()} for i in range(0, counts.pop(), size)]
 
 
-def _matrix_names(graph: Graph, node: Node) -> list[str]:
+def matrix_names(graph: Graph, node: Node) -> list[str]:
     weights = {s.weight: getattr(node.operator, s.weight) for s in node.operator.weight_slots}
     return list(node.operator.weight_matrices(weights))
 
 
-def _input_field(matrix: str) -> str:
+def input_field(matrix: str) -> str:
     """The field that holds the format of a matrix's input: a cell with a second product keeps its own for that."""
     return "hidden_format" if matrix == "hidden" else "input_format"
 
@@ -287,8 +294,8 @@ def _binary(weight: np.ndarray, mask: np.ndarray | None, axis: int | None) -> tu
     return number_format, grid.snap(weight, number_format, mask)
 
 
-def _on_grids(graph: Graph, chosen: list[Layer], fit: Fitter, like: NumberFormat | None = None) -> Graph:
-    """Weights of the chosen layers on fitted grids; arrays that share a format are fitted as one matrix.
+def on_formats(graph: Graph, chosen: list[Layer], fit: Fitter, like: Uniform | None = None) -> Graph:
+    """Weights of the chosen layers as numbers of fitted formats; arrays that share a format are fitted as one matrix.
 
     like: weights that lie on a grid of this kind, bits, sign and axis already are left alone.
     """
@@ -308,11 +315,12 @@ def _on_grids(graph: Graph, chosen: list[Layer], fit: Fitter, like: NumberFormat
     return rebuild(graph, changes)
 
 
-def _is_like(number_format: NumberFormat | None, like: NumberFormat) -> bool:
-    def kind(f: NumberFormat) -> tuple[Any, ...]:
-        return f.kind, f.bits, f.signed, f.axis
-
-    return number_format is not None and number_format.scale is not None and kind(number_format) == kind(like)
+def _is_like(number_format: NumberFormat | None, like: Uniform) -> bool:
+    """Whether a fitted format differs from an unfitted one in what was fitted alone."""
+    if not isinstance(number_format, Uniform) or type(number_format) is not type(like) or number_format.scale is None:
+        return False
+    fitted = {n: getattr(number_format, n) for n in ("scale", "zero_point") if getattr(number_format, n) is not None}
+    return replace(like, **fitted) == number_format
 
 
 def _joined_mask(parts: list[Layer]) -> np.ndarray | None:

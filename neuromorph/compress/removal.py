@@ -229,14 +229,7 @@ def _rows_kept(operator: Operator, fields: dict[str, Any], keep: np.ndarray) -> 
 def _format_kept(operator: Operator, keep: np.ndarray, axis: int) -> dict[str, NumberFormat]:
     slot = operator.weight_slots[0]
     number_format: NumberFormat | None = getattr(operator, slot.format)
-    if number_format is None or number_format.axis is None or number_format.axis != axis:
-        return {}
-
-    def kept(values: np.ndarray | None) -> np.ndarray | None:
-        return values if values is None or values.size == 1 else values[keep]
-
-    scale, zero_point = kept(number_format.scale), kept(number_format.zero_point)
-    return {slot.format: replace(number_format, scale=scale, zero_point=zero_point)}
+    return {} if number_format is None else {slot.format: number_format.kept(axis, keep)}
 
 
 def _depthwise(node: Node, cut: Cut) -> tuple[dict[str, Any], Cut]:
@@ -295,7 +288,7 @@ def _apply(node: Node, cut: Cut) -> np.ndarray:
     if type(node.operator).__name__ in _POOLS:
         return cut.constant
     number_format = getattr(node.operator, "format", None)
-    if number_format is not None and number_format.scale is not None and number_format.scale.size > 1:
+    if number_format is not None and number_format.per_channel:
         raise _BlockedError(cut.sources, f"{node.label!r} quantizes each channel with its own scale")
     import torch
 

@@ -17,8 +17,8 @@ FLOAT_BITS = 32
 @dataclass(frozen=True)
 class LayerSize:
     """One weight array. dense_bytes stores every weight at `bits`; packed_bytes is the smaller of that and
-    a bitmap of one bit per weight followed by the non-zero ones (a pruned binary array has no other form).
-    Scales and biases are not counted."""
+    a bitmap of one bit per weight followed by the non-zero ones (pruned arrays of a format without 0 have no other
+    form). Scales and biases are not counted."""
 
     layer: str
     operator: str
@@ -72,10 +72,10 @@ def summary(graph: Graph) -> Compression:
     rows = []
     for layer in all_layers(graph):
         weights, nonzero = layer.weight.size, int(np.count_nonzero(layer.weight))
-        bits = FLOAT_BITS if layer.format is None else layer.format.bits
+        bits = FLOAT_BITS if layer.format is None else layer.format.stored_bits
         bitmap = ceil((weights + nonzero * bits) / 8)
-        # a binary grid has no 0: with pruned weights only the bitmap tells which they are
-        needs_bitmap = describe(layer.format).startswith("binary") and nonzero < weights
+        # where a format has no 0, only the bitmap tells which weights are pruned
+        needs_bitmap = layer.format is not None and not layer.format.has_zero and nonzero < weights
         dense = bitmap if needs_bitmap else ceil(weights * bits / 8)
         row = LayerSize(
             layer=layer.name,
@@ -93,11 +93,4 @@ def summary(graph: Graph) -> Compression:
 
 def describe(number_format: NumberFormat | None) -> str:
     """A format in words: "int8 per channel", "uint8 affine", "float32", "ternary"."""
-    if number_format is None:
-        return f"float{FLOAT_BITS}"
-    name = number_format.kind
-    if name in ("int", "float"):
-        name = f"{'' if number_format.signed or name == 'float' else 'u'}{name}{number_format.bits}"
-    if number_format.zero_point is not None:
-        name += " affine"
-    return name if number_format.axis is None else f"{name} per channel"
+    return f"float{FLOAT_BITS}" if number_format is None else number_format.title

@@ -1,8 +1,8 @@
 """Compression written as text: "prune:0.9,scope=global;quantize:8,activations=8,method=mse".
 
 Steps are separated by ";" and run in order. A step is a name, then its arguments separated by ",":
-first (for prune and quantize) the sparsity or the bits, then options as name=value. Several layers are
-joined by "+": exclude=conv1+fc3.
+first (for prune, quantize and cast) the sparsity, the bits or the number format, then options as name=value.
+Several layers are joined by "+": exclude=conv1+fc3.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from neuromorph.compress import grid
+from neuromorph.compress.casting import cast
 from neuromorph.compress.pruning import NORMS, SCOPES, prune
 from neuromorph.compress.quantization import binarize, quantize, ternarize
 from neuromorph.errors import InputError, Place, Problem, suggest
+from neuromorph.graph import formats
 from neuromorph.graph.model import Graph
 from neuromorph.progress import Progress
 
@@ -37,12 +39,12 @@ class Step:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a step accepts. first: the argument written without its name."""
+    """What a step accepts. first: the argument written without its name; example: a step that has one it needs."""
 
     function: Callable[..., Graph]
     options: Mapping[str, Callable[[str], Any]]
     first: str | None = None
-    needs_first: bool = False
+    example: str = ""
     takes_data: bool = False
 
 
@@ -68,6 +70,10 @@ def _yes(text: str) -> bool:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split("+") if name.strip())
+
+
+def _format(text: str) -> str:
+    return formats.named(text).name
 
 
 def _one_of(*legal: str) -> Callable[[str], str]:
@@ -108,11 +114,18 @@ _STEPS: dict[str, _Kind] = {
             **_CHOICE,
         },
         first="bits",
-        needs_first=True,
+        example="quantize:8",
         takes_data=True,
     ),
     "binarize": _Kind(binarize, {**_GRANULARITY, **_CHOICE}),
     "ternarize": _Kind(ternarize, {"threshold": _number, **_GRANULARITY, **_CHOICE}, first="threshold"),
+    "cast": _Kind(
+        cast,
+        {"number_format": _format, "inputs": _format, **_GRANULARITY, **_CHOICE},
+        first="number_format",
+        example="cast:float",
+        takes_data=True,
+    ),
 }
 
 
@@ -190,8 +203,8 @@ def _parse_step(text: str, where: str, problems: list[Problem]) -> Step | None:
             problems.append(Problem("has no value", place))
         else:
             _read(kind.options[key], key, value, place, arguments, problems)
-    if kind.needs_first and kind.first not in arguments and len(problems) == found:
-        problems.append(Problem(f"{kind.first} is missing", Place(key=f"{where} ({name})"), f"such as {name}:8"))
+    if kind.example and kind.first not in arguments and len(problems) == found:
+        problems.append(Problem(f"{kind.first} is missing", Place(key=f"{where} ({name})"), f"such as {kind.example}"))
     return Step(name, arguments) if len(problems) == found else None
 
 

@@ -14,68 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.graph.arrays import content_hash, same_content
+from neuromorph.graph.arrays import frozen_array as frozen_array
+from neuromorph.graph.formats.base import NumberFormat as NumberFormat
 
 if TYPE_CHECKING:
     import torch
 
 Shape = tuple[int, ...]
 """Sizes of one sample's axes (the batch axis is left out)."""
-
-
-def frozen_array(value: Any, dtype: Any = np.float64) -> np.ndarray:
-    """A read-only array of this dtype; copies only what a caller could still write to."""
-    array = np.asarray(value, dtype=dtype)
-    if array.flags.writeable or (array.base is not None and getattr(array.base, "flags", array.flags).writeable):
-        array = array.copy()
-        array.flags.writeable = False
-    return array
-
-
-def same_content(a: Any, b: Any) -> bool:
-    """Equality of dataclasses of one type field by field, arrays by shape, dtype and value."""
-    if type(a) is not type(b):
-        return False
-    for f in fields(a):
-        x, y = getattr(a, f.name), getattr(b, f.name)
-        if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
-            if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
-                return False
-            if x.dtype != y.dtype or not np.array_equal(x, y, equal_nan=x.dtype.kind == "f"):
-                return False
-        elif x != y:
-            return False
-    return True
-
-
-def content_hash(a: Any) -> int:
-    """A hash that agrees with `same_content`; arrays count by shape alone."""
-    values = (getattr(a, f.name) for f in fields(a))
-    return hash((type(a).__name__, *(v.shape if isinstance(v, np.ndarray) else v for v in values)))
-
-
-@dataclass(frozen=True, eq=False)
-class NumberFormat:
-    """How numbers are represented: value = scale * (code - zero_point).
-
-    kind: "float", "int", "binary" ({-1,+1} * scale) or "ternary" ({-1,0,+1} * scale).
-    Integer codes run over [-2^(bits-1), 2^(bits-1) - 1], or [0, 2^bits - 1] when not signed.
-    scale, zero_point: 0-d or 1-d arrays; 1-d runs along `axis` of the weight array (per channel).
-    """
-
-    kind: str = "float"
-    bits: int = 32
-    signed: bool = True
-    scale: np.ndarray | None = None
-    zero_point: np.ndarray | None = None
-    axis: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("scale", "zero_point"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, frozen_array(getattr(self, name)))
-
-    __eq__ = same_content
-    __hash__ = content_hash
 
 
 @dataclass(frozen=True)

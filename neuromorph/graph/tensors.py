@@ -53,14 +53,6 @@ def with_leading(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tens
     return y.reshape(*lead, *y.shape[1:])
 
 
-def code_range(number_format: NumberFormat) -> tuple[int, int]:
-    """Smallest and largest integer code of a format of kind int, binary or ternary."""
-    if number_format.kind in ("binary", "ternary"):
-        return -1, 1
-    bits = number_format.bits
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if number_format.signed else (0, 2**bits - 1)
-
-
 def along(values: np.ndarray, axis: int | None, dim: int) -> np.ndarray:
     """A scalar or 1-d array of scales shaped to broadcast along `axis` of an array with `dim` axes."""
     if values.ndim == 0 or values.size == 1:
@@ -96,28 +88,44 @@ class _SignStraightThrough(torch.autograd.Function):
         return gradient * (x.abs() <= 1)
 
 
+class _StraightThrough(torch.autograd.Function):
+    """x on its way forward replaced by other values of its shape; the gradient is that of the identity."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient, None
+
+
+def straight_through(x: torch.Tensor, function: Callable[[np.ndarray], np.ndarray]) -> torch.Tensor:
+    """A function of float64 arrays, applied to a tensor; gradients pass as if it changed nothing."""
+    value = torch.from_numpy(np.ascontiguousarray(function(x.detach().cpu().double().numpy())))
+    return _StraightThrough.apply(x, value.to(x))
+
+
+def clamped_round(x: torch.Tensor, limits: tuple[int, int]) -> torch.Tensor:
+    """x rounded half to even, within limits; gradients pass the rounding and vanish beyond the limits."""
+    return torch.clamp(_RoundStraightThrough.apply(x), *limits)
+
+
+def straight_sign(x: torch.Tensor) -> torch.Tensor:
+    """+1 for x >= 0, else -1; the gradient passes where |x| <= 1."""
+    return _SignStraightThrough.apply(x)
+
+
 def fake_quantize(x: torch.Tensor, number_format: NumberFormat | None) -> torch.Tensor:
-    """Nearest value of the format's grid, ties to even, saturating at the ends of the code range.
+    """The format's numbers nearest to x; None and floats of 32 bits and more leave x as it is.
 
-    value = scale * (clip(round(x / scale + zero_point), lowest, highest) - zero_point). Gradients pass straight
-    through the rounding and vanish where the value saturates. A float format rounds to that many bits (16, 32, 64).
+    Gradients pass straight through the rounding; see the formats for where they vanish.
     """
-    if number_format is None or (number_format.kind == "float" and number_format.bits >= 32):
-        return x
-    if number_format.kind == "float":
-        return x + (x.detach().to(torch.float16).to(x.dtype) - x.detach())
-    if number_format.scale is None:
-        raise ValueError(f"a format of kind {number_format.kind!r} needs a scale")
-    scale = _vector(number_format.scale, number_format.axis, x)
-    if number_format.kind == "binary":
-        return _SignStraightThrough.apply(x / scale) * scale
-    low, high = code_range(number_format)
-    zero = 0.0 if number_format.zero_point is None else _vector(number_format.zero_point, number_format.axis, x)
-    codes = torch.clamp(_RoundStraightThrough.apply(x / scale + zero), low, high)
-    return (codes - zero) * scale
+    return x if number_format is None else number_format.apply(x)
 
 
-def _vector(values: np.ndarray, axis: int | None, x: torch.Tensor) -> torch.Tensor:
+def vector_of(values: np.ndarray, axis: int | None, x: torch.Tensor) -> torch.Tensor:
+    """Scales as a tensor that broadcasts along `axis` of x."""
     converted = tensor_of(values, x)
     if values.size == 1:
         return converted.reshape(())

@@ -17,9 +17,6 @@ ENCODINGS = (*FLOATS, *CODES, *WHOLE, "bits")
 """How an array's tensor is stored: float values, integer codes of the array's number format, whole numbers as they are,
 or a mask's bits."""
 
-GRID_TOLERANCE = 1e-5
-"""How far, in steps of the grid, a value may lie off it (by rounding) and still be stored as a code."""
-
 
 class PackingError(ValueError):
     """A stored tensor contradicts its description."""
@@ -30,7 +27,7 @@ def pack(
 ) -> tuple[str, np.ndarray]:
     """The encoding and the 1-d tensor that `unpack` turns into the array again. Elements off the mask are left out.
 
-    Values on an integer grid become codes. Others become `dtype`, or without one float32 where that is exact and
+    Numbers of the format become its codes. Others become `dtype`, or without one float32 where that is exact and
     else float64.
     """
     if array.dtype == np.bool_:
@@ -64,35 +61,23 @@ def unpack(
     if encoding in FLOATS:
         values = _typed(stored, FLOATS[encoding], count).astype(np.float64)
         return values.reshape(shape) if mask is None else _scattered(values, mask)
-    if number_format is None or number_format.scale is None:
-        raise PackingError(f"encoding {encoding} needs a number format with a scale")
+    if number_format is None or number_format.code_limits is None:
+        raise PackingError(f"encoding {encoding} needs a number format with codes")
     codes = _unpack_codes(stored, encoding, count, number_format)
     if mask is None:
-        return from_codes(codes.reshape(shape), number_format)
-    return np.where(mask, from_codes(_scattered(codes, mask), number_format), 0.0)
+        return number_format.decoded(codes.reshape(shape))
+    return np.where(mask, number_format.decoded(_scattered(codes, mask)), 0.0)
 
 
 def to_codes(
     array: np.ndarray, number_format: NumberFormat | None, mask: np.ndarray | None = None
 ) -> np.ndarray | None:
-    """Integer codes of an array that lies on its format's grid, else None. What is off the mask has some code."""
-    if number_format is None or number_format.kind == "float" or number_format.scale is None:
+    """Integer codes of an array of its format's numbers, else None. What is off the mask has some code."""
+    if number_format is None or number_format.code_limits is None:
         return None
-    scale, zero = _grid(number_format, array.ndim)
-    if np.any(scale == 0):
-        return None
-    exact = array / scale + zero
-    codes = np.rint(exact)
-    low, high = _limits(number_format)
-    off = (np.abs(exact - codes) > GRID_TOLERANCE) | (codes < low) | (codes > high)
+    off = ~number_format.holds(array)
     kept = off if mask is None else off & mask
-    return None if kept.any() else codes.astype(np.int64)
-
-
-def from_codes(codes: np.ndarray, number_format: NumberFormat) -> np.ndarray:
-    """value = scale * (code - zero_point)."""
-    scale, zero = _grid(number_format, codes.ndim)
-    return np.asarray((codes - zero) * scale, dtype=np.float64)
+    return None if kept.any() else number_format.codes(array)
 
 
 INFINITE = ("v_threshold", "threshold")
@@ -104,54 +89,25 @@ def unusable(array: np.ndarray, name: str) -> np.ndarray:
     return np.isnan(array) if name in INFINITE else ~np.isfinite(array)
 
 
-def _grid(number_format: NumberFormat, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    def shaped(values: np.ndarray | None, default: float) -> np.ndarray:
-        if values is None:
-            return np.asarray(default)
-        if values.size == 1:
-            return values.reshape(())
-        axes = [1] * dim
-        axes[number_format.axis or 0] = -1
-        return values.reshape(axes)
-
-    return shaped(number_format.scale, 1.0), shaped(number_format.zero_point, 0.0)
-
-
-def _limits(number_format: NumberFormat) -> tuple[int, int]:
-    if number_format.kind in ("binary", "ternary"):
-        return -1, 1
-    bits = number_format.bits
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if number_format.signed else (0, 2**bits - 1)
-
-
-def _width(number_format: NumberFormat) -> int:
-    """Bits that one stored code takes."""
-    needed = {"binary": 1, "ternary": 2}.get(number_format.kind, number_format.bits)
-    return next((w for w in (1, 2, 4, 8, 16) if w >= needed), 32)
-
-
 def _pack_codes(codes: np.ndarray, number_format: NumberFormat) -> tuple[str, np.ndarray]:
-    width = _width(number_format)
-    low, _ = _limits(number_format)
-    if width == 1 and number_format.kind == "binary" and not np.all(np.abs(codes) == 1):
-        width = 2  # zeros left by pruning without a mask
+    bits, digits = number_format.digits(codes)
+    width = next((w for w in (1, 2, 4, 8, 16) if w >= bits), 32)
     if width <= 4:
-        digits = (codes + 1) // 2 if width == 1 and number_format.kind == "binary" else codes - low
-        bits = (digits[:, None] >> np.arange(width - 1, -1, -1)) & 1
-        return f"packed{width}", np.packbits(bits.astype(np.uint8).reshape(-1))
+        unpacked = (digits[:, None] >> np.arange(width - 1, -1, -1)) & 1
+        return f"packed{width}", np.packbits(unpacked.astype(np.uint8).reshape(-1))
+    low, _ = number_format.code_limits or (0, 0)
     name = f"{'int' if low < 0 else 'uint'}{width}"
     return name, codes.astype(name)
 
 
 def _unpack_codes(stored: np.ndarray, encoding: str, count: int, number_format: NumberFormat) -> np.ndarray:
-    low, high = _limits(number_format)
     if encoding.startswith("packed"):
         width = int(encoding[6:])
         bits = _unpack_bits(stored, count * width).reshape(count, width).astype(np.int64)
-        digits = bits @ (1 << np.arange(width - 1, -1, -1))
-        codes = 2 * digits - 1 if width == 1 and number_format.kind == "binary" else digits + low
+        codes = number_format.from_digits(bits @ (1 << np.arange(width - 1, -1, -1)), width)
     else:
         codes = _typed(stored, np.dtype(encoding), count).astype(np.int64)
+    low, high = number_format.code_limits or (0, 0)
     if count and (codes.min() < low or codes.max() > high):
         raise PackingError(f"codes run over [{codes.min()}, {codes.max()}], the format allows [{low}, {high}]")
     return codes

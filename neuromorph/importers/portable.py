@@ -52,7 +52,8 @@ def files_of(path: str | Path) -> tuple[Path, Path]:
 def save(graph: Graph, path: str | Path, dtype: str | None = None) -> Path:
     """Writes `path` (ending in .nmg.json, which is added where absent) and its weights file; returns the path.
 
-    dtype: "float16", "float32" or "float64" for arrays that are not on an integer grid; None keeps every value exactly.
+    dtype: "float16", "float32" or "float64" for arrays that are no numbers of a format with codes; None keeps every
+    value exactly.
     Both files are written beside their names first and then renamed, so that a full disk leaves the old ones whole.
     Raises InputError where the graph holds NaN or Inf or the folder cannot be written.
     """
@@ -114,10 +115,10 @@ def _fields(operator: Operator, name: str, tensors: dict[str, np.ndarray], dtype
 
 def to_json(value: Any) -> Any:
     """A field's value that is no weight array: numbers, tuples, windows, number formats, settings of neurons."""
-    if isinstance(value, NumberFormat | Window | Semantics | Plasticity):
-        defaults = {f.name: f.default for f in dataclasses.fields(value)}
-        given = {name: getattr(value, name) for name in defaults}
-        return {name: to_json(v) for name, v in given.items() if not _is_default(v, defaults[name])}
+    if isinstance(value, NumberFormat):
+        return {"kind": value.name, "bits": value.stored_bits, **_given(value)}
+    if isinstance(value, Window | Semantics | Plasticity):
+        return _given(value)
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, tuple | list):
@@ -127,6 +128,13 @@ def to_json(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise InputError(f"a value of type {type(value).__name__} has no portable form")
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """Fields of a dataclass that do not hold their default."""
+    defaults = {f.name: f.default for f in dataclasses.fields(value)}
+    given = {name: getattr(value, name) for name in defaults}
+    return {name: to_json(v) for name, v in given.items() if not _is_default(v, defaults[name])}
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import suggest
-from neuromorph.graph.model import NumberFormat, Operator, Shape, Window
+from neuromorph.errors import InputError, suggest
+from neuromorph.graph import formats
+from neuromorph.graph.model import NumberFormat, Shape, Window
 from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
 
@@ -22,8 +23,6 @@ FORMAT, SCHEMA = "neuromorph graph", 1
 
 MAX_SIZE = 2**40
 """Largest number of elements of one sample's value: beyond this a shape is taken for a mistake."""
-
-KINDS = ("float", "int", "binary", "ternary")
 
 
 class Fault(Exception):
@@ -34,7 +33,7 @@ class Fault(Exception):
         self.key, self.message, self.hint = key, message, hint
 
 
-def field_types(cls: type[Operator]) -> dict[str, tuple[Any, ...]]:
+def field_types(cls: type) -> dict[str, tuple[Any, ...]]:
     """The types a field may have, unions taken apart; tuple types stay whole."""
     hints = typing.get_type_hints(cls)
     found: dict[str, tuple[Any, ...]] = {}
@@ -96,31 +95,46 @@ def _window(value: Mapping[str, Any], key: str) -> Window:
 
 
 def _format(value: Mapping[str, Any], key: str) -> NumberFormat:
-    types = {"kind": str, "bits": int, "signed": bool, "axis": int}
-    arrays = ("scale", "zero_point")
-    for fault in key_faults(value, (), (*types, *arrays), key):
+    """A number format: `kind` names it, `bits` must be what it stores, the rest are its fields."""
+    known = formats.load()
+    kind = value.get("kind", "float")  # older files leave out what is the default of all
+    if not isinstance(kind, str) or kind not in known:
+        raise Fault(f"{key}.kind", f"is {found(kind)}", f"legal: {', '.join(known)}")
+    types = field_types(known[kind])
+    given = {n: v for n, v in value.items() if n != "kind" and (n in types or n != "bits")}
+    needed = [f.name for f in dataclasses.fields(known[kind]) if f.default is dataclasses.MISSING]
+    for fault in key_faults(given, needed, (*types, "kind", "bits"), key):
         raise fault
-    given: dict[str, Any] = {n: decoded(value[n], (t, NoneType), f"{key}.{n}") for n, t in types.items() if n in value}
-    kind, bits = given.get("kind", "float"), given.get("bits", 32)
-    if kind not in KINDS:
-        raise Fault(f"{key}.kind", f"is {kind!r}", f"legal: {', '.join(KINDS)}")
-    legal = (16, 32, 64) if kind == "float" else range(1, 33)
-    if bits not in legal:
-        raise Fault(f"{key}.bits", f"is {bits}", f"legal: {'16, 32, 64' if kind == 'float' else '1 to 32'}")
-    for name in arrays:
-        if value.get(name) is None:
-            continue
-        items = value[name] if isinstance(value[name], list) else [value[name]]
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 for v in items)
-        if not items or not numbers:
-            raise Fault(f"{key}.{name}", f"is {found(value[name])}, expected a finite number or a list of these")
-        array = np.asarray(value[name], dtype=np.float64)
-        if name == "scale" and np.any(array <= 0):
-            raise Fault(f"{key}.scale", "must be positive")
-        given[name] = array
-    if kind != "float" and "scale" not in given:
-        raise Fault(f"{key}.scale", f"is missing: a format of kind {kind!r} needs one")
-    return NumberFormat(**given)
+    fields = {n: _part(v, types[n], f"{key}.{n}") for n, v in given.items()}
+    try:
+        made = known[kind](**fields)
+        stored = made.stored_bits
+    except InputError as error:
+        first = error.problems[0]
+        raise Fault(f"{key}.{first.place.key}" if first.place.key else key, first.message, first.hint) from None
+    for name in made.missing:
+        raise Fault(f"{key}.{name}", f"is missing: a format of kind {kind!r} needs one")
+    if "bits" in value and decoded(value["bits"], (int,), f"{key}.bits") != stored:
+        raise Fault(f"{key}.bits", f"is {value['bits']}, a number of this {kind} format takes {stored}")
+    return made
+
+
+def _part(value: Any, types: tuple[Any, ...], key: str) -> Any:
+    """A field of a number format: numbers in lists are an array where it may be one."""
+    if np.ndarray not in types or value is None:
+        return decoded(value, types, key)
+    if not _numbers(value):
+        raise Fault(key, f"is {found(value)}, expected a finite number or a list of these")
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except ValueError:
+        raise Fault(key, "has rows of different lengths") from None
+
+
+def _numbers(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_numbers(v) for v in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def checked_shape(value: Any, key: str) -> Shape:

@@ -229,12 +229,12 @@ def _constant(bias: np.ndarray | None) -> _Value:
 def _check_format(operator: Operator) -> None:
     """Spikes must be on the grid of the input."""
     given: NumberFormat | None = getattr(operator, "input_format", None)
-    if given is None or given.kind == "float" or given.scale is None:
+    if given is None:
         return
-    scale = float(given.scale.reshape(-1)[0])
-    if abs(round(1 / scale) * scale - 1) > 1e-9:
+    silent, spike = given.quantize(np.array([0.0, 1.0])).tolist()
+    if abs(silent) > 1e-9 or abs(spike - 1) > 1e-9:
         raise InputError(
-            f"{type(operator).__name__} rounds its input to multiples of {scale:g}, of which 1 (a spike) is none",
+            f"{type(operator).__name__} rounds its input to {given.title}: 0 becomes {silent:g}, 1 (a spike) {spike:g}",
             hint="leave inputs of spiking layers unquantized, or choose a scale that divides 1",
         )
 

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from neuromorph.compress import grid
 from neuromorph.errors import InputError
-from neuromorph.graph.model import NumberFormat
+from neuromorph.graph.formats.floating import Float
+from neuromorph.graph.formats.uniform import Binary, Int
 
 values_2d = hnp.arrays(
     float, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-100, 100, allow_subnormal=False)
@@ -68,7 +69,7 @@ def test_mse_search_comes_close_to_the_best_scale_of_a_fine_scan(seed: int, bits
     values = np.random.default_rng(seed).standard_t(4, size=200)
     found = grid.squared_error(values, grid.fit(values, bits, method="mse"))
     scales = np.linspace(0.02, 1.0, 2000) * np.abs(values).max()
-    best = min(grid.squared_error(values, NumberFormat("int", bits, True, s)) for s in scales)
+    best = min(grid.squared_error(values, Int(bits, scale=s)) for s in scales)
     assert found <= 1.03 * best
 
 
@@ -88,7 +89,7 @@ def test_grids_equal_torch_fake_quantize(bits: int, axis: int | None, scheme: st
     number_format = grid.fit(values, bits, scheme=scheme, axis=axis, method="percentile", percentile=95.0)
     # a scale torch holds exactly, so that both round the same quotient
     scale = np.exp2(np.rint(np.log2(number_format.scale)))
-    number_format = NumberFormat("int", bits, number_format.signed, scale, number_format.zero_point, axis)
+    number_format = Int(bits, number_format.signed, scale=scale, zero_point=number_format.zero_point, axis=axis)
     low, high = grid.code_range(number_format)
     zero = np.zeros_like(scale) if number_format.zero_point is None else number_format.zero_point
     x = torch.tensor(values, dtype=torch.float32)
@@ -155,7 +156,7 @@ def test_binary_scale_is_the_least_squares_one(values: np.ndarray) -> None:
     assert number_format.scale == pytest.approx(np.abs(values).mean(axis=1))
     best = grid.squared_error(values, number_format)
     for factor in (0.9, 1.1):
-        worse = NumberFormat("binary", 1, True, number_format.scale * factor, axis=0)
+        worse = Binary(scale=number_format.scale * factor, axis=0)
         assert grid.squared_error(values, worse) > best
     signs = np.sign(grid.snap(values, number_format))
     assert np.array_equal(signs, np.where(values >= 0, 1, -1))
@@ -237,10 +238,10 @@ def test_values_that_are_not_finite_are_refused(bad: float) -> None:
 
 def test_float_formats_have_no_codes() -> None:
     with pytest.raises(InputError, match="no codes"):
-        grid.code_range(NumberFormat())
+        grid.code_range(Float())
 
 
 def test_int_codes_of_every_width_are_consecutive_integers() -> None:
     for bits, signed in itertools.product(range(2, 17), (True, False)):
-        low, high = grid.code_range(NumberFormat("int", bits, signed))
+        low, high = grid.code_range(Int(bits, signed))
         assert high - low + 1 == 2**bits - (1 if signed else 0)

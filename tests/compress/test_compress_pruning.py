@@ -14,7 +14,8 @@ from neuromorph.compress import prune, quantize, remove_channels, summary
 from neuromorph.errors import FitError, InputError
 from neuromorph.graph import operators as op
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.model import Graph, Node, NumberFormat
+from neuromorph.graph.formats.uniform import Int, Ternary
+from neuromorph.graph.model import Graph, Node
 
 
 def pruned_counts(graph: Graph) -> list[int]:
@@ -261,7 +262,7 @@ def test_summary_counts_bits_and_bytes() -> None:
     assert sizes.sparsity == 0.5
     pruned = summary(quantize(prune(graph, 0.75, layers="fc1"), 1)).rows[0]
     assert (pruned.dense_bytes, pruned.packed_bytes) == (13, 13)  # 80 + 20 bits
-    formats = [NumberFormat("ternary", 2, axis=0), NumberFormat("int", 8, False, zero_point=np.array(3.0))]
+    formats = [Ternary(axis=0), Int(8, False, zero_point=np.array(3.0))]
     from neuromorph.compress.sizes import describe
 
     assert [describe(f) for f in formats] == ["ternary per channel", "uint8 affine"]

@@ -92,7 +92,7 @@ def test_input_formats_come_from_what_the_products_saw() -> None:
     evaluate(quantize(graph, 8), x, record=lambda name, value: seen.update({name: value.numpy()}))
     for name, source, signed in (("fc1", "x", True), ("fc2", "relu1", False), ("fc3", "relu2", False)):
         number_format = result[name].operator.input_format
-        assert (number_format.kind, number_format.bits, number_format.signed) == ("int", 8, signed)
+        assert (number_format.name, number_format.bits, number_format.signed) == ("int", 8, signed)
         assert float(number_format.scale) == pytest.approx(np.abs(seen[source]).max() / (127 if signed else 255))
         assert number_format.zero_point is None
     affine = quantize(graph, 8, activations=8, activation_scheme="affine", data=x)["fc1"].operator
@@ -107,9 +107,9 @@ def test_one_bit_inputs_are_binary_where_signed_and_a_single_level_where_not() -
     x = batch(graph)
     result = quantize(graph, 8, activations=1, data=x)
     first, second = result["fc1"].operator.input_format, result["fc2"].operator.input_format
-    assert (first.kind, first.bits) == ("binary", 1)
+    assert (first.name, first.stored_bits) == ("binary", 1)
     assert float(first.scale) == pytest.approx(np.abs(x).mean())
-    assert (second.kind, second.bits, second.signed) == ("int", 1, False)
+    assert (second.name, second.bits, second.signed) == ("int", 1, False)
 
 
 def test_recurrent_cells_get_formats_for_both_products() -> None:
@@ -141,7 +141,7 @@ def test_one_bit_is_binarization_and_masks_hold() -> None:
         result = quantize(graph, 1, granularity=granularity)
         assert same_weights(result, binarize(graph, granularity=granularity))
         o, old = result["fc2"].operator, graph["fc2"].operator
-        assert (o.weight_format.kind, o.weight_format.bits) == ("binary", 1)
+        assert (o.weight_format.name, o.weight_format.stored_bits) == ("binary", 1)
         assert np.array_equal(np.sign(o.weight), np.sign(old.weight))
         assert np.array_equal(o.weight == 0, ~o.mask)
     channel = binarize(graph)["fc2"].operator
@@ -162,7 +162,7 @@ def test_ternary_weights_follow_the_rule_and_stay_when_repeated() -> None:
         above = np.abs(w) > 0.7 * np.abs(w).mean(axis=1, keepdims=True)
         scale = np.array([np.abs(row[k]).mean() for row, k in zip(w, above, strict=True)])
         assert o.weight == pytest.approx(np.sign(w) * above * scale[:, None])
-        assert (o.weight_format.kind, o.weight_format.bits, o.mask) == ("ternary", 2, None)
+        assert (o.weight_format.name, o.weight_format.stored_bits, o.mask) == ("ternary", 2, None)
         assert grid.on_grid(o.weight, o.weight_format)
     assert same_weights(ternarize(result), result)
     few = ternarize(graph, threshold=2.0, granularity="tensor")["fc1"].operator.weight
@@ -171,7 +171,7 @@ def test_ternary_weights_follow_the_rule_and_stay_when_repeated() -> None:
 
 def test_calibration_sees_every_batch_and_thins_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantization, "SAMPLED_VALUES", 100)
-    seen = quantization._Observed()
+    seen = quantization.Observed()
     values = np.arange(1, 1001, dtype=float)
     for part in np.array_split(values, [3, 50, 51, 400, 733]):
         seen.see(part)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Shape, Window
+from neuromorph.graph.formats.uniform import Binary, Int, Uniform
+from neuromorph.graph.model import Graph, Node, Operator, Shape, Window
 from neuromorph.graph.operators import (
     activation,
     arithmetic,
@@ -26,12 +27,10 @@ def w(*shape: int) -> np.ndarray:
     return rng.normal(size=shape)
 
 
-def on_grid(shape: tuple[int, ...], number_format: NumberFormat) -> np.ndarray:
+def on_grid(shape: tuple[int, ...], number_format: Uniform) -> np.ndarray:
     """Random weights on the format's grid, scales along axis 0."""
-    codes = {"binary": [-1, 1], "ternary": [-1, 0, 1]}.get(number_format.kind)
-    if codes is None:
-        low = -(2 ** (number_format.bits - 1)) if number_format.signed else 0
-        codes = np.arange(low, low + 2**number_format.bits)
+    low, high = number_format.limits
+    codes = [-1, 1] if isinstance(number_format, Binary) else np.arange(low, high + 1)
     drawn = rng.choice(codes, size=shape).astype(float)
     scale = np.asarray(number_format.scale)
     zero = 0.0 if number_format.zero_point is None else np.asarray(number_format.zero_point)
@@ -40,9 +39,9 @@ def on_grid(shape: tuple[int, ...], number_format: NumberFormat) -> np.ndarray:
     return (drawn - zero) * scale
 
 
-INT4 = NumberFormat("int", 4, scale=0.25)
-INT8_ROWS = NumberFormat("int", 8, scale=np.array([0.5, 0.25, 2.0, 0.1]), axis=0)
-UINT5_ROWS = NumberFormat("int", 5, False, np.array([0.1, 0.2, 0.4]), np.array([3, 0, 9.0]), -2)
+INT4 = Int(4, scale=0.25)
+INT8_ROWS = Int(8, scale=np.array([0.5, 0.25, 2.0, 0.1]), axis=0)
+UINT5_ROWS = Int(5, False, scale=np.array([0.1, 0.2, 0.4]), zero_point=np.array([3, 0, 9.0]), axis=-2)
 HALF = rng.random((8, 2)) < 0.5
 
 STEP = Semantics(1e-3)

@@ -109,7 +109,7 @@ STRUCTURE: list[tuple[str, Change, str]] = [
     ("sparse without mask", setting(True, *WEIGHT, "sparse"), "has no mask"),
     ("mask taken away", without("nodes", FC, "fields", "mask"), "has no mask"),
     ("mask of another shape", setting([12, 5], "nodes", FC, "fields", "mask", "shape"), "the mask's is"),
-    ("unknown number kind", setting("fixed", *FORMAT, "kind"), "legal: float, int, binary, ternary"),
+    ("unknown number kind", setting("fixed", *FORMAT, "kind"), "legal: .*binary, .*float, .*int, .*ternary"),
     ("bits zero", setting(0, *FORMAT, "bits"), "legal: 1 to 32"),
     ("fewer bits than codes", setting(2, *FORMAT, "bits"), "the format allows"),
     ("no scale", without(*FORMAT, "scale"), "needs one"),

@@ -15,7 +15,9 @@ from torch.nn import functional
 
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import FloatHost, evaluate
-from neuromorph.graph.model import Matrix, NumberFormat, Operator, Window
+from neuromorph.graph.formats.floating import Float
+from neuromorph.graph.formats.uniform import Binary, Int, Ternary
+from neuromorph.graph.model import Matrix, Operator, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, load, pooling, recurrent, wiring
 from neuromorph.graph.tensors import fake_quantize
 
@@ -24,9 +26,9 @@ REFUSED = [
     (lambda: dense.Linear(w(3, 0)), "non-empty"),
     (lambda: dense.Linear(w(3, 2), w(2)), "expected \\(3,\\)"),
     (lambda: dense.Linear(w(3, 2), mask=np.ones((2, 3), bool)), "one shape"),
-    (lambda: dense.Linear(w(3, 2), weight_format=NumberFormat("int", 4)), "no scale"),
-    (lambda: dense.Linear(w(3, 2), weight_format=NumberFormat("int", 4, scale=np.ones(2), axis=0)), "per row"),
-    (lambda: dense.Linear(w(3, 2), input_format=NumberFormat("int", 4, scale=np.ones(2), axis=0)), "one value"),
+    (lambda: dense.Linear(w(3, 2), weight_format=Int(4)), "no scale"),
+    (lambda: dense.Linear(w(3, 2), weight_format=Int(4, scale=np.ones(2), axis=0)), "per row"),
+    (lambda: dense.Linear(w(3, 2), input_format=Int(4, scale=np.ones(2), axis=0)), "one value"),
     (lambda: convolution.Conv2d(w(3, 2, 3, 3), window=Window((2, 2))), "kernel"),
     (lambda: convolution.Conv2d(w(3, 2, 1, 1), groups=2), "divide"),
     (lambda: recurrent.LSTM(w(8, 3), w(8, 3)), "4 x hidden"),
@@ -234,8 +236,8 @@ def test_equality_compares_values() -> None:
     assert dense.Linear(weight) != dense.Linear(weight + 1)
     assert dense.Linear(weight) != dense.Linear(weight, np.zeros(2))
     assert activation.ReLU() == activation.ReLU() != activation.Tanh()
-    assert NumberFormat("int", scale=np.ones(2)) == NumberFormat("int", scale=np.ones(2))
-    assert NumberFormat("int", scale=np.ones(2)) != NumberFormat("int", scale=np.ones(3))
+    assert Int(scale=np.ones(2)) == Int(scale=np.ones(2))
+    assert Int(scale=np.ones(2)) != Int(scale=np.ones(3))
 
 
 @settings(max_examples=60, deadline=None)
@@ -249,7 +251,7 @@ def test_equality_compares_values() -> None:
 def test_fake_quantization_finds_the_nearest_code(
     bits: int, signed: bool, zero: int, scale: float, values: list[float]
 ) -> None:
-    number_format = NumberFormat("int", bits, signed, scale, float(zero))
+    number_format = Int(bits, signed, scale=scale, zero_point=float(zero))
     x = torch.tensor(values, dtype=torch.float64)
     q = fake_quantize(x, number_format)
     low = -(2 ** (bits - 1)) if signed else 0
@@ -264,17 +266,17 @@ def test_fake_quantization_finds_the_nearest_code(
 
 def test_fake_quantization_of_other_kinds_and_its_gradient() -> None:
     x = torch.tensor([-3.0, -0.2, 0.0, 0.3, 5.0], dtype=torch.float64, requires_grad=True)
-    assert fake_quantize(x, NumberFormat("binary", 1, scale=0.5)).tolist() == [-0.5, -0.5, 0.5, 0.5, 0.5]
-    assert fake_quantize(x, NumberFormat("ternary", 2, scale=0.5)).tolist() == [-0.5, 0, 0, 0.5, 0.5]
-    assert fake_quantize(x, NumberFormat("float", 16)).tolist() == x.detach().half().double().tolist()
-    assert fake_quantize(x, NumberFormat()) is x
-    (gradient,) = torch.autograd.grad(fake_quantize(x, NumberFormat("int", 3, scale=1.0)).sum(), x)
+    assert fake_quantize(x, Binary(scale=0.5)).tolist() == [-0.5, -0.5, 0.5, 0.5, 0.5]
+    assert fake_quantize(x, Ternary(scale=0.5)).tolist() == [-0.5, 0, 0, 0.5, 0.5]
+    assert fake_quantize(x, Float(16)).tolist() == x.detach().half().double().tolist()
+    assert fake_quantize(x, Float()) is x
+    (gradient,) = torch.autograd.grad(fake_quantize(x, Int(3, scale=1.0)).sum(), x)
     assert gradient.tolist() == [1, 1, 1, 1, 0]
     with pytest.raises(ValueError, match="scale"):
-        fake_quantize(x, NumberFormat("int", 4))
+        fake_quantize(x, Int(4))
 
 
 def test_input_format_rounds_the_input_before_the_product() -> None:
-    layer = dense.Linear(np.eye(2), input_format=NumberFormat("int", 4, scale=0.5))
+    layer = dense.Linear(np.eye(2), input_format=Int(4, scale=0.5))
     found = evaluate(as_graph(layer, [(2,)]), torch.tensor([0.3, 9.0]))
     assert found.tolist() == [0.5, 3.5]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from neuromorph.errors import InputError
-from neuromorph.graph.model import Graph, NumberFormat, Operator
+from neuromorph.graph.formats.uniform import Binary, Int, Ternary, Uniform
+from neuromorph.graph.model import Graph, Operator
 from neuromorph.graph.operators import activation, dense
 from neuromorph.importers import read_graph, save_graph
 from neuromorph.importers.packing import pack, unpack
@@ -62,7 +63,10 @@ def test_weights_on_a_grid_are_packed_and_unpacked_exactly(
     shape = (draw.integers(1, 5), draw.integers(1, 6), 2)
     scale = draw.random(shape[0]) + 0.1 if per_row else draw.random() + 0.1
     zero = draw.integers(-3, 4, size=shape[0]).astype(float) if affine and kind == "int" and per_row else None
-    number_format = NumberFormat(kind, bits, signed, scale, zero, 0 if per_row else None)
+    axis = 0 if per_row else None
+    number_format: Uniform = Int(bits, signed, scale=scale, zero_point=zero, axis=axis)
+    if kind != "int":
+        number_format = {"binary": Binary, "ternary": Ternary}[kind](scale=scale, axis=axis)
     mask = draw.random(shape) < 0.4 if pruned else None
     array = on_grid(shape, number_format)
     array = array if mask is None else np.where(mask, array, 0.0)
@@ -79,7 +83,7 @@ def test_files_are_as_small_as_their_weights(tmp_path: Path) -> None:
     sizes = {}
     for bits, density in ((32, 1.0), (8, 1.0), (4, 1.0), (8, 0.1)):
         mask = rng.random(shape) < density if density < 1 else None
-        number_format = None if bits == 32 else NumberFormat("int", bits, scale=0.125)
+        number_format = None if bits == 32 else Int(bits, scale=0.125)
         weight = w(*shape).astype(np.float32) if number_format is None else on_grid(shape, number_format)
         weight = weight if mask is None else np.where(mask, weight, 0)
         save(as_graph(dense.Linear(weight, mask=mask, weight_format=number_format), [(256,)]), tmp_path / "m")
@@ -92,7 +96,7 @@ def test_files_are_as_small_as_their_weights(tmp_path: Path) -> None:
 
 
 def test_weights_off_the_grid_are_kept_exactly_and_dtype_rounds(tmp_path: Path) -> None:
-    number_format = NumberFormat("int", 4, scale=0.5)
+    number_format = Int(4, scale=0.5)
     graph = as_graph(dense.Linear(np.array([[0.3, 1e-12, 1 / 3]]), weight_format=number_format), [(3,)])
     assert read_graph(save(graph, tmp_path / "m")) == graph
     half = read_graph(save(graph, tmp_path / "m", dtype="float16"))

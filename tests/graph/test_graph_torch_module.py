@@ -10,6 +10,7 @@ import torch
 from graph_examples import EXAMPLES, IDS, INT4, as_graph, on_grid, rng, small_graph, w
 
 from neuromorph.graph.evaluate import FloatHost, evaluate
+from neuromorph.graph.formats.uniform import Binary, Ternary
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator
 from neuromorph.graph.operators import activation, dense, recurrent
 from neuromorph.graph.torch_module import GraphModule
@@ -50,7 +51,7 @@ def test_every_parameter_learns_and_pruned_weights_stay_zero() -> None:
     torch.testing.assert_close(evaluate(trained, x), module(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("number_format", [NumberFormat("binary", 1, scale=0.5), NumberFormat("ternary", 2, scale=0.5)])
+@pytest.mark.parametrize("number_format", [Binary(scale=0.5), Ternary(scale=0.5)])
 def test_one_and_two_bit_weights_stay_on_their_grid(number_format: NumberFormat) -> None:
     mask = rng.random((3, 8)) < 0.6
     weight = np.where(mask, on_grid((3, 8), number_format), 0)
@@ -61,7 +62,7 @@ def test_one_and_two_bit_weights_stay_on_their_grid(number_format: NumberFormat)
         module(torch.randn(4, 8)).square().sum().backward()
         optimizer.step()
     found = module.to_graph()["y"].operator.weight
-    legal = {-0.5, 0.5} if number_format.kind == "binary" else {-0.5, 0.0, 0.5}
+    legal = {-0.5, 0.5} if isinstance(number_format, Binary) else {-0.5, 0.0, 0.5}
     assert set(np.unique(found[mask])) <= legal
     assert not found[~mask].any()
 

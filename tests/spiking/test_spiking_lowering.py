@@ -14,7 +14,8 @@ from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.errors import InputError
 from neuromorph.events import Raster
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.model import Graph, Node, NumberFormat, Operator, Window
+from neuromorph.graph.formats.uniform import Int
+from neuromorph.graph.model import Graph, Node, Operator, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, neurons, pooling, synapses, wiring
 from neuromorph.graph.operators.plasticity import Plasticity
 from neuromorph.graph.semantics import Semantics
@@ -183,7 +184,7 @@ def test_what_cannot_be_lowered_says_why() -> None:
     other = neurons.LI(np.full(3, 4e-3), 1, 0, Semantics(2e-3))
     refused("different time steps", Node("n", lif(3), ("x",)), Node("m", other, ("n",)))
     refused("how long a step is", Node("t", neurons.Threshold(np.ones(3)), ("x",)))
-    grid = NumberFormat("int", 4, scale=np.array(0.3))
+    grid = Int(4, scale=np.array(0.3))
     refused("1 \\(a spike\\)", Node("l", dense.Linear(np.eye(3), input_format=grid), ("x",)), Node("n", lif(3), ("l",)))
     loop = (Node("l", eye, ("x",), feedback=("k",)), Node("k", eye, ("l",)), Node("n", lif(3), ("k",)))
     refused("no neuron", *loop)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.errors import InputError
+from neuromorph.graph.formats.base import Grid
 from neuromorph.graph.model import Matrix, NumberFormat
 from neuromorph.hardware.component import Component
 
@@ -27,12 +28,12 @@ UNLIMITED = 64
 
 
 def format_bits(number_format: NumberFormat | None) -> int:
-    """Bits of a format whose codes are whole multiples of its scale; UNLIMITED for floats and shifted grids."""
-    if number_format is None or number_format.kind == "float":
-        return UNLIMITED
-    if number_format.zero_point is not None and np.any(number_format.zero_point != 0):
-        return UNLIMITED
-    return {"binary": 1, "ternary": 2}.get(number_format.kind, number_format.bits)
+    """Bits of a whole multiple of a format's scale; UNLIMITED for what lies on no uniform grid, and on a shifted one.
+
+    Cores compute with such codes and keep them: a code book or an exponent is worked out where weights are written.
+    """
+    grid = _grid(number_format)
+    return grid.bits if grid is not None and grid.centred else UNLIMITED
 
 
 def layer_bits(core_bits: Any, own_bits: Any, least: Any, precision: str) -> Any:
@@ -52,11 +53,8 @@ def for_matrix(unit: Component, matrix: Matrix, least: int = 1) -> Component:
     return replace(unit, settings=replace(s, weight_bits=weight, input_bits=inputs))
 
 
-def _grid(number_format: NumberFormat | None) -> np.ndarray | None:
-    """Scales of a grid of whole multiples (also with a zero point), or None."""
-    if number_format is None or number_format.kind == "float":
-        return None
-    return number_format.scale
+def _grid(number_format: NumberFormat | None) -> Grid | None:
+    return None if number_format is None else number_format.grid
 
 
 def aligned(largest: np.ndarray, scale: np.ndarray, top: int) -> np.ndarray:
@@ -71,22 +69,22 @@ def aligned(largest: np.ndarray, scale: np.ndarray, top: int) -> np.ndarray:
 
 def aligned_input(full_scale: float, number_format: NumberFormat | None, top: int) -> float:
     """The input range of a layer whose inputs lie on this grid."""
-    scale = _grid(number_format)
-    if scale is None or scale.size != 1:
+    grid = _grid(number_format)
+    if grid is None or grid.scale.size != 1:
         return full_scale
-    return float(aligned(np.asarray(full_scale), scale.reshape(()), top))
+    return float(aligned(np.asarray(full_scale), grid.scale.reshape(()), top))
 
 
 def aligned_weights(matrix: Matrix, largest: np.ndarray, top: int, scaling: str) -> np.ndarray:
     """Largest weights (groups, cols) moved to the matrix's own grid, one scale per output or for all."""
-    scale = _grid(matrix.weight_format)
-    if scale is None or matrix.weight_format is None:
+    grid = _grid(matrix.weight_format)
+    if grid is None:
         return largest
-    if scale.size == 1:
-        return aligned(largest, scale.reshape(()), top)
-    if scaling == "layer" or matrix.weight_format.axis not in (None, 0) or scale.size != largest.size:
+    if grid.scale.size == 1:
+        return aligned(largest, grid.scale.reshape(()), top)
+    if scaling == "layer" or grid.axis not in (None, 0) or grid.scale.size != largest.size:
         return largest
-    return aligned(largest, scale.reshape(largest.shape), top)
+    return aligned(largest, grid.scale.reshape(largest.shape), top)
 
 
 SAMPLED = 1 << 20

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from neuromorph.errors import InputError
+from neuromorph.graph.formats.floating import Float
 from neuromorph.graph.model import Host, NumberFormat, Operator, Shape, frozen_array
 from neuromorph.graph.operators.activation import Elementwise, check_axes
-from neuromorph.graph.operators.dense import check_format, positive_size, single
+from neuromorph.graph.operators.dense import positive_size, single
 
 if TYPE_CHECKING:
     import torch
 
-_FLOAT = NumberFormat()
+_FLOAT = Float()
 
 
 class _Joined(Operator):
@@ -113,9 +114,7 @@ class Quantize(Elementwise):
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
         shape = single(shapes)
-        if self.format.axis is not None:
-            check_axes(self.format.axis, rank=len(shape))
-        check_format(self.format, "format", shape if self.format.axis is not None else ())
+        self.format.check("format", shape, leading=True)
         return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:

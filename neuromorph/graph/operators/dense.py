@@ -42,18 +42,9 @@ def freeze_weight(operator: Operator, weight: str, mask: str) -> None:
 
 
 def check_format(number_format: NumberFormat | None, name: str, shape: Shape) -> None:
-    """A vector of scales or zero points must run along an axis of the array that is as long."""
-    if number_format is None:
-        return
-    if number_format.kind != "float" and number_format.scale is None:
-        raise InputError(f"{name} of kind {number_format.kind!r} has no scale")
-    for part in ("scale", "zero_point"):
-        values = getattr(number_format, part)
-        axis = number_format.axis or 0
-        if values is None or values.size == 1:
-            continue
-        if values.ndim != 1 or not -len(shape) <= axis < len(shape) or shape[axis] != values.size:
-            raise InputError(f"{part} of {name} has shape {values.shape}, expected one value or one per row of {shape}")
+    """What a format has per channel must run along an axis of the array that is as long."""
+    if number_format is not None:
+        number_format.check(name, shape)
 
 
 def check_input_format(number_format: NumberFormat | None, name: str) -> None:

@@ -264,12 +264,12 @@ def _folded(operator: Weighted, scale: np.ndarray, node: Node) -> Weighted | Non
     """
     one = scale.reshape(-1)[0]
     if bool((scale == one).all()):
-        number_format = _scaled(operator.weight_format, float(one))
+        number_format = _scaled(operator.weight_format, float(one), node)
         return dataclasses.replace(
             operator, weight=operator.weight * one, weight_format=number_format, input_format=None
         )
-    if operator.weight_format is not None and operator.weight_format.kind != "float":
-        message = "weights on an integer grid cannot take over thresholds that differ by channel"
+    if operator.weight_format is not None and not operator.weight_format.any_value:
+        message = f"weights in {operator.weight_format.title} cannot take over thresholds that differ by channel"
         raise InputError(
             message, Place(key=node.label), "convert with one threshold per layer, or convert the float network"
         )
@@ -288,7 +288,11 @@ def _folded(operator: Weighted, scale: np.ndarray, node: Node) -> Weighted | Non
     return dataclasses.replace(operator, weight=operator.weight * factor, input_format=None)
 
 
-def _scaled(number_format: NumberFormat | None, factor: float) -> NumberFormat | None:
-    if number_format is None or number_format.scale is None:
+def _scaled(number_format: NumberFormat | None, factor: float, node: Node) -> NumberFormat | None:
+    if number_format is None or factor == 1:
         return number_format
-    return dataclasses.replace(number_format, scale=number_format.scale * factor)
+    scaled = number_format.scaled(factor) if factor else None
+    if scaled is None:
+        message = f"weights in {number_format.title} cannot take over a threshold of {factor:g}"
+        raise InputError(message, Place(key=node.label), "convert the float network")
+    return scaled

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import evaluate
-from neuromorph.graph.model import Graph, Node, NumberFormat, Window
+from neuromorph.graph.formats.uniform import Int
+from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.activation import Clip, ReLU6, Sigmoid
 from neuromorph.graph.operators.dense import Linear
 from neuromorph.graph.operators.neurons import IF, Integrator
@@ -141,7 +142,7 @@ def test_worth_of_spikes_goes_into_the_next_weights() -> None:
 
 def test_weights_on_a_grid_stay_on_it() -> None:
     graph = dense_net()
-    grid = NumberFormat("int", 4, scale=np.array(0.25))
+    grid = Int(4, scale=np.array(0.25))
     nodes = []
     for node in graph.nodes:
         operator = node.operator

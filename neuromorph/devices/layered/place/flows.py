@@ -217,9 +217,9 @@ def _hosted(
 
 
 def value_bits(matrix: Matrix, signal_bits: int) -> int:
-    """Bits of one input value on its way: the narrower of the network's format and the core's."""
-    given = matrix.input_format
-    return signal_bits if given is None or given.kind == "float" else min(signal_bits, given.bits)
+    """Bits of one input value on its way: the narrower of the code on the network's grid and the core's."""
+    grid = None if matrix.input_format is None else matrix.input_format.grid
+    return signal_bits if grid is None else min(signal_bits, grid.bits)
 
 
 def _sums(out: _Collector, node: int, matrix: Matrix, copies: int, own: _Columns, sum_bits: float) -> Pieces:

@@ -16,7 +16,8 @@ from neuromorph.devices.layered.designs import estimate
 from neuromorph.devices.layered.execute import execute
 from neuromorph.devices.layered.place.placement import place
 from neuromorph.devices.layered.tally.counts import core_of
-from neuromorph.graph.model import NumberFormat
+from neuromorph.graph.formats.floating import Float
+from neuromorph.graph.formats.uniform import Int, Ternary
 from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.paths import replace
 
@@ -27,10 +28,10 @@ def data(samples: int = 3) -> np.ndarray:
 
 def test_formats_say_how_many_bits_they_need() -> None:
     assert format_bits(None) == UNLIMITED
-    assert format_bits(NumberFormat()) == UNLIMITED
-    assert format_bits(NumberFormat("int", 4, True, np.array(0.1))) == 4
-    assert format_bits(NumberFormat("ternary", 2, True, np.array(0.1))) == 2
-    shifted = NumberFormat("int", 4, False, np.array(0.1), np.array(3.0))
+    assert format_bits(Float()) == UNLIMITED
+    assert format_bits(Int(4, scale=np.array(0.1))) == 4
+    assert format_bits(Ternary(scale=np.array(0.1))) == 2
+    shifted = Int(4, False, scale=np.array(0.1), zero_point=np.array(3.0))
     assert format_bits(shifted) == UNLIMITED  # a shifted grid has no whole multiples of its scale around zero
 
 

@@ -8,7 +8,8 @@ from mapping_networks import cnn, conv, crossbar, digital, linear, mlp, recurren
 
 from neuromorph.devices.layered.place.flows import OUTSIDE, Pieces, meet, value_bits
 from neuromorph.devices.layered.place.placement import place
-from neuromorph.graph.model import Graph, Node, NumberFormat
+from neuromorph.graph.formats.uniform import Int
+from neuromorph.graph.model import Graph, Node
 from neuromorph.graph.operators.activation import ReLU
 from neuromorph.graph.operators.arithmetic import Add
 from neuromorph.graph.operators.dense import Linear
@@ -164,7 +165,7 @@ def test_a_recurrent_state_travels_every_step():
 def test_narrow_formats_of_the_network_travel_narrow():
     graph = mlp(16, 16)
     operator = graph.nodes[0].operator
-    narrow = Linear(weight=operator.weight, input_format=NumberFormat("int", 2, True, np.array(0.5), np.array(0.0)))
+    narrow = Linear(weight=operator.weight, input_format=Int(2, scale=np.array(0.5), zero_point=np.array(0.0)))
     found = place(Graph("n", {"x": (16,)}, (Node("fc0", narrow, ("x",)),), ("fc0",)), crossbar(1))
     assert total(found, "fc0") == 16 * 2
     matrix = graph.nodes[0].operator.matrices([(16,)])[0]
