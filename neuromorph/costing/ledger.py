@@ -9,23 +9,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from neuromorph.hardware.component import Architecture, Component, Cost, weakest
+from neuromorph.hardware.component import BUSY, Architecture, Component, Cost, Overhead, weakest
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
 
 DYNAMIC, STATIC = "dynamic", "static"
 
-INCLUDED = ("busy", "count", "row")
-"""Actions whose energy a part without a price of them counts elsewhere: in its other actions, or (a converter's
-counts, a word line's charge) in the conversion and the read."""
+OVERHEAD = "overhead"
+"""Action of the rows of a component that multiplies the energy of what it encloses."""
 
 
 @dataclass(frozen=True)
 class LedgerRow:
     """One action of one component for one layer, per inference.
 
-    count: actions (seconds for "busy" and "leakage"); each_j: energy of one (watts for seconds);
+    count: actions (seconds for "busy" and "leakage", joules inside for "overhead"); each_j: energy of one (watts for
+    seconds, joules added per joule inside);
     energy_j = count * each_j, None where not modelled. spread_j: standard deviation over samples.
     """
 
@@ -109,13 +109,14 @@ def price(activity: Activity, architecture: Architecture, seconds: float | None 
     """
     components = {c.path: (c, n) for c, n in architecture.chip.walk()}
     prices = {path: _costs(c) for path, (c, _) in components.items()}
+    within = {path: (BUSY, *c.kind.within) for path, (c, _) in components.items()}
     rows: list[LedgerRow] = []
     missing: dict[str, None] = {}
     for item in activity:
         known = prices.get(item.path, {})
         cost = known.get(item.action)
         if cost is None:
-            if "busy" not in known and item.action not in INCLUDED:
+            if BUSY not in known and item.action not in within.get(item.path, ()):
                 missing[f"{item.path}: {item.action}"] = None
             continue
         energy = item.mean * cost.energy_j
@@ -129,7 +130,47 @@ def price(activity: Activity, architecture: Architecture, seconds: float | None 
         static, unknown = _static(architecture, seconds)
         rows += static
         missing |= dict.fromkeys(unknown)
-    return Ledger(tuple(_merged(rows)), architecture.boundary, activity.origin, tuple(missing))
+    rows = _merged(rows)
+    for component, _ in reversed(list(architecture.chip.walk())):  # inner ones first: outer ones multiply them too
+        if component.kind.overhead is not None:
+            law = component.kind.overhead(component)
+            missing |= {} if law is not None else {f"{component.path}: {OVERHEAD}": None}
+            rows += [] if law is None else _overhead(component.path, law, rows)
+    return Ledger(tuple(rows), architecture.boundary, activity.origin, tuple(missing))
+
+
+def _overhead(path: str, law: Overhead, rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """What an enclosing component adds to the energy of all rows inside it, a row per layer and kind.
+
+    count: joules inside; each_j: the factor less 1. Ends of a range hold those of the rows inside as well.
+    """
+    groups: dict[tuple[str, str], list[LedgerRow]] = {}
+    for row in rows:
+        if row.component.startswith(path + ".") and row.energy_j is not None:
+            groups.setdefault((row.layer, row.kind), []).append(row)
+    found = []
+    for (layer, kind), inside in groups.items():
+        joules, each = math.fsum(r.energy_j or 0.0 for r in inside), law.factor - 1.0
+        found.append(
+            LedgerRow(
+                layer, path, OVERHEAD, kind, joules, each, joules * each, math.fsum(r.spread_j for r in inside) * each,
+                _end(inside, joules, "low_j", law.factor, law.low),
+                _end(inside, joules, "high_j", law.factor, law.high), law.boundary, law.basis, law.source,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _end(inside: Iterable[LedgerRow], joules: float, name: str, factor: float, end: float | None) -> float | None:
+    """Joules added per joule inside at one end of a range, None where no range is known.
+
+    name: "low_j" or "high_j" of the rows inside, of which `joules` is the energy; end: that of the factor.
+    """
+    pairs = [(r.count, r.each_j, getattr(r, name)) for r in inside if r.each_j is not None]
+    if joules == 0.0 or (end is None and all(e is None for _, _, e in pairs)):
+        return None
+    there = math.fsum(count * (each if e is None else e) for count, each, e in pairs)
+    return there / joules * ((factor if end is None else end) - 1.0)
 
 
 def _costs(component: Component) -> dict[str, Cost]:

@@ -127,6 +127,8 @@ class Operator:
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = ()
     fixed: ClassVar[tuple[str, ...]] = ()
     """Array fields that training leaves alone."""
+    pools: ClassVar[bool] = False
+    """Whether it makes one value of the values of a window or map, which chips may have a unit of its own for."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from neuromorph.graph.model import Host, NumberFormat, Operator
+if TYPE_CHECKING:
+    from neuromorph.graph.model import Host, NumberFormat, Operator
 
 _converted: dict[int, dict[tuple[torch.dtype, torch.device], torch.Tensor]] = {}
 

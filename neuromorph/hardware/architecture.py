@@ -11,6 +11,10 @@
 A component is a mapping. `kind` may be left out where its slot admits one kind only or its part tells
 it; `count` (default 1) is how many of it one parent holds; `part` names a datasheet; `override` replaces
 single quantities of that part. Every other key is a setting or a child slot of the component's kind.
+A component of a kind with an overhead (a cryostat) may stand under any other name, says its `kind`, and
+holds what its parent could hold:
+
+      cold: {kind: cryostat, part: NAME, tile: {...}, link: {...}}
 """
 
 from __future__ import annotations
@@ -92,6 +96,8 @@ def read_architecture(source: str | Path | YamlFile) -> Architecture:
     reader.raise_problems()
     assert chip is not None
     assert isinstance(boundary, str)
+    _check_boundary(reader, chip, boundary)
+    reader.raise_problems()
     return Architecture(name, title, chip, boundary, _all_sources(chip, sources), notes, yaml.file)
 
 
@@ -104,6 +110,17 @@ def _read_root(context: _Context, data: Mapping[str, Any]) -> Component | None:
     return _read_component(context, ("chip",), raw, Slot((ROOT_KIND,)))
 
 
+def _check_boundary(reader: Reader, chip: Component, boundary: str) -> None:
+    """Energies may not be taken further than the architecture says."""
+    order = list(BOUNDARIES)
+    for component, _ in chip.walk():
+        law = component.kind.overhead
+        found = None if law is None else law(component)
+        if found is not None and order.index(found.boundary) > order.index(boundary):
+            message = f"{boundary}, but {component.path} takes the energy inside it to the {found.boundary}"
+            reader.error(("boundary",), message, f"write boundary: {found.boundary}")
+
+
 def _all_sources(chip: Component, own: Mapping[str, Source]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for component, _ in chip.walk():
@@ -112,8 +129,10 @@ def _all_sources(chip: Component, own: Mapping[str, Source]) -> dict[str, Source
     return {**found, **own}
 
 
-def _read_component(context: _Context, path: KeyPath, raw: Any, slot: Slot) -> Component | None:
-    """One component with its children; None where a problem was noted."""
+def _read_component(
+    context: _Context, path: KeyPath, raw: Any, slot: Slot, around: Mapping[str, Slot] | None = None
+) -> Component | None:
+    """One component with its children; None where a problem was noted. around: slots of what it encloses parts of."""
     reader = context.reader
     if isinstance(raw, str):
         reader.error(path, f"expected a component, got {raw!r}", f"write {path[-1]}: {{part: {raw}}}")
@@ -125,15 +144,18 @@ def _read_component(context: _Context, path: KeyPath, raw: Any, slot: Slot) -> C
     kind = _read_kind(context, path, raw, slot, part)
     if kind is None:
         return None
-    _check_keys(reader, path, raw, kind)
+    slots = {**kind.slots, **(around or {})}
+    slots |= {name: Slot((raw[name]["kind"],)) for name in raw if name not in slots and _encloses(context, raw[name])}
+    _check_keys(context, path, raw, kind, slots)
     count = reader.setting((*path, "count"), COUNT, raw["count"]) if "count" in raw else 1
     settings = _read_settings(reader, path, raw, kind)
     if part_ok:
         part = _fit_part(context, path, raw, kind, part)
     children = {}
-    for name, child_slot in kind.slots.items():
+    for name, child_slot in slots.items():
         if name in raw:
-            child = _read_component(context, (*path, name), raw[name], child_slot)
+            inside = {**kind.slots, **(around or {})} if _encloses(context, raw[name]) else None
+            child = _read_component(context, (*path, name), raw[name], child_slot, inside)
             if child is not None:
                 children[name] = child
     if len(reader.problems) > before:
@@ -192,8 +214,27 @@ def _read_kind(
     return kinds[name]
 
 
-def _check_keys(reader: Reader, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind) -> None:
-    legal = [*declared(kind.settings), *kind.slots, *(k for k in RESERVED if k != "override" or kind.quantities)]
+def _encloses(context: _Context, raw: Any) -> bool:
+    """Whether a component says that it is of a kind with an overhead."""
+    kind = context.kinds.get(raw["kind"]) if isinstance(raw, dict) and isinstance(raw.get("kind"), str) else None
+    return kind is not None and kind.overhead is not None
+
+
+def _holders(context: _Context, path: KeyPath, raw: Mapping[str, Any], name: str) -> list[KeyPath]:
+    """Paths of the child of this name: in a component itself, and in those that enclose parts of it."""
+    found = [(*path, name)] if name in raw else []
+    for key, value in raw.items():
+        if key != name and _encloses(context, value):
+            found += _holders(context, (*path, key), value, name)
+    return found
+
+
+def _check_keys(
+    context: _Context, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind, slots: Mapping[str, Slot]
+) -> None:
+    reader = context.reader
+    reserved = [k for k in RESERVED if (k != "override" or kind.quantities) and (k != "count" or kind.overhead is None)]
+    legal = [*declared(kind.settings), *slots, *reserved]
     quantities = declared(kind.quantities)
     for key in raw:
         if key in quantities and key not in legal:
@@ -203,7 +244,10 @@ def _check_keys(reader: Reader, path: KeyPath, raw: Mapping[str, Any], kind: Com
             hint = suggest(key, legal, f"legal keys of {kind.name}")
             reader.error((*path, key), f"{kind.name} has no key {key!r}", hint, at="key")
     for name, slot in kind.slots.items():
-        if slot.required and name not in raw:
+        holders = _holders(context, path, raw, name)
+        for twin in holders[1:]:
+            reader.error(twin, f"{name!r} stands twice in one {kind.name}", "keep one of them", at="key")
+        if slot.required and not holders:
             hint = f"add '{name}: {{...}}' of kind {' or '.join(admitted(slot))}"
             reader.error((*path, name), f"{kind.name} needs the component {name!r}", hint, at="key")
 

@@ -18,6 +18,10 @@ from neuromorph.hardware.curve import Curve
 BASES = ("measured", "simulated", "reported", "derived", "assumed")
 """How a number is known, strongest first."""
 
+BUSY = "busy"
+"""The action of working at all, counted in seconds and priced in watts, of parts that are known by their power alone.
+Parts without that price count its energy in their other actions, and parts with it count all others in it."""
+
 AFFECTS = ("function", "energy", "time", "area")
 """What a parameter may change: computed values, dynamic/static energy, latency, area."""
 
@@ -103,6 +107,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Overhead:
+    """What the energy of everything inside a component is multiplied by, with its provenance.
+
+    boundary: up to where the product counts (core, chip, board, wall).
+    """
+
+    factor: float
+    boundary: str
+    basis: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Footprint:
     """Area and static power of one component without its children. None: not modelled."""
 
@@ -122,6 +141,12 @@ class ComponentKind:
     occupies the component}; an action absent there has no modelled duration. check(component) ->
     messages about settings and parts that contradict each other. family: a name that a slot may
     give instead of the kind's own, so that new kinds fit existing slots ("core": any compute core).
+    within: actions whose energy a part that gives none of its own counts in its others (a converter's
+    counts in the conversion). occupying: actions that keep a node's data waiting in this component,
+    beside the time that a core says it needs itself. structural: settings and number of such components
+    decide how a network is cut and placed. overhead(component) -> Overhead, None where the part does not
+    give it: a kind that has it encloses any of the components of the one it stands in, and is looked
+    through (see `Component.get`).
     """
 
     name: str
@@ -134,6 +159,10 @@ class ComponentKind:
     check: Callable[[Component], list[str]] | None = None
     family: str = ""
     times: Callable[[Component], Mapping[str, float]] | None = None
+    overhead: Callable[[Component], Overhead | None] | None = None
+    within: tuple[str, ...] = ()
+    occupying: tuple[str, ...] = ()
+    structural: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,10 +181,25 @@ class Component:
         return self.path.rsplit(".", 1)[-1]
 
     def __getitem__(self, name: str) -> Component:
-        return self.children[name]
+        found = self.get(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def get(self, name: str) -> Component | None:
-        return self.children.get(name)
+        """The child of this name, also where it stands in a component that encloses others (a cryostat)."""
+        if name in self.children:
+            return self.children[name]
+        inside = (child.get(name) for child in self.children.values() if child.kind.overhead is not None)
+        return next((found for found in inside if found is not None), None)
+
+    @property
+    def parts(self) -> dict[str, Component]:
+        """Children by name, with what enclosing components hold in the place of these."""
+        found: dict[str, Component] = {}
+        for name, child in self.children.items():
+            found |= {name: child} if child.kind.overhead is None else child.parts
+        return found
 
     def walk(self) -> Iterator[tuple[Component, int]]:
         """This component and all below it, each with how many of it exist inside this one."""
@@ -193,10 +237,14 @@ def setting(
     choices: tuple[str, ...] = (),
     low: float | None = None,
     high: float | None = None,
+    vector: bool = False,
 ) -> Any:
-    """A dataclass field chosen by the architect. unit "": a plain int, str, bool or float; else a physical value."""
+    """A dataclass field chosen by the architect. unit "": a plain int, str, bool or float; else a physical value.
+
+    vector: the laws of the kind take an array of values, one per design, in its place.
+    """
     meta: dict[str, Any] = {"role": "setting", "unit": unit, "doc": doc, "affects": affects, "choices": choices}
-    meta |= {"low": low, "high": high}
+    meta |= {"low": low, "high": high, "vector": vector}
     return field(metadata=meta) if default is _NOTHING else field(default=default, metadata=meta)
 
 
@@ -209,8 +257,10 @@ def quantity(
     shape: str = "scalar",
     low: float | None = 0.0,
     high: float | None = None,
+    vector: bool = False,
 ) -> Any:
-    """A dataclass field given by a datasheet. shape: "scalar", "list" or "curve"; low/high: plausible limits in SI."""
+    """A dataclass field given by a datasheet. shape: "scalar", "list" or "curve"; low/high: plausible limits in SI;
+    vector: as of a setting."""
     meta = {"role": "quantity", "unit": unit, "doc": doc, "affects": affects, "shape": shape, "low": low, "high": high}
-    meta["required"] = required
+    meta |= {"required": required, "vector": vector}
     return field(default=None, metadata=meta)

@@ -48,6 +48,7 @@ class Field:
     low: float | None = None
     high: float | None = None
     shape: str = "scalar"
+    vector: bool = False
 
     @property
     def expected(self) -> str:
@@ -98,6 +99,7 @@ def declared(cls: type | None) -> Mapping[str, Field]:
             found[f.name] = Field(
                 f.name, "quantity", meta["unit"], meta["doc"], meta["affects"], float,
                 required=meta["required"], low=meta["low"], high=meta["high"], shape=meta["shape"],
+                vector=meta["vector"],
             )  # fmt: skip
             continue
         kind, length, optional = _scalar_type(hints[f.name])
@@ -105,7 +107,7 @@ def declared(cls: type | None) -> Mapping[str, Field]:
         default = None if required or f.default is dataclasses.MISSING else f.default
         found[f.name] = Field(
             f.name, "setting", meta["unit"], meta["doc"], meta["affects"], kind, length, optional, required, default,
-            meta["choices"], meta["low"], meta["high"],
+            meta["choices"], meta["low"], meta["high"], vector=meta["vector"],
         )  # fmt: skip
     return found
 

@@ -126,19 +126,38 @@ def datasheet_schema() -> dict[str, Any]:
     }
 
 
-def _component(kind: ComponentKind) -> dict[str, Any]:
+def _component(kind: ComponentKind, around: ComponentKind | None = None) -> dict[str, Any]:
+    """Schema of a component. around: the kind of which it encloses parts, under the slots of that kind."""
+    slots = {**kind.slots, **(around.slots if around is not None else {})}
     properties: dict[str, Any] = {name: _setting(spec) for name, spec in declared(kind.settings).items()}
-    for name, slot in kind.slots.items():
+    for name, slot in slots.items():
         refs = [{"$ref": f"#/$defs/{k}"} for k in admitted(slot) if k in component_kinds()]
         properties[name] = refs[0] if len(refs) == 1 else {"anyOf": refs}
     properties["kind"] = {"const": kind.name}
-    properties["count"] = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}
+    if kind.overhead is None:
+        properties["count"] = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT}
     properties["part"] = {"type": "string", "description": "a datasheet of this kind: name or file"}
     if kind.quantities is not None:
         properties["override"] = _quantities(kind)
     required = [name for name, spec in declared(kind.settings).items() if spec.required]
-    required += [name for name, slot in kind.slots.items() if slot.required]
-    return _object(properties, required) | {"description": kind.doc}
+    required += ["kind"] if around is not None else []
+    found = _object(properties, required) | {"description": kind.doc}
+    held = [name for name, slot in kind.slots.items() if slot.required]
+    enclosing = [{"$ref": f"#/$defs/{_inside(around or kind, k)}"} for k in _enclosing()] if slots else []
+    if enclosing:
+        found["additionalProperties"] = {"anyOf": enclosing}
+        # a part that is needed may stand in a component under a name of its own
+        more = {"not": {"propertyNames": {"enum": list(properties)}}}
+        return found | ({"anyOf": [{"required": held}, more]} if held else {})
+    return found | ({"required": required + held} if held else {})
+
+
+def _enclosing() -> list[ComponentKind]:
+    return [kind for kind in component_kinds().values() if kind.overhead is not None]
+
+
+def _inside(around: ComponentKind, kind: ComponentKind) -> str:
+    return f"{kind.name}_in_{around.name}"
 
 
 def _root(definitions: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +172,9 @@ def _root(definitions: dict[str, Any]) -> dict[str, Any]:
 
 def architecture_schema() -> dict[str, Any]:
     """Schema of an architecture file: one definition per component kind."""
-    definitions = {name: _component(kind) for name, kind in component_kinds().items()}
+    definitions = {name: _component(kind) for name, kind in component_kinds().items() if kind.overhead is None}
+    for around in [k for k in component_kinds().values() if k.slots and k.overhead is None]:
+        definitions |= {_inside(around, kind): _component(kind, around) for kind in _enclosing()}
     boundary = {"enum": list(BOUNDARIES), "description": "; ".join(f"{k}: {v}" for k, v in BOUNDARIES.items())}
     chip = _root(definitions)
     found = _object(_head(boundary=boundary, chip=chip), ["schema", "name", "boundary", "chip"])

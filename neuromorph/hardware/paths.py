@@ -66,7 +66,7 @@ def _of(component: Component, names: tuple[str, ...] | None = None) -> Iterator[
         if names is None or label in names:
             found = component.part.get(name) if component.part is not None else None
             yield make(spec, label, None if found is None else found.value)
-    if "." in component.path and (names is None or "count" in names):
+    if "." in component.path and component.kind.overhead is None and (names is None or "count" in names):
         yield make(COUNT, "count", component.count)
     if component.kind.quantities is not None and (names is None or "part" in names):
         yield make(_PART, "part", component.part.name if component.part is not None else None)

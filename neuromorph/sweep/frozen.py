@@ -8,6 +8,9 @@ from typing import Any
 
 from neuromorph.hardware.component import Architecture, Component
 
+LAWS = ("costs", "times", "footprint", "overhead")
+"""Laws of a component kind that a component's own parameters alone decide."""
+
 MOST = 20_000
 """Components remembered; beyond, all are forgotten."""
 
@@ -31,7 +34,7 @@ class Freezer:
         found = self._known.get(id(component))
         if found is None:
             kind = component.kind
-            laws: dict[str, Any] = {n: _once(getattr(kind, n), component) for n in ("costs", "times", "footprint")}
+            laws: dict[str, Any] = {n: _once(getattr(kind, n), component) for n in LAWS}
             children = {name: self._component(c) for name, c in component.children.items()}
             frozen = dataclasses.replace(component, kind=dataclasses.replace(kind, **laws), children=children)
             # The component is kept beside its copy: its id must not pass to another object.

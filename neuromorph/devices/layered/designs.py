@@ -27,25 +27,6 @@ from neuromorph.hardware.paths import Parameter, replace, resolve
 
 NOT_INCLUDED = ("routers", "links", "the chip's boundary", "parts of tiles known by their power alone", "static power")
 
-SETTINGS = {
-    "crossbar": ("input_bits", "weight_bits"),
-    "crossbar_array": ("rows", "columns"),
-    "crossbar_cell": ("bits",),
-    "dac": ("bits",),
-    "adc": ("bits",),
-    "buffer": ("capacity", "word_bits"),
-    "digital": ("rows", "columns", "clock", "input_bits", "weight_bits", "accumulator_bits"),
-    "mac": ("weight_bits", "input_bits", "accumulator_bits"),
-}
-"""Settings by kind of component whose price laws take arrays; designs are grouped by the values of all others."""
-
-QUANTITIES = (
-    "active_power", "sample_rate", "energy_per_conversion", "energy_per_count", "count_period", "read_energy",
-    "write_energy", "energy_per_operation", "energy_per_multiply", "energy_per_add", "operation_rate", "area",
-    "leakage", "read_voltage", "read_time", "conductance_min", "conductance_max", "row_energy", "energy_per_bit",
-)  # fmt: skip
-"""Quantities of which the same holds."""
-
 CHUNK = 4096
 """Designs evaluated together: their arrays stay in the processor's cache."""
 
@@ -193,11 +174,7 @@ def _checked(architecture: Architecture, query: str, parameter: Parameter, raw: 
 def _takes_arrays(parameter: Parameter, values: np.ndarray) -> bool:
     if values.dtype.kind not in "if":
         return False
-    if parameter.role == "quantity":
-        return parameter.name in QUANTITIES
-    if parameter.role == "count":
-        return parameter.component.kind.name != "chip"
-    return parameter.name in SETTINGS.get(parameter.component.kind.name, ())
+    return parameter.role == "count" or parameter.declaration.vector
 
 
 def _groups(
@@ -262,6 +239,7 @@ def _evaluate(
     for (name, action), mean in _tile_counts(work, tile, unit).items():
         add(tile.get(name), action, mean)
     add(tile.get("adder"), "add", counted.partial_sums)
+    unknown = _add_overheads(chip, energy)
     area, leakage = _footprints(chip)
     array = unit.get("array")
     held = tile.count * unit.count * (1 if array is None else array.count)
@@ -281,7 +259,23 @@ def _evaluate(
         cores=full(counted.cores),
         feasible=full(counted.feasible) & full(counted.arrays <= held),
         macs=work.layers.macs,
+        not_included=(*NOT_INCLUDED, *unknown),
     )
+
+
+def _add_overheads(chip: Component, energy: dict[str, Any]) -> tuple[str, ...]:
+    """Adds what enclosing components cost to energies by path; the names of those whose factor is not known."""
+    unknown = []
+    for component, _ in reversed(list(chip.walk())):
+        if component.kind.overhead is None:
+            continue
+        law = component.kind.overhead(component)
+        inside = [joules for path, joules in energy.items() if path.startswith(component.path + ".")]
+        if law is None:
+            unknown.append(f"the overhead of {component.path}")
+        elif inside:
+            energy[component.path] = sum(inside) * (law.factor - 1.0)
+    return tuple(unknown)
 
 
 def _prices(component: Component) -> dict[str, Any]:
@@ -292,7 +286,7 @@ def _prices(component: Component) -> dict[str, Any]:
 def _tile_counts(work: Workload, tile: Component, unit: Component) -> dict[tuple[str, str], Any]:
     """Counts of the parts of tiles that do not depend on the placement, summed over nodes."""
     bits = device_kind(unit.kind.name).resources(unit).signal_bits
-    key = ("tile", tuple(tile.children))
+    key = ("tile", tuple(tile.parts))
     if key not in work.layers.cache:
         totals: dict[tuple[str, str], float] = {}
         for node in work.graph.nodes:
@@ -336,7 +330,7 @@ def _joined(parts: Sequence[tuple[np.ndarray, Estimates]], count: int) -> Estima
     paths = dict.fromkeys(path for _, found in parts for path in found.energy_by)
     by = {path: placed(lambda e, p=path: e.energy_by.get(p, np.zeros(1))) for path in paths}
     columns: dict[str, Any] = {n: placed(lambda e, n=n: getattr(e, n)) for n in names}
-    return Estimates(**columns, energy_by=by, macs=first.macs)
+    return Estimates(**columns, energy_by=by, macs=first.macs, not_included=first.not_included)
 
 
 def _undominated(points: np.ndarray, allowed: np.ndarray) -> np.ndarray:

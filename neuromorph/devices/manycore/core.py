@@ -253,4 +253,5 @@ SPIKING_CORE = ComponentKind(
     footprint=footprint,
     times=times,
     check=check,
+    structural=True,
 )

@@ -99,6 +99,7 @@ MANYCORE = ComponentKind(
         "io": Slot(("io",), required=False),
     },
     check=_check,
+    structural=True,
 )
 
 
@@ -132,6 +133,7 @@ MANYCORE_TILE = ComponentKind(
         "board": Slot(("base",), required=False),
     },
     check=_check_tile,
+    structural=True,
 )
 
 

@@ -30,7 +30,7 @@ class AdcSettings:
     """One analog-to-digital converter."""
 
     bits: int = setting(
-        doc="resolution of the output code", affects=("function", "energy", "time", "area"), low=1, high=16
+        doc="resolution of the output code", affects=("function", "energy", "time", "area"), low=1, high=16, vector=True
     )
     architecture: str = setting(
         doc="how it converts; ramp and cco (current-controlled oscillator) count up to 2^bits steps",
@@ -50,25 +50,28 @@ class AdcSettings:
 class AdcQuantities:
     """Facts of one converter."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it converts without pause", affects=("energy",))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it converts without pause", affects=("energy",), vector=True
+    )
     sample_rate: Quantity | None = quantity(
-        "Hz", doc="conversions per second at reference_bits", affects=("energy", "time", "area")
+        "Hz", doc="conversions per second at reference_bits", affects=("energy", "time", "area"), vector=True
     )
     energy_per_conversion: Quantity | None = quantity(
         "J",
         doc="energy of one conversion; beside energy_per_count, what does not depend on the count",
         affects=("energy",),
+        vector=True,
     )
     energy_per_count: Quantity | None = quantity(
-        "J", doc="energy of one count of a ramp or oscillator converter", affects=("energy",)
+        "J", doc="energy of one count of a ramp or oscillator converter", affects=("energy",), vector=True
     )
-    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("time",))
+    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("time",), vector=True)
     reference_bits: Quantity | None = quantity(
         "1", doc="resolution the figures are given at", affects=("energy", "time", "area"), low=1.0, high=16.0
     )
     node: Quantity | None = quantity("m", doc="technology node, for the regression", affects=("energy", "area"))
-    area: Quantity | None = quantity("m^2", doc="area of one converter", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one converter", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one converter", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one converter", affects=("energy",), vector=True)
 
 
 def sar_energy_ratio(bits: Any, reference_bits: Any, rate_hz: Any, node_m: Any) -> Any:
@@ -209,4 +212,5 @@ ADC = ComponentKind(
     footprint=area,
     times=times,
     check=check,
+    within=("count",),
 )

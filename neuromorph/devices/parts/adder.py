@@ -31,18 +31,22 @@ class AdderSettings:
 class AdderQuantities:
     """Facts of one unit."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it adds without pause", affects=("energy",))
-    operation_rate: Quantity | None = quantity("Hz", doc="additions per second", affects=("energy", "time"))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it adds without pause", affects=("energy",), vector=True
+    )
+    operation_rate: Quantity | None = quantity(
+        "Hz", doc="additions per second", affects=("energy", "time"), vector=True
+    )
     energy_per_operation: Quantity | None = quantity(
-        "J", doc="energy of one addition at reference_bits", affects=("energy",)
+        "J", doc="energy of one addition at reference_bits", affects=("energy",), vector=True
     )
     reference_bits: Quantity | None = quantity(
         "1", doc="width the figures are given at", affects=("energy", "area"), low=1.0, high=64.0
     )
     node: Quantity | None = quantity("m", doc="technology node of the figures", affects=("energy", "area"))
     supply: Quantity | None = quantity("V", doc="supply of the figures", affects=("energy",), high=5.0)
-    area: Quantity | None = quantity("m^2", doc="area of one unit", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one unit", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one unit", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one unit", affects=("energy",), vector=True)
 
 
 def _width_ratio(component: Component) -> float:

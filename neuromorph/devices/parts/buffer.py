@@ -26,9 +26,9 @@ from neuromorph.hardware.component import (
 class BufferSettings:
     """One memory."""
 
-    capacity: float = setting("bit", doc="stored data", affects=("energy", "time", "area"), low=1.0)
+    capacity: float = setting("bit", doc="stored data", affects=("energy", "time", "area"), low=1.0, vector=True)
     word_bits: int = setting(
-        doc="width of one access", affects=("energy", "time", "area"), default=64, low=1, high=4096
+        doc="width of one access", affects=("energy", "time", "area"), default=64, low=1, high=4096, vector=True
     )
     model: str = setting(
         doc="price from the part's own figures, or from the SRAM power law at the part's node",
@@ -42,12 +42,17 @@ class BufferSettings:
 class BufferQuantities:
     """Facts of one memory macro."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it is accessed without pause", affects=("energy",))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it is accessed without pause", affects=("energy",), vector=True
+    )
     read_energy: Quantity | None = quantity(
-        "J/bit", doc="energy to read one bit at the reference capacity", affects=("energy",)
+        "J/bit", doc="energy to read one bit at the reference capacity", affects=("energy",), vector=True
     )
     write_energy: Quantity | None = quantity(
-        "J/bit", doc="energy to write one bit at the reference capacity; left out: like a read", affects=("energy",)
+        "J/bit",
+        doc="energy to write one bit at the reference capacity; left out: like a read",
+        affects=("energy",),
+        vector=True,
     )
     bandwidth: Quantity | None = quantity("bit/s", doc="rate of one port", affects=("energy", "time"))
     reference_capacity: Quantity | None = quantity(
@@ -56,8 +61,10 @@ class BufferQuantities:
     node: Quantity | None = quantity(
         "m", doc="technology node, for the SRAM power law", affects=("energy", "time", "area")
     )
-    area: Quantity | None = quantity("m^2", doc="area at the reference capacity", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power at the reference capacity", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area at the reference capacity", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity(
+        "W", doc="static power at the reference capacity", affects=("energy",), vector=True
+    )
 
 
 def _capacity_factors(component: Component) -> tuple[Any, Any, str]:
@@ -153,4 +160,5 @@ BUFFER = ComponentKind(
     footprint=area,
     times=times,
     check=check,
+    occupying=("read_bit", "write_bit"),
 )

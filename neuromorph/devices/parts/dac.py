@@ -21,6 +21,7 @@ class DacSettings:
         affects=("function", "energy", "time", "area"),
         low=1,
         high=16,
+        vector=True,
     )
 
 
@@ -28,10 +29,12 @@ class DacSettings:
 class DacQuantities:
     """Facts of one driver channel."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it drives without pause", affects=("energy",))
-    sample_rate: Quantity | None = quantity("Hz", doc="drive steps per second", affects=("energy", "time"))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it drives without pause", affects=("energy",), vector=True
+    )
+    sample_rate: Quantity | None = quantity("Hz", doc="drive steps per second", affects=("energy", "time"), vector=True)
     energy_per_conversion: Quantity | None = quantity(
-        "J", doc="energy of one drive step at reference_bits", affects=("energy",)
+        "J", doc="energy of one drive step at reference_bits", affects=("energy",), vector=True
     )
     reference_bits: Quantity | None = quantity(
         "1", doc="resolution the figures are given at", affects=("energy", "area"), low=1.0, high=16.0
@@ -40,8 +43,8 @@ class DacQuantities:
         "F", doc="switched capacitance per bit of a capacitive converter: E = C bits V^2", affects=("energy",)
     )
     supply: Quantity | None = quantity("V", doc="supply of the capacitive converter", affects=("energy",), high=5.0)
-    area: Quantity | None = quantity("m^2", doc="area of one channel", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one channel", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one channel", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one channel", affects=("energy",), vector=True)
 
 
 def capacitive_energy_j(capacitance_per_bit_f: Any, bits: Any, supply_v: Any) -> Any:

@@ -16,9 +16,15 @@ from neuromorph.hardware.component import Component, ComponentKind, Cost, Footpr
 class MacSettings:
     """One multiply-accumulate unit: a multiplier of weight_bits x input_bits and an accumulating adder."""
 
-    weight_bits: int = setting(doc="width of the weight operand", affects=("energy", "area"), default=8, low=1, high=32)
-    input_bits: int = setting(doc="width of the input operand", affects=("energy", "area"), default=8, low=1, high=32)
-    accumulator_bits: int = setting(doc="width of the adder", affects=("energy", "area"), default=32, low=4, high=64)
+    weight_bits: int = setting(
+        doc="width of the weight operand", affects=("energy", "area"), default=8, low=1, high=32, vector=True
+    )
+    input_bits: int = setting(
+        doc="width of the input operand", affects=("energy", "area"), default=8, low=1, high=32, vector=True
+    )
+    accumulator_bits: int = setting(
+        doc="width of the adder", affects=("energy", "area"), default=32, low=4, high=64, vector=True
+    )
     node: float | None = setting(
         "m", doc="technology node to scale the part to", affects=("energy", "area"), default=None
     )
@@ -30,13 +36,13 @@ class MacQuantities:
     """Facts of one unit, given for an 8 x 8 bit multiplier and a 32 bit adder."""
 
     energy_per_multiply: Quantity = quantity(
-        "J", doc="one 8 x 8 bit multiplication", affects=("energy",), required=True
+        "J", doc="one 8 x 8 bit multiplication", affects=("energy",), required=True, vector=True
     )
-    energy_per_add: Quantity = quantity("J", doc="one 32 bit addition", affects=("energy",), required=True)
+    energy_per_add: Quantity = quantity("J", doc="one 32 bit addition", affects=("energy",), required=True, vector=True)
     node: Quantity | None = quantity("m", doc="technology node of the figures", affects=("energy", "area"))
     supply: Quantity | None = quantity("V", doc="supply of the figures", affects=("energy",), high=5.0)
-    area: Quantity | None = quantity("m^2", doc="area of one unit", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one unit", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one unit", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one unit", affects=("energy",), vector=True)
 
 
 def multiplier_ratio(weight_bits: Any, input_bits: Any) -> Any:

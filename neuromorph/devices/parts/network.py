@@ -43,14 +43,16 @@ class LinkSettings:
 class TransportQuantities:
     """Facts of one router or interface."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it transfers without pause", affects=("energy",))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it transfers without pause", affects=("energy",), vector=True
+    )
     bandwidth: Quantity | None = quantity("bit/s", doc="data rate while it transfers", affects=("energy", "time"))
     energy_per_bit: Quantity | None = quantity(
-        "J/bit", doc="energy to move one bit through it (one hop)", affects=("energy",)
+        "J/bit", doc="energy to move one bit through it (one hop)", affects=("energy",), vector=True
     )
     latency: Quantity | None = quantity("s", doc="time from the first bit in to the first bit out", affects=("time",))
-    area: Quantity | None = quantity("m^2", doc="area of one", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one", affects=("energy",), vector=True)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ def check(component: Component) -> list[str]:
     return []
 
 
-def _kind(name: str, doc: str, settings: type | None, quantities: type) -> ComponentKind:
+def _kind(
+    name: str, doc: str, settings: type | None, quantities: type, occupying: tuple[str, ...] = ()
+) -> ComponentKind:
+    """occupying: nothing for routers and links, whose time is the delay of what passes them."""
     return ComponentKind(
         name=name,
         doc=doc,
@@ -119,10 +124,11 @@ def _kind(name: str, doc: str, settings: type | None, quantities: type) -> Compo
         footprint=area,
         times=times,
         check=check,
+        occupying=occupying,
     )
 
 
-BUS = _kind("bus", "A shared bus inside a tile.", BusSettings, WireQuantities)
+BUS = _kind("bus", "A shared bus inside a tile.", BusSettings, WireQuantities, ("transfer_bit",))
 ROUTER = _kind("router", "A router of the network between tiles.", RouterSettings, TransportQuantities)
 LINK = _kind("link", "A link between two neighbouring routers.", LinkSettings, WireQuantities)
-IO = _kind("io", "The interface of the chip to what is outside.", None, TransportQuantities)
+IO = _kind("io", "The interface of the chip to what is outside.", None, TransportQuantities, ("transfer_bit",))

@@ -13,13 +13,15 @@ from neuromorph.hardware.component import Component, ComponentKind, Cost, Footpr
 class SampleHoldQuantities:
     """Facts of the circuit of one column."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it samples without pause", affects=("energy",))
-    sample_rate: Quantity | None = quantity("Hz", doc="samples per second", affects=("energy", "time"))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it samples without pause", affects=("energy",), vector=True
+    )
+    sample_rate: Quantity | None = quantity("Hz", doc="samples per second", affects=("energy", "time"), vector=True)
     energy_per_sample: Quantity | None = quantity(
         "J", doc="energy of one sample or integration step", affects=("energy",)
     )
-    area: Quantity | None = quantity("m^2", doc="area of one circuit", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one circuit", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one circuit", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one circuit", affects=("energy",), vector=True)
 
 
 def costs(component: Component) -> dict[str, Cost]:

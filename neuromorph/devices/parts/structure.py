@@ -54,6 +54,7 @@ CHIP = ComponentKind(
         "io": Slot(("io",), required=False),
     },
     check=_check,
+    structural=True,
 )
 
 TILE = ComponentKind(
@@ -69,4 +70,5 @@ TILE = ComponentKind(
         "output_register": Slot(("buffer",), required=False),
         "router": Slot(("router",), required=False),
     },
+    structural=True,
 )

@@ -31,13 +31,19 @@ class VectorSettings:
 class VectorQuantities:
     """Facts of one lane."""
 
-    active_power: Quantity | None = quantity("W", doc="power while it works without pause", affects=("energy",))
-    operation_rate: Quantity | None = quantity("Hz", doc="elementary operations per second", affects=("energy", "time"))
-    energy_per_operation: Quantity | None = quantity("J", doc="energy of one elementary operation", affects=("energy",))
+    active_power: Quantity | None = quantity(
+        "W", doc="power while it works without pause", affects=("energy",), vector=True
+    )
+    operation_rate: Quantity | None = quantity(
+        "Hz", doc="elementary operations per second", affects=("energy", "time"), vector=True
+    )
+    energy_per_operation: Quantity | None = quantity(
+        "J", doc="energy of one elementary operation", affects=("energy",), vector=True
+    )
     node: Quantity | None = quantity("m", doc="technology node of the figures", affects=("energy", "area"))
     supply: Quantity | None = quantity("V", doc="supply of the figures", affects=("energy",), high=5.0)
-    area: Quantity | None = quantity("m^2", doc="area of one lane", affects=("area",))
-    leakage: Quantity | None = quantity("W", doc="static power of one lane", affects=("energy",))
+    area: Quantity | None = quantity("m^2", doc="area of one lane", affects=("area",), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one lane", affects=("energy",), vector=True)
 
 
 def costs(component: Component) -> dict[str, Cost]:
@@ -71,4 +77,5 @@ VECTOR_UNIT = ComponentKind(
     footprint=area,
     times=times,
     check=logic.check,
+    occupying=("operation",),
 )

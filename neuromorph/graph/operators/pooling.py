@@ -22,6 +22,7 @@ _PAIRS_1D = Window((1, 2), (1, 2))
 class _Pooling(Operator):
     """A window per channel of (channels, height, width), or of (channels, length) with height 1; steps may lead."""
 
+    pools: ClassVar[bool] = True
     axes: ClassVar[int]
     window: Window
 
@@ -145,6 +146,7 @@ class AvgPool1d(_AvgPool):
 
 
 class _Global(Operator):
+    pools: ClassVar[bool] = True
     axes: tuple[int, ...]
     keep: bool
 

@@ -114,7 +114,7 @@ def _times(
     step = counting.step_time(read, busiest, column(adc.count), conversion, sequential, **pace)
     one = step * steps
     active = one * layers.products
-    busy = {(name, "busy"): active * cores * column(c.count) for name, c in unit.children.items() if name != "array"}
+    busy = {(name, "busy"): active * cores * column(c.count) for name, c in unit.parts.items() if name != "array"}
     busy["array", "busy"] = active * extent.tiles
     most = np.maximum.reduceat(layers.products, layers.first)
     return busy, layers.per_node(one) * most, cores

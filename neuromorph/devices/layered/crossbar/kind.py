@@ -167,7 +167,7 @@ def _count_matrix(
     active_s = step_seconds(unit, layout, tiling) * steps * products
     add(array.path, "busy", active_s * tiles)
     cores = max(1.0, min(layout.cores, tiles))
-    for child in unit.children.values():
+    for child in unit.parts.values():
         if child.path != array.path:
             add(child.path, "busy", active_s * cores * child.count)
 

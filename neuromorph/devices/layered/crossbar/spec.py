@@ -23,7 +23,12 @@ class CellSettings:
     """One resistive device."""
 
     bits: int = setting(
-        doc="bits stored per device; 0: continuous conductance", affects=(F, E, T), default=0, low=0, high=6
+        doc="bits stored per device; 0: continuous conductance",
+        affects=(F, E, T),
+        default=0,
+        low=0,
+        high=6,
+        vector=True,
     )
 
 
@@ -31,11 +36,15 @@ class CellSettings:
 class CellQuantities:
     """Facts of one resistive device. Curves take u = conductance / conductance_max."""
 
-    conductance_max: Quantity = quantity("S", doc="highest programmed conductance", affects=(F, E), required=True)
-    conductance_min: Quantity = quantity("S", doc="lowest programmed conductance", affects=(F, E), required=True)
-    read_voltage: Quantity | None = quantity("V", doc="full-scale read voltage", affects=(E,), high=5.0)
+    conductance_max: Quantity = quantity(
+        "S", doc="highest programmed conductance", affects=(F, E), required=True, vector=True
+    )
+    conductance_min: Quantity = quantity(
+        "S", doc="lowest programmed conductance", affects=(F, E), required=True, vector=True
+    )
+    read_voltage: Quantity | None = quantity("V", doc="full-scale read voltage", affects=(E,), high=5.0, vector=True)
     read_time: Quantity | None = quantity(
-        "s", doc="time a full-scale input stays on the line, one step", affects=(E, T)
+        "s", doc="time a full-scale input stays on the line, one step", affects=(E, T), vector=True
     )
     programming_noise: Quantity | None = quantity(
         "S", doc="standard deviation of the programmed conductance around its target", affects=(F,), shape="curve"
@@ -88,15 +97,17 @@ class CellQuantities:
         "1", doc="fraction of devices stuck at conductance_min", affects=(F,), high=1.0
     )
     valid_time: Quantity | None = quantity("s", doc="longest time after programming the data cover", affects=(F,))
-    area: Quantity | None = quantity("m^2", doc="area of one device with its access transistor", affects=(A,))
+    area: Quantity | None = quantity(
+        "m^2", doc="area of one device with its access transistor", affects=(A,), vector=True
+    )
 
 
 @dataclass(frozen=True)
 class ArraySettings:
     """One crossbar array: rows x columns crosspoints."""
 
-    rows: int = setting(doc="word lines", affects=(F, E, T, A), low=1, high=16384)
-    columns: int = setting(doc="bit lines", affects=(F, E, T, A), low=1, high=16384)
+    rows: int = setting(doc="word lines", affects=(F, E, T, A), low=1, high=16384, vector=True)
+    columns: int = setting(doc="bit lines", affects=(F, E, T, A), low=1, high=16384, vector=True)
     pair: str = setting(
         doc="where the two devices of a signed weight sit: in one crosspoint, on adjacent columns, or on adjacent rows",
         affects=(F, E, T, A),
@@ -110,12 +121,15 @@ class ArrayQuantities:
     """Facts of one array that are known as a whole."""
 
     active_power: Quantity | None = quantity(
-        "W", doc="power of one array while it is read, where the cells' read voltage is not known", affects=(E,)
+        "W",
+        doc="power of one array while it is read, where the cells' read voltage is not known",
+        affects=(E,),
+        vector=True,
     )
-    area: Quantity | None = quantity("m^2", doc="area of one array", affects=(A,))
-    leakage: Quantity | None = quantity("W", doc="static power of one array", affects=(E,))
+    area: Quantity | None = quantity("m^2", doc="area of one array", affects=(A,), vector=True)
+    leakage: Quantity | None = quantity("W", doc="static power of one array", affects=(E,), vector=True)
     row_energy: Quantity | None = quantity(
-        "J", doc="energy to charge one word line, per non-zero input and step", affects=(E,)
+        "J", doc="energy to charge one word line, per non-zero input and step", affects=(E,), vector=True
     )
 
 
@@ -123,13 +137,14 @@ class ArrayQuantities:
 class CrossbarSettings:
     """One crossbar core: arrays with their converters."""
 
-    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
+    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16, vector=True)
     weight_bits: int = setting(
         doc="bits of a weight code when cells hold bits (bit slicing); unused with continuous cells",
         affects=(F, E, T),
         default=8,
         low=1,
         high=16,
+        vector=True,
     )
     precision: str = setting(
         doc="layers whose number formats have fewer bits use fewer slices and bit steps (per_layer), or never (fixed)",
@@ -245,6 +260,8 @@ ARRAY = ComponentKind(
     slots={"cell": Slot(("crossbar_cell",))},
     costs=_array_costs,
     footprint=_array_footprint,
+    within=("row",),
+    structural=True,
 )
 
 
@@ -303,4 +320,5 @@ SPEC = ComponentKind(
         "output_buffer": Slot(("buffer",), required=False),
     },
     check=_check,
+    structural=True,
 )

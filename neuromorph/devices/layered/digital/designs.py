@@ -32,7 +32,7 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
         bits=(weight_bits, input_bits, column(s.accumulator_bits)),
     )
     busy = counting.seconds(extent, layers.products, column(s.clock))
-    counts |= {(name, "busy"): busy * column(child.count) for name, child in unit.children.items()}
+    counts |= {(name, "busy"): busy * column(child.count) for name, child in unit.parts.items()}
     stored = layers.per_node(extent.weights * weight_bits)
     capacity = column(memory.settings.capacity * memory.count)
     cores = np.ceil(stored / capacity)

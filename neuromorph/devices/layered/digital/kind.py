@@ -113,7 +113,7 @@ class DigitalKind:
                 if (part := unit.get(name)) is not None:
                     counts.append(Count(part.path, action, float(mean), spread * macs if action == "mac" else 0.0))
             busy += matrix_seconds(unit, matrix, tiling)
-        counts += [Count(child.path, "busy", busy * child.count) for child in unit.children.values()]
+        counts += [Count(child.path, "busy", busy * child.count) for child in unit.parts.values()]
         return counts
 
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:

@@ -14,16 +14,24 @@ class DigitalSettings:
     """A weight-stationary array of rows x columns integer multiply-accumulate units fed from on-chip memory."""
 
     rows: int = setting(
-        doc="MAC units along the input dimension; the area follows mac.count", affects=(E, T), low=1, high=4096
+        doc="MAC units along the input dimension; the area follows mac.count",
+        affects=(E, T),
+        low=1,
+        high=4096,
+        vector=True,
     )
     columns: int = setting(
-        doc="MAC units along the output dimension; the area follows mac.count", affects=(E, T), low=1, high=4096
+        doc="MAC units along the output dimension; the area follows mac.count",
+        affects=(E, T),
+        low=1,
+        high=4096,
+        vector=True,
     )
     clock: float = setting(
-        "Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0
+        "Hz", doc="clock frequency; each MAC unit does one operation a cycle", affects=(E, T), low=1.0, vector=True
     )
-    weight_bits: int = setting(doc="bits of a weight code", affects=(F, E, T), default=8, low=1, high=16)
-    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16)
+    weight_bits: int = setting(doc="bits of a weight code", affects=(F, E, T), default=8, low=1, high=16, vector=True)
+    input_bits: int = setting(doc="bits of an input code", affects=(F, E, T), default=8, low=1, high=16, vector=True)
     precision: str = setting(
         doc="layers whose number formats have fewer bits use fewer bits of memory (per_layer), or never (fixed)",
         affects=(F, E, T),
@@ -31,7 +39,7 @@ class DigitalSettings:
         choices=("per_layer", "fixed"),
     )
     accumulator_bits: int = setting(
-        doc="bits of an accumulator; sums saturate there", affects=(F, E), default=32, low=4, high=64
+        doc="bits of an accumulator; sums saturate there", affects=(F, E), default=32, low=4, high=64, vector=True
     )
     weight_scaling: str = setting(
         doc="one weight scale per layer or per output", affects=(F,), default="column", choices=("layer", "column")
@@ -67,4 +75,5 @@ SPEC = ComponentKind(
         "output_buffer": Slot(("buffer",), required=False),
     },
     check=_check,
+    structural=True,
 )

@@ -65,7 +65,7 @@ def _row(node: Node, count: Count) -> ActivityRow:
 def _tile_busy(placement: Placement, seconds: float) -> list[Count]:
     """Parts of a tile that are known by their power alone are on while one of its cores works."""
     tile = placement.architecture.chip["tile"]
-    return [Count(c.path, "busy", seconds * c.count) for name, c in tile.children.items() if name != "core"]
+    return [Count(c.path, "busy", seconds * c.count) for name, c in tile.parts.items() if name != "core"]
 
 
 def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Count]:
@@ -73,8 +73,7 @@ def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Coun
     operations = node.operator.operations(shapes)
     if not operations:
         return []
-    pools = "Pool" in type(node.operator).__name__
-    unit = (tile.get("pooling_unit") if pools else None) or tile.get("vector_unit")
+    unit = (tile.get("pooling_unit") if node.operator.pools else None) or tile.get("vector_unit")
     if unit is None:
         return [Count(f"{tile.path}.vector_unit", "operation", float(operations))]
     return [Count(unit.path, "operation", float(operations))]

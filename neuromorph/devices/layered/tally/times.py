@@ -11,6 +11,7 @@ import numpy as np
 
 from neuromorph.devices.layered.core import device_kind
 from neuromorph.devices.layered.place.views import cores_of, routes, tiles_of
+from neuromorph.devices.layered.tally.counts import vector_counts
 from neuromorph.graph.cycles import cycles
 from neuromorph.graph.decode import over_time
 from neuromorph.graph.model import Graph, Node, Shape
@@ -134,29 +135,37 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
             if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
                 unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
     hosted = set(found)
+    own = _operations(placement)
     components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
     for row in activity:
-        if row.action not in ("operation", "read_bit", "write_bit", "transfer_bit"):
-            continue
         component = components.get(row.path)
         seconds = component.kind.times(component).get(row.action) if component and component.kind.times else None
-        if component is None or seconds is None:
-            if row.action == "operation" and row.node not in hosted:
-                unmodelled.append(f"{row.node}: duration of its operations")
+        if seconds is None and row.node not in hosted and (row.node, row.path, row.action) in own:
+            unmodelled.append(f"{row.node}: duration of its operations")
+        if component is None or seconds is None or row.action not in component.kind.occupying:
             continue
-        if component.kind.name in ("router", "link"):
-            continue  # their time is the delay of an edge
         busy = row.mean * seconds / component.count / _parents(placement, row.node, component, unit)
         service, depth = found.get(row.node, (0.0, 0.0))
         found[row.node] = (max(service, busy), depth)
     return found, unmodelled
 
 
+def _operations(placement: Placement) -> set[tuple[str, str, str]]:
+    """(node, path, action) of all that a vector unit computes."""
+    tile, shapes = placement.architecture.chip["tile"], placement.graph.shapes
+    return {
+        (node.name, c.path, c.action)
+        for node in placement.graph.nodes
+        for c in vector_counts(tile, node, [shapes[i] for i in node.inputs])
+    }
+
+
 def _parents(placement: Placement, node: str, component: Component, core: Component) -> int:
     """How many cores, tiles or chips with a part of this kind share a node's work."""
     if component.path.startswith(core.path + "."):
         return max(1, len(cores_of(placement, node)))
-    return _tiles_near(placement, node) if component.path.startswith(core.path.rsplit(".", 1)[0] + ".") else 1
+    tile = placement.architecture.chip["tile"]
+    return _tiles_near(placement, node) if component.path.startswith(tile.path + ".") else 1
 
 
 def _tiles_near(placement: Placement, name: str) -> int:
