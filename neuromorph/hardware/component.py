@@ -122,6 +122,7 @@ class ComponentKind:
     occupies the component}; an action absent there has no modelled duration. check(component) ->
     messages about settings and parts that contradict each other. family: a name that a slot may
     give instead of the kind's own, so that new kinds fit existing slots ("core": any compute core).
+    former: names it had before, which files of users may still say; they are refused with the name of today.
     """
 
     name: str
@@ -134,6 +135,7 @@ class ComponentKind:
     check: Callable[[Component], list[str]] | None = None
     family: str = ""
     times: Callable[[Component], Mapping[str, float]] | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

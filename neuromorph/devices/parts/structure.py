@@ -56,6 +56,14 @@ CHIP = ComponentKind(
     check=_check,
 )
 
+
+def _check_tile(tile: Component) -> list[str]:
+    router = tile.get("router")
+    if router is not None and router.settings.entries is not None:
+        return ["router.entries: tiles of this chip send along fixed ways; leave the routing table out"]
+    return []
+
+
 TILE = ComponentKind(
     name="tile",
     doc="A tile: compute cores with their shared buffer, bus and vector unit, and its share of a router.",
@@ -69,4 +77,5 @@ TILE = ComponentKind(
         "output_register": Slot(("buffer",), required=False),
         "router": Slot(("router",), required=False),
     },
+    check=_check_tile,
 )
