@@ -37,7 +37,7 @@ from neuromorph.hardware.datasheet import (
     read_sources,
 )
 from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown
-from neuromorph.hardware.registry import admitted, component_kinds
+from neuromorph.hardware.registry import admitted, component_kinds, renamed
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["SCHEMA", "check_component", "read_architecture"]
@@ -206,7 +206,7 @@ def _read_kind(
         message = f"a {name} does not fit the slot {path[-1]}"
         if name not in kinds:
             message = f"there is no component kind {name!r}"
-        reader.error(at, message, suggest(str(name), legal, "kinds that fit here"))
+        reader.error(at, message, renamed(name) or suggest(str(name), legal, "kinds that fit here"))
         return None
     if name not in kinds:
         reader.error(at, f"component kind {name!r} is not installed", suggest(name, kinds, "installed kinds"))

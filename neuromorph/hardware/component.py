@@ -147,6 +147,7 @@ class ComponentKind:
     decide how a network is cut and placed. overhead(component) -> Overhead, None where the part does not
     give it: a kind that has it encloses any of the components of the one it stands in, and is looked
     through (see `Component.get`).
+    former: names it had before, which files of users may still say; they are refused with the name of today.
     """
 
     name: str
@@ -163,6 +164,7 @@ class ComponentKind:
     within: tuple[str, ...] = ()
     occupying: tuple[str, ...] = ()
     structural: bool = False
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

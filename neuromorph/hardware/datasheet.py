@@ -25,7 +25,7 @@ from neuromorph.errors import InputError, suggest
 from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Quantity, Source
 from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown
-from neuromorph.hardware.registry import component_kinds
+from neuromorph.hardware.registry import component_kinds, renamed
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
@@ -253,7 +253,8 @@ def read_datasheet(source: str | Path | YamlFile) -> Datasheet:
     if kind is None and "kind" in data:
         given = data["kind"] if isinstance(data["kind"], str) else shown(data["kind"])
         legal = [k.name for k in kinds.values() if k.quantities is not None]
-        reader.error(("kind",), f"there is no component kind {given!r}", suggest(given, legal, "kinds with datasheets"))
+        hint = renamed(given) or suggest(given, legal, "kinds with datasheets")
+        reader.error(("kind",), f"there is no component kind {given!r}", hint)
     quantities: dict[str, Quantity] = {}
     if kind is not None and "quantities" in data:
         quantities = read_quantities(reader, ("quantities",), data["quantities"], kind, sources)

@@ -80,6 +80,12 @@ def admitted(slot: Slot) -> list[str]:
     return named + [k.name for k in kinds.values() if k.family in slot.kinds and k.name not in named]
 
 
+def renamed(name: object) -> str:
+    """A hint with today's name of the kind that once had this name; "" for any other name."""
+    now = next((kind.name for kind in component_kinds().values() if name in kind.former), "")
+    return now and f"this kind is called {now!r} now: write 'kind: {now}'"
+
+
 @contextmanager
 def registered(*kinds: ComponentKind) -> Iterator[None]:
     """Adds kinds inside a with-block; they replace kinds of the same name."""

@@ -7,7 +7,6 @@ times of its actions. At a performance level of supply V and clock f, energies a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,15 +46,11 @@ TIMES: Mapping[str, str] = {
 """Actions of a core by the quantity that gives their duration; "step" is what every step costs."""
 
 
-@dataclass(frozen=True)
-class SpikingCoreSettings:
-    """One core: what it holds, how it computes, how fast it runs."""
+@dataclass(frozen=True, kw_only=True)
+class CoreLimits:
+    """What one core holds, as the file of an architecture says it and as a Machine does."""
 
-    memory: float = setting("bit", doc="memory of the core for synapses, state and buffers", affects=(E, T), low=1.0)
     synapse_bits: float = setting("bit", doc="memory of one synapse", affects=(E, T), low=0.0)
-    reserved_memory: float = setting(
-        "bit", doc="of the memory, taken by code and buffers", affects=(E, T), default=0.0, low=0.0
-    )
     neurons: int | None = setting(doc="most neurons on one core", affects=(E, T), default=None, low=1)
     axons_in: int | None = setting(doc="most source neurons of one core", affects=(E, T), default=None, low=1)
     axons_out: int | None = setting(
@@ -67,13 +62,7 @@ class SpikingCoreSettings:
     delay_extension: bool = setting(
         doc="longer delays are made by further cores that hold spikes back", affects=(F, E, T), default=False
     )
-    arithmetic: str = setting(doc="number format of weights and state", affects=(F,), default="float32", choices=KINDS)
     weight_bits: int = setting(doc="bits of a stored weight", affects=(F,), default=16, low=1, high=32)
-    precision_bits: int = setting(doc="bits of a state variable", affects=(F,), default=32, low=8, high=64)
-    skip_below: float = setting(
-        "1", doc="an update waits while the input since the last one is smaller than this; 0: never",
-        affects=(F,), default=0.0, low=0.0,
-    )  # fmt: skip
     row_bits: float = setting(
         "bit", doc="memory of the header of the synapses of one source neuron", affects=(E, T), default=0.0, low=0.0
     )
@@ -83,10 +72,6 @@ class SpikingCoreSettings:
     buffer_bits: float = setting(
         "bit", doc="memory of one slot of a neuron's ring of delayed input", affects=(E, T), default=0.0, low=0.0
     )
-    rows_in: str = setting(
-        doc="synapses lie in the core's memory or in the tile's", affects=(E, T), default="core",
-        choices=("core", "tile"),
-    )  # fmt: skip
     input_source: str = setting(
         doc="spikes from outside are made by cores or come in through the interface", affects=(E, T), default="host",
         choices=("core", "host"),
@@ -95,6 +80,26 @@ class SpikingCoreSettings:
     source_neurons: int = setting(
         doc="spike sources on one core, where cores make the input", affects=(E, T), default=256, low=1
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikingCoreSettings(CoreLimits):
+    """One core: what it holds, how it computes, how fast it runs."""
+
+    memory: float = setting("bit", doc="memory of the core for synapses, state and buffers", affects=(E, T), low=1.0)
+    reserved_memory: float = setting(
+        "bit", doc="of the memory, taken by code and buffers", affects=(E, T), default=0.0, low=0.0
+    )
+    arithmetic: str = setting(doc="number format of weights and state", affects=(F,), default="float32", choices=KINDS)
+    precision_bits: int = setting(doc="bits of a state variable", affects=(F,), default=32, low=8, high=64)
+    skip_below: float = setting(
+        "1", doc="an update waits while the input since the last one is smaller than this; 0: never",
+        affects=(F,), default=0.0, low=0.0,
+    )  # fmt: skip
+    rows_in: str = setting(
+        doc="synapses lie in the core's memory or in the tile's", affects=(E, T), default="core",
+        choices=("core", "tile"),
+    )  # fmt: skip
     clock: float | None = setting(
         "Hz", doc="clock frequency; left out: the level's, or the one the part's figures hold at",
         affects=(E, T), default=None, low=1.0,
@@ -197,13 +202,7 @@ def times(core: Component) -> Mapping[str, float]:
     """Seconds of each action at the core's clock."""
     speed = _speed(core).value
     given = {action: value(core.part, name) for action, name in TIMES.items()}
-    return {action: seconds / speed for action, seconds in given.items() if seconds}
-
-
-def seconds(core: Component, action: str) -> float:
-    """Duration of an action, NaN where it is not known."""
-    given = value(core.part, TIMES[action])
-    return math.nan if given is None else float(given) / float(_speed(core).value)
+    return {action: seconds / speed for action, seconds in given.items() if seconds is not None}
 
 
 def footprint(core: Component) -> Footprint:

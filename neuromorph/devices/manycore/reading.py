@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
-from neuromorph.devices.manycore.core import seconds
+from neuromorph.devices.manycore.core import CoreLimits
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
-from neuromorph.devices.manycore.network import barrier_s, latency_s, occupied_s
 from neuromorph.devices.manycore.spec import MANYCORE, grid
 from neuromorph.devices.parts.pricing import value
 from neuromorph.errors import InputError
@@ -39,58 +39,57 @@ def read_machine(architecture: Architecture) -> Machine:
         router_entries=None if router is None else router.settings.entries,
         step_s=s.step,
         order=s.order,
-        neurons=c.neurons,
-        axons_in=c.axons_in,
-        axons_out=c.axons_out,
-        fan_in=c.fan_in,
-        min_delay=c.min_delay,
-        max_delay=c.max_delay,
-        delay_extension=c.delay_extension,
-        weight_bits=c.weight_bits,
+        packet_bits=s.packet_bits,
         core_memory=c.memory,
         core_reserved=c.reserved_memory,
-        synapse_bits=c.synapse_bits,
-        row_bits=c.row_bits,
-        state_bits=c.state_bits,
-        buffer_bits=c.buffer_bits,
         rows_in_tile=c.rows_in == "tile",
         tile_memory=None if memory is None else memory.settings.capacity,
-        input_source=c.input_source,
-        source_neurons=c.source_neurons,
-        packet_bits=s.packet_bits,
         arithmetic=Arithmetic(c.arithmetic, c.weight_bits, c.precision_bits, c.skip_below),
         times=_core_times(core),
         network=_network_times(chip, router),
-        shares_cores=c.shares_cores,
+        **{f.name: getattr(c, f.name) for f in fields(CoreLimits)},
     )
 
 
 def _core_times(core: Component) -> CoreTimes:
-    return CoreTimes(
-        step_s=seconds(core, "step"),
-        neuron_s=seconds(core, "update"),
-        packet_s=seconds(core, "receive"),
-        synapse_s=seconds(core, "synapse"),
-        spike_s=seconds(core, "spike"),
-        plastic_s=seconds(core, "learn"),
-    )
+    actions = ("step", "update", "receive", "synapse", "spike", "learn")
+    return CoreTimes(*(_seconds(core, action) for action in actions))
 
 
 def _network_times(chip: Component, router: Component | None) -> NetworkTimes:
     bits, link, bridge = chip.settings.packet_bits, chip.get("link"), chip.get("bridge")
-    rate = None if router is None else value(router.part, "port_rate")
-    port = math.nan if rate is None else 1.0 / float(rate)
-    inside = latency_s(router)
+    port, inside = _seconds(router, "port"), _seconds(router, "latency")
+    if math.isnan(port):
+        port = _occupied_s(router, bits)
     return NetworkTimes(
-        hop_s=_together(inside, latency_s(link)),
-        link_s=occupied_s(link, bits),
-        bridge_hop_s=_together(inside, latency_s(bridge)) if bridge is not None else math.nan,
-        bridge_link_s=occupied_s(bridge, bits),
+        hop_s=_together(inside, _seconds(link, "latency")),
+        link_s=_occupied_s(link, bits),
+        bridge_hop_s=_together(inside, _seconds(bridge, "latency")) if bridge is not None else math.nan,
+        bridge_link_s=_occupied_s(bridge, bits),
         inject_s=port,
         eject_s=port,
         barrier_s=barrier_s(chip.get("barrier"), chip["tile"].count),
         queue=chip.settings.queue,
     )
+
+
+def _seconds(component: Component | None, action: str) -> float:
+    """Seconds of one action of a component; NaN where there is none or its time is not known."""
+    if component is None or component.kind.times is None:
+        return math.nan
+    return float(component.kind.times(component).get(action, math.nan))
+
+
+def _occupied_s(component: Component | None, packet_bits: float) -> float:
+    """Seconds a packet occupies a link or the port of a router; NaN where not known."""
+    by_bit = packet_bits * _seconds(component, "transfer_bit")
+    return _seconds(component, "packet") if math.isnan(by_bit) else by_bit
+
+
+def barrier_s(component: Component | None, tiles: int) -> float:
+    """Seconds of the barrier of so many tiles; NaN where not known."""
+    found = None if component is None else value(component.part, "latency")
+    return math.nan if found is None else float(found(float(tiles)))
 
 
 def _together(*parts: float) -> float:

@@ -1,4 +1,5 @@
-"""What holds the cores: the chip (or board of chips) that runs spiking networks, its tiles, and what always draws."""
+"""What holds the cores: the chip (or board of chips) that runs spiking networks, its tiles, the barrier of a step, and
+what always draws."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 from neuromorph.devices.manycore.machine import ORDERS
-from neuromorph.devices.parts.pricing import footprint, join
-from neuromorph.hardware.component import Component, ComponentKind, Footprint, Quantity, Slot, quantity, setting
+from neuromorph.devices.parts.pricing import footprint, join, known
+from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, Slot, quantity, setting
 
 E, T, A = "energy", "time", "area"
 TOPOLOGIES = ("mesh", "torus", "triangular")
@@ -92,8 +93,8 @@ MANYCORE = ComponentKind(
     settings=ManycoreSettings,
     slots={
         "tile": Slot(("manycore_tile",)),
-        "link": Slot(("packet_link",), required=False),
-        "bridge": Slot(("packet_link",), required=False),
+        "link": Slot(("link",), required=False),
+        "bridge": Slot(("link",), required=False),
         "barrier": Slot(("barrier",), required=False),
         "base": Slot(("base",), required=False),
         "io": Slot(("io",), required=False),
@@ -127,7 +128,7 @@ MANYCORE_TILE = ComponentKind(
     settings=TileSettings,
     slots={
         "core": Slot(("neural_core",)),
-        "router": Slot(("packet_router",), required=False),
+        "router": Slot(("router",), required=False),
         "memory": Slot(("buffer",), required=False),
         "base": Slot(("base",), required=False),
         "board": Slot(("base",), required=False),
@@ -172,4 +173,25 @@ BASE = ComponentKind(
     settings=BaseSettings,
     quantities=BaseQuantities,
     footprint=_base,
+)
+
+
+@dataclass(frozen=True)
+class BarrierQuantities:
+    """Facts of the synchronisation of all tiles at the end of a step."""
+
+    latency: Quantity | None = quantity("s", doc="time as a curve over the tiles", affects=(T,), shape="curve")
+    energy: Quantity | None = quantity("J", doc="energy of one barrier of the whole chip", affects=(E,))
+
+
+def _barrier_costs(component: Component) -> dict[str, Cost]:
+    found = known(component.part, "energy")
+    return {} if found is None else {"barrier": found.cost()}
+
+
+BARRIER = ComponentKind(
+    name="barrier",
+    doc="What synchronises all tiles at the end of a step, where steps have no clock of their own.",
+    quantities=BarrierQuantities,
+    costs=_barrier_costs,
 )

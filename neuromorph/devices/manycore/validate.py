@@ -9,7 +9,7 @@ from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.counts import Activity, ActivityRow
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore.network import barrier_s
+from neuromorph.devices.manycore.reading import barrier_s
 from neuromorph.devices.measures import declare, load
 from neuromorph.errors import InputError
 from neuromorph.hardware import paths

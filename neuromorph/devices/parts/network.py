@@ -1,4 +1,7 @@
-"""What moves data: buses inside a tile, routers and links between tiles, the interface of the chip."""
+"""What moves data: buses inside a tile, routers and links between tiles, the interface of the chip.
+
+A router or link is priced and timed by the bit or by the packet; links between chips are links as well.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,12 @@ class RouterSettings:
         doc="tiles that share this router; each carries its part of power and area",
         affects=("energy", "area"),
         default=1,
+        low=1,
+    )
+    entries: int | None = setting(
+        doc="entries of the routing table, where packets find their way by one; left out: no limit",
+        affects=("energy", "time"),
+        default=None,
         low=1,
     )
 
@@ -64,6 +73,27 @@ class WireQuantities(TransportQuantities):
     )
 
 
+@dataclass(frozen=True)
+class RouterQuantities(TransportQuantities):
+    """Facts of one router."""
+
+    energy_per_packet: Quantity | None = quantity("J", doc="energy of one packet through it", affects=("energy",))
+    port_rate: Quantity | None = quantity("Hz", doc="packets per second to or from one core", affects=("time",))
+
+
+@dataclass(frozen=True)
+class LinkQuantities(WireQuantities):
+    """Facts of one link."""
+
+    energy_per_packet: Quantity | None = quantity("J", doc="energy of one packet over it", affects=("energy",))
+    energy_per_packet_vertical: Quantity | None = quantity(
+        "J", doc="the same along a column; left out: as along a row", affects=("energy",)
+    )
+    packet_rate: Quantity | None = quantity(
+        "Hz", doc="packets per second, where no bandwidth is given", affects=("time",)
+    )
+
+
 def _energy_per_bit(component: Component) -> Known | None:
     part = component.part
     direct = known(part, "energy_per_bit")
@@ -77,10 +107,16 @@ def _energy_per_bit(component: Component) -> Known | None:
 
 
 def costs(component: Component) -> dict[str, Cost]:
-    """transfer_bit: J per bit and passage (hop); busy: W where only the power is known, this parent's share of it."""
-    energy = _energy_per_bit(component)
-    if energy is not None:
-        return {"transfer_bit": energy.cost()}
+    """transfer_bit: J per bit and passage (hop); packet, packet_vertical: J per packet; busy: W where only the power
+    is known, this parent's share of it."""
+    energies = {
+        "transfer_bit": _energy_per_bit(component),
+        "packet": known(component.part, "energy_per_packet"),
+        "packet_vertical": known(component.part, "energy_per_packet_vertical"),
+    }
+    found = {action: energy.cost() for action, energy in energies.items() if energy is not None}
+    if found:
+        return found
     watts = known(component.part, "active_power")
     share = getattr(component.settings, "shared_by", 1)
     if watts is None:
@@ -96,9 +132,12 @@ def area(component: Component) -> Footprint:
 
 
 def times(component: Component) -> Mapping[str, float]:
-    """transfer_bit: seconds it is occupied per bit; latency: seconds added once per message."""
-    rate, latency = value(component.part, "bandwidth"), value(component.part, "latency")
-    found = {} if rate is None else {"transfer_bit": 1.0 / rate}
+    """transfer_bit, packet: seconds it is occupied by one; port: by a packet to or from a core; latency: seconds added
+    once per message."""
+    rates = {"transfer_bit": "bandwidth", "packet": "packet_rate", "port": "port_rate"}
+    given = {action: value(component.part, name) for action, name in rates.items()}
+    found = {action: 1.0 / rate for action, rate in given.items() if rate is not None}
+    latency = value(component.part, "latency")
     return found if latency is None else {**found, "latency": latency}
 
 
@@ -112,8 +151,9 @@ def check(component: Component) -> list[str]:
 
 
 def _kind(
-    name: str, doc: str, settings: type | None, quantities: type, occupying: tuple[str, ...] = ()
-) -> ComponentKind:
+    name: str, doc: str, settings: type | None, quantities: type, occupying: tuple[str, ...] = (),
+    former: tuple[str, ...] = (),
+) -> ComponentKind:  # fmt: skip
     """occupying: nothing for routers and links, whose time is the delay of what passes them."""
     return ComponentKind(
         name=name,
@@ -125,10 +165,17 @@ def _kind(
         times=times,
         check=check,
         occupying=occupying,
+        former=former,
     )
 
 
 BUS = _kind("bus", "A shared bus inside a tile.", BusSettings, WireQuantities, ("transfer_bit",))
-ROUTER = _kind("router", "A router of the network between tiles.", RouterSettings, TransportQuantities)
-LINK = _kind("link", "A link between two neighbouring routers.", LinkSettings, WireQuantities)
+ROUTER = _kind(
+    "router", "A router of the network between tiles or cores.", RouterSettings, RouterQuantities,
+    former=("packet_router",),
+)  # fmt: skip
+LINK = _kind(
+    "link", "A link between two neighbouring routers, inside a chip or between chips.", LinkSettings, LinkQuantities,
+    former=("packet_link",),
+)  # fmt: skip
 IO = _kind("io", "The interface of the chip to what is outside.", None, TransportQuantities, ("transfer_bit",))

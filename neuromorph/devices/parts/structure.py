@@ -57,6 +57,14 @@ CHIP = ComponentKind(
     structural=True,
 )
 
+
+def _check_tile(tile: Component) -> list[str]:
+    router = tile.get("router")
+    if router is not None and router.settings.entries is not None:
+        return ["router.entries: tiles of this chip send along fixed ways; leave the routing table out"]
+    return []
+
+
 TILE = ComponentKind(
     name="tile",
     doc="A tile: compute cores with their shared buffer, bus and vector unit, and its share of a router.",
@@ -71,4 +79,5 @@ TILE = ComponentKind(
         "router": Slot(("router",), required=False),
     },
     structural=True,
+    check=_check_tile,
 )

@@ -176,7 +176,7 @@ class _Counter:
             yield from self._each(f"{self.chip.path}.bridge", "transfer_bit", t.bridge_hops * bits)
 
     def _moved(self, path: str, prices: Mapping[str, object], packets: np.ndarray) -> Iterator[ActivityRow]:
-        if "transfer_bit" in prices:
+        if "transfer_bit" in prices and "packet" not in prices:
             yield from self._each(path, "transfer_bit", packets * self.machine.packet_bits)
         else:
             yield from self._each(path, "packet", packets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -142,7 +143,7 @@ WRONG = [
     ("step: 1 ms", "columns: 5", 6, 12, "5 for 4 tiles", ""),
     ("step: 1 ms", "die_columns: 2", 6, 16, "a die needs die_rows as well", ""),
     ("count: 4", "count: 4\n    system_cores: 2", 9, 19, "2 of 2 cores", ""),
-    ("part: loihi-core", "part: loihi-link", 10, 13, "'loihi-link' is a packet_link", "loihi-core"),
+    ("part: loihi-core", "part: loihi-link", 10, 13, "'loihi-link' is a link", "loihi-core"),
     ("part: loihi-core", "kind: crossbar", 10, 13, "a crossbar does not fit", "spiking_core"),
     ("      memory: 1 KiB\n", "", 9, 5, "needs the setting 'memory'", "memory of the core"),
     ("memory: 1 KiB", "memory: 1 KiB\n      reserved_memory: 2 KiB", 13, 24, "nothing of the memory is left", ""),
@@ -168,6 +169,26 @@ def test_wrong_files_are_refused_at_their_place(wrong: tuple[str, str, int, int,
     assert (found[0].place.line, found[0].place.column) == (line, column)
     assert hint in found[0].hint
     assert found[0].hint
+
+
+@pytest.mark.parametrize(("former", "now"), [("packet_router", "router"), ("packet_link", "link")])
+def test_former_names_of_kinds_are_refused_with_those_of_today(former: str, now: str, tmp_path: Path) -> None:
+    sheet = tmp_path / "own.yaml"
+    sheet.write_text(f"schema: 1\nkind: {former}\nname: own\nquantities: {{}}\n")
+    with pytest.raises(InputError) as in_datasheet:
+        catalog.load_datasheet(sheet)
+    given = TEXT.replace("router: {entries: 8}", "router: {}") + "  link: {}\n"
+    with pytest.raises(InputError) as in_architecture:
+        read(given.replace(f"{now}: {{}}", f"{now}: {{kind: {former}}}"))
+    for error in (in_datasheet, in_architecture):
+        assert f"'{former}'" in error.value.problems[0].message
+        assert f"kind: {now}" in error.value.problems[0].hint
+
+
+def test_a_routing_table_has_no_place_on_a_chip_of_layers() -> None:
+    text = catalog.find("hermes-like", "architectures").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="fixed ways"):
+        read(text.replace("router: {", "router: {entries: 8, ", 1))
 
 
 def test_all_problems_are_told_at_once() -> None:

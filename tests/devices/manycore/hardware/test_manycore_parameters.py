@@ -24,7 +24,7 @@ from neuromorph.hardware.fields import declared
 from neuromorph.hardware.paths import Parameter, parameters, replace
 from neuromorph.hardware.registry import component_kinds
 
-KINDS = ("manycore", "manycore_tile", "spiking_core", "packet_router", "packet_link", "barrier", "base")
+KINDS = ("manycore", "manycore_tile", "spiking_core", "router", "link", "barrier", "base")
 CORE, TILE = "chip.tile.core.", "chip.tile."
 ENERGIES = {f"{CORE}{x}_energy": "3 pJ" for x in ("update", "idle_update", "synapse", "spike", "send", "receive")}
 TIMES = {f"{CORE}{x}_time": "30 ns" for x in ("step", "spike", "receive", "learn")}
@@ -47,6 +47,11 @@ SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
         for name, value in (("leakage", "1 mW"), ("area", "1 mm2"))}),
     "priced barrier": ("loihi-like", SMALL | {"chip.barrier.energy": "1 nJ"}),
     "priced packets": ("loihi-like", SMALL | {TILE + "router.energy_per_packet": "1 pJ"}),
+    "wires by length": ("spinnaker2", SMALL | {
+        "chip.link.energy_per_bit_length": "40 fJ/bit/mm", "chip.link.length": "2 mm"}),
+    "known by power and bandwidth": ("spinnaker2", SMALL | {
+        f"{part}.{name}": value for part in (TILE + "router", "chip.link")
+        for name, value in (("active_power", "10 mW"), ("bandwidth", "1 Gbit/s"))}),
     "priced bits": ("spinnaker1", SMALL | {"chip.link.energy_per_bit": "1 pJ/bit", "chip.link.latency": "10 ns"}),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from neuromorph.devices.manycore.machine import ORDERS
+from neuromorph.devices.manycore.machine import ORDERS, CoreTimes, NetworkTimes
 from neuromorph.devices.manycore.tally.routes import Routes, routes_of
 from neuromorph.devices.manycore.tally.spikes import spikes_of
 from neuromorph.errors import InputError, Place
@@ -104,21 +104,7 @@ class Fabric:
         return int(np.searchsorted(self.phases, step, side="right") - 1)
 
 
-_MEANING = {
-    "step_s": "fixed work of a core per step",
-    "neuron_s": "time of a neuron update",
-    "packet_s": "time of a packet in a core",
-    "synapse_s": "time of a synaptic event",
-    "spike_s": "time of sending a spike",
-    "plastic_s": "time of a plastic update",
-    "hop_s": "latency of a hop",
-    "link_s": "time of a packet on a link",
-    "bridge_hop_s": "latency of a hop between dies",
-    "bridge_link_s": "time of a packet between dies",
-    "inject_s": "time of a core's port to send a packet",
-    "eject_s": "time of a core's port to receive a packet",
-    "barrier_s": "synchronisation of a step",
-}
+_MEANING = {f.name: f.metadata["doc"] for times in (CoreTimes, NetworkTimes) for f in fields(times)}
 
 
 def fabric_of(
