@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from neuromorph.hardware.paths import Parameter
     from neuromorph.sweep.state import State
 
-STRUCTURE = ("chip", "tile", "core", "array")
-"""Components whose settings and numbers decide how a network is cut and placed."""
-
 KEPT = 8
 """Placements that an evaluator keeps."""
 
@@ -110,7 +107,7 @@ class HardwareEvaluator:
         p = self.parameter(architecture, path)
         if p.role == "quantity":
             return "function" in p.affects
-        return p.role == "part" or "function" in p.affects or p.component.name in STRUCTURE
+        return p.role == "part" or "function" in p.affects or p.component.kind.structural
 
     def run(self, point: Point) -> State:
         """Place and execute; without data, assume the activity."""
