@@ -170,7 +170,7 @@ def as_labels(labels: Any, samples: int, classes: int, key: str = "labels") -> n
         raise InputError(f"labels have dtype {found.dtype}, expected whole numbers: a label is a class", place)
     if samples and (int(found.min()) < 0 or int(found.max()) >= classes):
         raise InputError(
-            f"labels run from {found.min()} to {found.max()}, the network tells {classes} classes (0 to {classes - 1})",
+            f"labels run from {found.min()} to {found.max()}, the network tells classes 0 to {classes - 1}",
             place,
         )
     return found.astype(np.int64)

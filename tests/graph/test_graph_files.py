@@ -202,7 +202,7 @@ def test_data_is_checked_against_the_graph() -> None:
     for data, labels, message in (
         (np.ones((5, 3)), None, r"shape \(3,\), one takes \(4,\)"),
         (np.ones((5, 2, 2)), None, "reshape x"),
-        (x, np.array([0, 1, 2, 3, 1]), r"labels run from 0 to 3, .* 3 classes \(0 to 2\)"),
+        (x, np.array([0, 1, 2, 3, 1]), "labels run from 0 to 3, .* classes 0 to 2"),
         (x, np.array([0, 1]), "2 labels for 5 samples"),
     ):
         with pytest.raises(InputError, match=message):
