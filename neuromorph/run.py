@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.options import settled
-from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Say, Trace, kind_of
+from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Trace, kind_of
 from neuromorph.devices.result import EffectCost, Execution
 from neuromorph.errors import InputError, Place
+from neuromorph.progress import Progress, part, silent
 from neuromorph.provenance import provenance_of
 from neuromorph.report.headline import cost_of
 from neuromorph.report.model import Report, build_report
@@ -33,7 +34,7 @@ def place(
     architecture: Architecture,
     inputs: Inputs | None = None,
     *,
-    progress: Say | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Placement:
     """Place a network on an architecture.
@@ -49,7 +50,7 @@ def place(
         raise InputError(
             f"{architecture.name} places a network the same for any data", Place(key="inputs"), "leave inputs out"
         )
-    return kind.place(graph, architecture, inputs, own, draw.seed, _say(progress))
+    return kind.place(graph, architecture, inputs, own, draw.seed, progress or silent)
 
 
 def load_placement(path: str | Path, graph: Graph, architecture: Architecture) -> Placement:
@@ -58,7 +59,7 @@ def load_placement(path: str | Path, graph: Graph, architecture: Architecture) -
 
 
 def execute(
-    placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, *, progress: Say | None = None,
+    placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, *, progress: Progress | None = None,
     **options: Any,
 ) -> Execution:  # fmt: skip
     """Run a placed network on its hardware and compare with the float network on the same samples.
@@ -70,7 +71,7 @@ def execute(
     """
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "execute", options)
-    return kind.execute(placement, inputs, labels, draw, own, _say(progress))[0]
+    return kind.execute(placement, inputs, labels, draw, own, progress or silent)[0]
 
 
 def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Any:
@@ -96,7 +97,7 @@ def estimate(
 
 def attribute(
     placement: Placement, inputs: Inputs, labels: np.ndarray | None, *, base: Execution | None = None,
-    progress: Say | None = None, **options: Any,
+    progress: Progress | None = None, **options: Any,
 ) -> tuple[EffectCost, ...]:  # fmt: skip
     """Which effect costs how much accuracy: the same chips and samples with each effect left out in turn, then all.
 
@@ -106,12 +107,12 @@ def attribute(
     """
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "attribute", options)
-    return _attribute(kind, placement, inputs, labels, draw, own, base, _say(progress))
+    return _attribute(kind, placement, inputs, labels, draw, own, base, progress or silent)
 
 
 def _attribute(
     kind: Kind, placement: Placement, inputs: Inputs, labels: np.ndarray | None, draw: Draw, own: Any,
-    base: Execution | None, say: Say,
+    base: Execution | None, say: Progress,
 ) -> tuple[EffectCost, ...]:  # fmt: skip
     if labels is None:
         raise InputError("accuracy per effect needs labels", Place(key="labels"), "give the class of every sample")
@@ -120,10 +121,10 @@ def _attribute(
     turns: list[tuple[str, Iterable[str]]] = [*((e, (e,)) for e in effects), ("all", effects)]
     runs = len(turns) + (base is None)
     if base is None:
-        base, _ = kind.execute(placement, inputs, labels, draw, own, _part(say, 0.0, 1 / runs, ""))
+        base, _ = kind.execute(placement, inputs, labels, draw, own, part(say, 0.0, 1 / runs))
     rows = []
     for number, (effect, without) in enumerate(turns, start=runs - len(turns)):
-        told = _part(say, number / runs, 1 / runs, f"without {effect}: ")
+        told = part(say, number / runs, 1 / runs, f"without {effect}: ")
         less = dataclasses.replace(draw, off=draw.off | frozenset(without))
         found, _ = kind.execute(placement, inputs, labels, less, own, told)
         rows.append(_gain(effect, base, found))
@@ -153,7 +154,7 @@ def run(
     assumption: Assumption | None = None,
     workload: bool | None = None,
     partner: Graph | None = None,
-    progress: Say | None = None,
+    progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Report:
@@ -166,7 +167,7 @@ def run(
     """
     from neuromorph.graph.decode import over_time
 
-    kind, say = kind_of(architecture), _say(progress)
+    kind, say = kind_of(architecture), progress or silent
     draw, own = settled(kind, architecture, "run", options)
     if effects and (inputs is None or labels is None):
         raise InputError(
@@ -174,7 +175,7 @@ def run(
         )
     if placement is None:
         say(0.0, "placing the network")
-        placement = kind.place(graph, architecture, inputs, own, draw.seed, _part(say, 0.0, 0.1, ""))
+        placement = kind.place(graph, architecture, inputs, own, draw.seed, part(say, 0.0, 0.1))
     elif kind_of(placement.architecture) is not kind:
         raise InputError(
             f"this placement is on {placement.architecture.name}, {architecture.name} is of another kind",
@@ -186,9 +187,9 @@ def run(
         trace: Trace = kind.assume(placement, assumption)
     else:
         share = 0.8 / (len(kind.effects(architecture)) + 2) if effects else 0.8
-        execution, trace = kind.execute(placement, inputs, labels, draw, own, _part(say, 0.1, share, ""))
+        execution, trace = kind.execute(placement, inputs, labels, draw, own, part(say, 0.1, share))
         if effects:
-            rest = _part(say, 0.1 + share, 0.8 - share, "")
+            rest = part(say, 0.1 + share, 0.8 - share)
             costs = _attribute(kind, placement, inputs, labels, draw, own, execution, rest)
     say(0.9, "counting and pricing")
     tallied = kind.tally(placement, trace)
@@ -203,12 +204,3 @@ def run(
     return build_report(
         kind, placement, trace, execution, tallied, cost, {**facts, **(provenance or {})}, costs, sections
     )
-
-
-def _say(progress: Say | None) -> Say:
-    return progress or (lambda done, what: None)
-
-
-def _part(say: Say, start: float, share: float, before: str) -> Say:
-    """Tells a part of the work as that part of the whole."""
-    return lambda done, what: say(start + share * done, before + what)

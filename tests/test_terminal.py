@@ -115,4 +115,4 @@ def test_consoles_are_made_in_one_place() -> None:
     found = [
         str(p.relative_to(SOURCE)) for p in sorted(SOURCE.rglob("*.py")) if re.search(r"\bConsole\(", p.read_text())
     ]
-    assert [name for name in found if name != "cli/map.py"] == ["terminal.py"]
+    assert found == ["terminal.py"]

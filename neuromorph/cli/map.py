@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,29 +22,13 @@ from neuromorph.cli.models import (
     read_samples,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 EFFORTS = "none, quick, normal or thorough"
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for k, column in enumerate(columns):
-        shown.add_column(column, overflow="fold", justify="left" if k < left else "right")
-    for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    # piped output is not wrapped at 80 columns
-    Console(width=None if sys.stdout.isatty() else 160).print(shown)
 
 
 def _show(found: dict[str, Any]) -> None:
     """The tables of a placement of any kind; see `devices.explained`."""
+    from neuromorph.terminal import table
+
     heads = [label for _, label, _ in found["columns"]]
     rows = [[_cell(row[key], form) for key, _, form in found["columns"]] for row in found["layers"]]
     left = sum(form == "text" for _, _, form in found["columns"])
@@ -105,10 +88,12 @@ def register(app: typer.Typer) -> None:
         import json
 
         from neuromorph.run import place
+        from neuromorph.terminal import progress
 
         chip = read_hardware(architecture, arch, changes)
         graph, inputs, _ = read_samples(read_model(model, dt, preset, semantics, steps), data, 8)
-        placement = place(graph, chip, inputs, seed=seed, **given(effort=effort, duplicate=duplicate))
+        with progress() as say:
+            placement = place(graph, chip, inputs, seed=seed, progress=say, **given(effort=effort, duplicate=duplicate))
         found = placement.explain()
         if as_json:
             typer.echo(json.dumps(found, indent=2, ensure_ascii=False))

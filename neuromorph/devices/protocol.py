@@ -20,7 +20,7 @@ import importlib.util
 import math
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from neuromorph.errors import InputError, Place
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, weakest
+from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from neuromorph.events.raster import Raster
 
     Inputs = np.ndarray | Raster
-
-Say = Callable[[float, str], None]
-"""Told the fraction of all work that is finished and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ class Kind(ABC):
 
     @abstractmethod
     def place(
-        self, graph: Graph, architecture: Architecture, inputs: Inputs | None, options: Any, seed: int, say: Say
+        self, graph: Graph, architecture: Architecture, inputs: Inputs | None, options: Any, seed: int, say: Progress
     ) -> Placement:
         """inputs: data that tell how often what is used, for kinds that place by it. FitError with every limit that is
         exceeded and the smallest change that would fit."""
@@ -240,7 +238,7 @@ class Kind(ABC):
 
     @abstractmethod
     def execute(
-        self, placement: Any, inputs: Inputs, labels: np.ndarray | None, draw: Draw, options: Any, say: Say
+        self, placement: Any, inputs: Inputs, labels: np.ndarray | None, draw: Draw, options: Any, say: Progress
     ) -> tuple[Execution, Trace]:
         """Runs inputs (samples, *shape) or events and compares with the float network. labels: classes (samples,)."""
 

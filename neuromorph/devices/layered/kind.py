@@ -16,7 +16,7 @@ import numpy as np
 
 from neuromorph.devices.layered.core import Statistics
 from neuromorph.devices.options import draw_of, option
-from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Say, Times
+from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError, Place
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from neuromorph.devices.result import Execution
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
+    from neuromorph.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,13 @@ class LayeredKind(Kind):
         return read_chip(architecture).kind.effects
 
     def place(
-        self, graph: Graph, architecture: Architecture, inputs: Inputs | None, options: Options, seed: int, say: Say
+        self,
+        graph: Graph,
+        architecture: Architecture,
+        inputs: Inputs | None,
+        options: Options,
+        seed: int,
+        say: Progress,
     ) -> Placement:
         from neuromorph.devices.layered.place import place
 
@@ -106,7 +113,13 @@ class LayeredKind(Kind):
         return load(path, graph, architecture)
 
     def execute(
-        self, placement: Placement, inputs: Inputs, labels: np.ndarray | None, draw: Draw, options: Options, say: Say
+        self,
+        placement: Placement,
+        inputs: Inputs,
+        labels: np.ndarray | None,
+        draw: Draw,
+        options: Options,
+        say: Progress,
     ) -> tuple[Execution, LayerTrace]:
         from neuromorph.devices.layered.execute import execute
 

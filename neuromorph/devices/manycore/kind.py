@@ -16,7 +16,7 @@ import numpy as np
 
 from neuromorph.devices.manycore.reading import read_machine
 from neuromorph.devices.options import option
-from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Say, Times
+from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from neuromorph.devices.protocol import Inputs
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
+    from neuromorph.progress import Progress
 
 ASSUMED_RATE = 0.05
 """Spikes per neuron and step where nothing is run and nothing else is said: an assumption of ours."""
@@ -110,7 +111,13 @@ class ManycoreKind(Kind):
         return EFFECTS
 
     def place(
-        self, graph: Graph, architecture: Architecture, inputs: Inputs | None, options: Options, seed: int, say: Say
+        self,
+        graph: Graph,
+        architecture: Architecture,
+        inputs: Inputs | None,
+        options: Options,
+        seed: int,
+        say: Progress,
     ) -> CorePlacement:
         from neuromorph.devices.manycore.execute.spiking import as_raster, expected_rates
         from neuromorph.devices.manycore.place.graph import flat, place_graph
@@ -130,7 +137,7 @@ class ManycoreKind(Kind):
 
     def execute(
         self, placement: CorePlacement, inputs: Inputs, labels: np.ndarray | None, draw: Draw, options: Options,
-        say: Say,
+        say: Progress,
     ) -> tuple[SpikingExecution, CoreTrace]:  # fmt: skip
         from neuromorph.devices.manycore.execute.spiking import execute_events
 
