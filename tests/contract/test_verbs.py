@@ -61,9 +61,9 @@ def attribute(name: str, tmp_path: Any) -> None:
 
 
 def finetune(name: str, tmp_path: Any) -> None:
-    trained, losses = nm.finetune(placed(name), X, Y, epochs=1)
+    trained, tuning = nm.finetune(placed(name), X, Y, epochs=1)
     assert trained.nodes[0].operator.weight.shape == network().nodes[0].operator.weight.shape
-    assert all(math.isfinite(loss) for loss in losses)
+    assert all(math.isfinite(loss) for loss in tuning.losses)
 
 
 def estimate(name: str, tmp_path: Any) -> None:
