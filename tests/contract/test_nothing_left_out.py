@@ -17,10 +17,14 @@ EXAMPLES = TESTS.parent / "examples"
 WITHOUT_DATASHEET = {
     "chip": "structure", "tile": "structure", "crossbar": "structure", "digital": "structure",
     "manycore": "structure", "manycore_tile": "structure",
+    "cryostat": "waits for hardware in the cold; its ledger rows are tested in tests/costing",
 }  # fmt: skip
 """Kinds of components that no datasheet is for."""
 
-ON_NO_CHIP = {"arithmetic": "prices of operations of networks, for accountings"}
+ON_NO_CHIP = {
+    "arithmetic": "prices of operations of networks, for accountings",
+    "cryostat": "waits for hardware in the cold; its ledger rows are tested in tests/costing",
+}
 """Kinds of components that no architecture holds."""
 
 RERUN = {
