@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ORACLES := $(VENV)/.oracles
 
-.PHONY: help env demo test check bench validate clean
+.PHONY: help env demo test walk check bench validate clean
 
 help:
 	@echo "make demo      map trained MNIST networks onto five architectures and write the reports"
 	@echo "make test      run the tests"
+	@echo "make walk      change every parameter in every place, not only until it shows what it declares"
 	@echo "make check     format, lint, types, import layers, tests"
 	@echo "make bench     speed, as ratios against named baselines"
 	@echo "make validate  published figures beside ours"
@@ -33,6 +34,9 @@ demo: $(STAMP)
 
 test: $(ORACLES)
 	$(BIN)/python -m pytest -n 2
+
+walk: $(ORACLES)
+	$(BIN)/python -m pytest -n 2 --walk tests/contract/test_parameters.py
 
 check: $(ORACLES)
 	$(BIN)/ruff format --check .

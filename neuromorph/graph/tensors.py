@@ -28,7 +28,8 @@ def tensor_of(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
         weakref.finalize(array, _converted.pop, id(array), None).atexit = False
     key = (like.dtype, like.device)
     if key not in known:
-        known[key] = torch.tensor(array, dtype=like.dtype, device=like.device)
+        with torch.inference_mode(False):  # what an execution converts first, training may use after it
+            known[key] = torch.tensor(array, dtype=like.dtype, device=like.device)
     return known[key]
 
 

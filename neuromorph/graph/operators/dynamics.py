@@ -121,7 +121,8 @@ def constants_of(neuron: Neuron, like: torch.Tensor) -> Constants:
         for name, array in given.items():
             idle = name in _NEUTRAL and bool((array == _NEUTRAL[name]).all())
             idle |= name in ("a_syn", "b_syn") and not synaptic
-            values[name] = None if idle else torch.tensor(array, dtype=like.dtype, device=like.device)
+            with torch.inference_mode(False):  # what an execution makes first, training may use after it
+                values[name] = None if idle else torch.tensor(array, dtype=like.dtype, device=like.device)
         known[key] = Constants(neuron.model, neuron.semantics, neuron.fires, values)
     return known[key]
 
