@@ -12,6 +12,7 @@ from neuromorph import units
 from neuromorph.devices.options import draw_of
 from neuromorph.devices.protocol import Draw, Kind, kind_of
 from neuromorph.errors import InputError, Place
+from neuromorph.progress import silent
 from neuromorph.sweep.space import SPECIAL, Point, Value, key_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class HardwareEvaluator:
         if self.calibration_inputs is not None and hasattr(options, "calibration_inputs"):
             options = dataclasses.replace(options, calibration_inputs=self.calibration_inputs)
         with _one_thread():
-            execution, trace = kind.execute(placement, self.inputs, self.labels, draw, options, lambda done, what: None)
+            execution, trace = kind.execute(placement, self.inputs, self.labels, draw, options, silent)
         return State(kind.root, trace, answers(execution), placement.signature)
 
     def _draw(self, kind: Kind, architecture: Architecture, s: Setup) -> Draw:
@@ -198,7 +199,7 @@ class HardwareEvaluator:
             chip = replace(base, others)
             kind = kind_of(chip)
             inputs = self.inputs if kind.places_by_data else None
-            return kind.place(self.graphs[s.model], chip, inputs, kind.options(), s.seed, lambda done, what: None)
+            return kind.place(self.graphs[s.model], chip, inputs, kind.options(), s.seed, silent)
 
         placement: Placement = self._remember(f"placement {key}", make, most=KEPT)
         return placement

@@ -99,7 +99,7 @@ class LayeredKind(Kind):
         options: Options,
         seed: int,
         say: Progress,
-    ) -> Placement:
+    ) -> Placement:  # fmt: skip
         from neuromorph.devices.layered.place import place
 
         return place(

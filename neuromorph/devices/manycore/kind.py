@@ -118,7 +118,7 @@ class ManycoreKind(Kind):
         options: Options,
         seed: int,
         say: Progress,
-    ) -> CorePlacement:
+    ) -> CorePlacement:  # fmt: skip
         from neuromorph.devices.manycore.execute.spiking import as_raster, expected_rates
         from neuromorph.devices.manycore.place.graph import flat, place_graph
 
