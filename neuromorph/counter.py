@@ -82,12 +82,13 @@ def fill_row(row, key, index):  # type: ignore[no-untyped-def]
     n = row.shape[0]
     m = (n + 1) // 2
     base = key + index * _u(m) * _G
+    low, high = row[: n - m], row[m:]  # two vectors from 0 on: sums of indices would keep the loop from vector code
     for j in range(n - m):
         z = _mix(base + _u(j) * _G)
         r = _radius(z)
         s = _f(_w(z & _ANGLE)) * _STEP
-        row[j] = r * _sine(s) * (_ONE - _TWO * _f(_w((z >> _U30) & _U1)))
-        row[m + j] = r * _sine(_ONE - s) * (_ONE - _TWO * _f(_w((z >> _U31) & _U1)))
+        low[j] = r * _sine(s) * (_ONE - _TWO * _f(_w((z >> _U30) & _U1)))
+        high[j] = r * _sine(_ONE - s) * (_ONE - _TWO * _f(_w((z >> _U31) & _U1)))
     if n - m < m:
         z = _mix(base + _u(m - 1) * _G)
         s = _f(_w(z & _ANGLE)) * _STEP

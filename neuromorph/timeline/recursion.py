@@ -136,11 +136,11 @@ class Recursion:
         inward[:, k.SOURCE_BASE] = stage[inward[:, k.SOURCE], k.BASE]
         inward[:, k.BOUNDED] = np.isfinite(capacity)[self.members]
         total = int(self.tokens.sum()) * samples
-        times = np.empty(total), np.empty(total), np.empty(total)
+        times = np.empty((3, total))  # one piece: a run after another finds its memory in the process still
         state = np.zeros((len(stage), k.STATE_COLUMNS), dtype=np.int64)
         fixed = self.lag, self.need, outward, self.frees, self.reader, self.service, self.order, self.servers
-        k.run(samples, arrivals, (stage, inward, *fixed), (*times, state))
-        return Run(*times, state, outward, edges)
+        k.run(samples, arrivals, (stage, inward, *fixed), times, state)
+        return Run(times[0], times[1], times[2], state, outward, edges)
 
     def stuck(self, run: Run, samples: int) -> list[int] | None:
         """None when every token departed, else the bounded edges (their numbers) whose lack of room stops a token."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -101,6 +102,34 @@ def test_random_graphs_agree(pipeline, period):
         pipeline = open_up(pipeline, least)
     assert smallest_capacities(pipeline) == {}
     assert_same(pipeline, 3, period)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10**6), st.integers(1, 9), st.sampled_from([1, 3, 31, 32, 33, 100]),
+    st.sampled_from([None, 0.0, 1.0, 7.0]),
+)  # fmt: skip
+def test_samples_side_by_side_are_timed_as_alone(seed, count, samples, period):
+    """Stages of one token go through the kernel of their own; a stage of two tokens beside them brings the general one:
+    the times are equal to the last bit, and those of the simulation."""
+    rng = np.random.default_rng(seed)
+    stages = [Stage(f"s{k}", rng.exponential(1.0, (samples, 1)), depth_s=rng.choice([0.0, 0.7])) for k in range(count)]
+    edges = [
+        Edge(
+            f"s{source}", f"s{target}", [int(rng.random() < 0.8 or place == 0)], [1],
+            rng.choice([1, 2, 3, 40, math.inf]), rng.choice([0.0, 0.3]), rng.choice(["start", "finish", "depart"]),
+        )
+        for target in range(1, count)
+        for place, source in enumerate(rng.choice(target, rng.integers(0, min(target, 3) + 1), False))
+    ]  # fmt: skip
+    edges = [dataclasses.replace(e, need=np.array(e.need), keep=np.array(e.keep)) for e in edges]
+    pipeline = Pipeline(stages, edges)
+    assert_same(pipeline, samples, period)
+    alone = simulate(pipeline, samples, period)
+    general = simulate(Pipeline([*stages, Stage("two", 1.0, 2)], edges), samples, period)
+    for name in ("start_s", "finish_s", "depart_s"):
+        mine, theirs = getattr(alone, name), getattr(general, name)
+        assert all(np.array_equal(mine[stage.name], theirs[stage.name]) for stage in stages)
 
 
 @pytest.mark.parametrize("release", ["start", "finish", "depart"])
@@ -220,12 +249,17 @@ def test_arbitration_deadlock_names_an_edge():
     assert simulate(pipeline(5), 2, engine="simpy").start_s["b"].ravel().tolist() == [5, 9]
 
 
-def test_kernel_means_the_same_without_a_compiler(monkeypatch):
+LINE = tandem([1.0, 3.0, 2.0], 2)
+KERNELS = [("evaluate", residual(5)), ("waves", LINE)]
+
+
+@pytest.mark.parametrize(("name", "pipeline"), KERNELS)
+def test_kernel_means_the_same_without_a_compiler(name, pipeline, monkeypatch):
     from neuromorph.timeline import kernel
 
-    fast = simulate(residual(5), 3)
-    monkeypatch.setattr(kernel, "evaluate", kernel._evaluate)
-    assert np.array_equal(simulate(residual(5), 3).depart_s.flat, fast.depart_s.flat)
+    fast = simulate(pipeline, 3)
+    monkeypatch.setattr(kernel, name, getattr(kernel, f"_{name}"))
+    assert np.array_equal(simulate(pipeline, 3).depart_s.flat, fast.depart_s.flat)
 
 
 def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
@@ -240,14 +274,15 @@ def test_kernel_compiles_where_no_cache_folder_is_writable(monkeypatch):
     assert kernel.compiled(kernel._evaluate).py_func is kernel._evaluate
 
 
-def test_kernel_compiles_in_memory_when_the_cache_cannot_be_written(monkeypatch):
+@pytest.mark.parametrize(("name", "pipeline"), KERNELS)
+def test_kernel_compiles_in_memory_when_the_cache_cannot_be_written(name, pipeline, monkeypatch):
     from neuromorph.timeline import kernel
 
     def full_disk(*args):
         raise OSError(28, "No space left on device")
 
-    expected = simulate(residual(5), 2)
-    monkeypatch.setattr(kernel, "evaluate", full_disk)
-    line = simulate(residual(5), 2)
-    assert kernel.evaluate is not full_disk
+    expected = simulate(pipeline, 2)
+    monkeypatch.setattr(kernel, name, full_disk)
+    line = simulate(pipeline, 2)
+    assert getattr(kernel, name) is not full_disk
     assert np.array_equal(line.depart_s.flat, expected.depart_s.flat)

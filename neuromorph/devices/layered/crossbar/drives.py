@@ -115,7 +115,7 @@ def drive(coding: InputCoding, x: torch.Tensor, features: int, with_squares: boo
     if x.device.type != "cpu":
         return _drive_torch(coding, x, features, with_squares)
     shape = x.shape[x.dim() - features :]
-    flat = np.ascontiguousarray(x.detach().numpy()).reshape(-1, int(np.prod(shape)))
+    flat = np.ascontiguousarray(x.detach().numpy()).reshape(-1, math.prod(shape))
     rows, width = flat.shape
     store = with_squares and not coding.binary
     v = np.empty((coding.step_count, rows, width), np.float32)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from manycore_hand import by_hand, fired, linear, projection
+from packet_simulation import simulated_times
 
 from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.tally.noc import fabric_of, schedule_network, step_times
@@ -26,14 +27,14 @@ def crowd(name):
     return by_hand(ALL_TO_ALL, architecture, slices), fired((1, 3, 100), {(0, 0): range(60), (0, 1): range(60)})
 
 
-@pytest.mark.parametrize("engine", ["recursion", "simpy"])
+@pytest.mark.parametrize("times", [step_times, simulated_times])
 @pytest.mark.parametrize("full", ["drop", "grow", "hold"])
-def test_a_network_without_known_times_loses_nothing(engine, full):
+def test_a_network_without_known_times_loses_nothing(times, full):
     placement, raster = crowd("spinnaker2")
     machine = read_machine(placement.architecture)
     assert math.isnan(machine.network.link_s)
     assert math.isnan(machine.network.eject_s)
-    t = step_times(fabric_of(placement, machine, full=full), raster, engine=engine)
+    t = times(fabric_of(placement, machine, full=full), raster)
     assert t.delays.packets == 2 * 60 * 4
     assert t.lost.sum() == 0
     assert full == "hold" or t.crowded.sum() == 0
@@ -66,6 +67,6 @@ def test_what_is_known_still_fills_queues():
     placement, raster = crowd("spinnaker2")
     machine = read_machine(placement.architecture)
     slow = dataclasses.replace(machine, network=dataclasses.replace(machine.network, link_s=2.0**-20))
-    for engine in ("recursion", "simpy"):
-        t = step_times(fabric_of(placement, slow, full="drop"), raster, engine=engine)
+    for times in (step_times, simulated_times):
+        t = times(fabric_of(placement, slow, full="drop"), raster)
         assert t.lost.sum() == 2 * (60 - 17)

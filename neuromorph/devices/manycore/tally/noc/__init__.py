@@ -1,4 +1,4 @@
-"""Timing of networks on chip: packets of spikes over routers and links, as discrete events and as a recursion.
+"""Timing of networks on chip: packets of spikes over routers and links.
 
 The model is described in `model`; `schedule_network` gives what reports show, `step_times` the times of every step.
 """

@@ -14,6 +14,9 @@ import numpy as np
 from neuromorph.compiled import part
 
 BUCKETS = 1 << 13
+at = np.uint64
+"""Of a position that is never negative: compiled code need not ask whether it counts from the end."""
+
 FREE, HELD, NOW, FULL = 0, 1, 2, 3
 
 
@@ -54,10 +57,10 @@ def restart(c: Calendar, width_s: float) -> None:
 @part
 def _enter(c: Calendar, e: int) -> None:
     now = c.state[NOW]
-    k = max(int(min(c.event[e, 0] * c.scale[0], 4e18)), now)
+    k = max(int(min(c.event[at(e), 0] * c.scale[0], 4e18)), now)
     slot = min(k, now + BUCKETS - 1) & (BUCKETS - 1)
-    c.following[e] = c.head[slot]
-    c.head[slot] = e
+    c.following[at(e)] = c.head[at(slot)]
+    c.head[at(slot)] = e
 
 
 @part
@@ -67,8 +70,8 @@ def push(c: Calendar, time_s: float, x: float, a: int, b: int) -> None:
     if e < 0:
         c.state[FULL] = 1
         return
-    c.state[FREE] = c.following[e]
-    c.event[e, 0], c.event[e, 1], c.event[e, 2], c.event[e, 3] = time_s, x, a, b
+    c.state[FREE] = c.following[at(e)]
+    c.event[at(e), 0], c.event[at(e), 1], c.event[at(e), 2], c.event[at(e), 3] = time_s, x, a, b
     c.state[HELD] += 1
     _enter(c, e)
 
@@ -81,24 +84,24 @@ def take(c: Calendar) -> int:
     """
     while c.state[HELD] > 0:
         slot = c.state[NOW] & (BUCKETS - 1)
-        e = c.head[slot]
+        e = c.head[at(slot)]
         if e < 0:
             c.state[NOW] += 1
             continue
-        c.head[slot] = -1
+        c.head[at(slot)] = -1
         n = 0
         end = np.float64(c.state[NOW] + 1)
         while e >= 0:
-            following = c.following[e]
-            time = c.event[e, 0]
+            following = c.following[at(e)]
+            time = c.event[at(e), 0]
             if time * c.scale[0] >= end:
                 _late(c, e)
             else:
                 k = n
-                while k > 0 and c.event[c.taken[k - 1], 0] >= time:  # the list has the latest first
-                    c.taken[k] = c.taken[k - 1]
+                while k > 0 and c.event[at(c.taken[at(k - 1)]), 0] >= time:  # the list has the latest first
+                    c.taken[at(k)] = c.taken[at(k - 1)]
                     k -= 1
-                c.taken[k] = e
+                c.taken[at(k)] = e
                 n += 1
             e = following
         if n > 0:
@@ -110,16 +113,16 @@ def take(c: Calendar) -> int:
 @part
 def _late(c: Calendar, e: int) -> None:
     """Puts an event back whose bucket lies beyond the window."""
-    k = int(min(c.event[e, 0] * c.scale[0], 4e18))
+    k = int(min(c.event[at(e), 0] * c.scale[0], 4e18))
     slot = min(max(k, c.state[NOW] + 1), c.state[NOW] + BUCKETS - 1) & (BUCKETS - 1)
-    c.following[e] = c.head[slot]
-    c.head[slot] = e
+    c.following[at(e)] = c.head[at(slot)]
+    c.head[at(slot)] = e
 
 
 @part
 def release(c: Calendar, e: int) -> None:
     """Gives the room of a taken event back."""
-    c.following[e] = c.state[FREE]
+    c.following[at(e)] = c.state[FREE]
     c.state[FREE] = e
     c.state[HELD] -= 1
 
@@ -128,7 +131,7 @@ def release(c: Calendar, e: int) -> None:
 def empty(c: Calendar) -> None:
     """Takes out all events, wherever they are."""
     for slot in range(c.head.size):
-        while c.head[slot] >= 0:
-            e = c.head[slot]
-            c.head[slot] = c.following[e]
+        while c.head[at(slot)] >= 0:
+            e = c.head[at(slot)]
+            c.head[at(slot)] = c.following[at(e)]
             release(c, e)

@@ -75,15 +75,14 @@ def schedule_network(
     machine: Machine,
     *,
     steps_used: np.ndarray | None = None,
-    engine: str = "recursion",
     order: str | None = None,
     full: str | None = None,
     routes: Routes | None = None,
 ) -> NetworkSchedule:
     """Times of a run from all its spikes.
 
-    raster: over the neurons of placement.network. steps_used: (samples,) steps of samples that ended early. engine:
-    "recursion" or "simpy"; order, full: see `fabric_of`. Raises InputError as that and `step_times` do.
+    raster: over the neurons of placement.network. steps_used: (samples,) steps of samples that ended early. order,
+    full: see `fabric_of`. Raises InputError as that and `step_times` do.
     """
     fabric = fabric_of(placement, machine, order=order, full=full, routes=routes)
     used = np.full(raster.samples, raster.steps) if steps_used is None else np.asarray(steps_used)
@@ -93,7 +92,7 @@ def schedule_network(
         )
     intervals = fabric.routes.row_target.size <= MOST_ROWS
     ends = raster.steps * min(2, raster.samples)
-    times = step_times(fabric, raster, engine=engine, intervals=intervals, ends=ends)
+    times = step_times(fabric, raster, intervals=intervals, ends=ends)
     active = np.arange(raster.steps) < used[:, None]
     latencies = np.where(active, times.step_s, 0.0).sum(axis=1)
     known = machine.step_s is not None or bool((times.makespan_s > 0).any())

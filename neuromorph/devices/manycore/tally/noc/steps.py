@@ -1,4 +1,4 @@
-"""Times of all steps of a run, by either engine."""
+"""Times of all steps of a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ class StepTimes:
     ends_s: (rows, cores), when each core was done, of the first rows (sample x steps + step).
     """
 
-    engine: str
     fabric: Fabric
     makespan_s: np.ndarray
     worst_core: np.ndarray
@@ -95,33 +94,31 @@ def step_times(
     fabric: Fabric,
     raster: Raster,
     *,
-    engine: str = "recursion",
     intervals: bool = False,
     ends: int = 0,
     threads: int | None = None,
 ) -> StepTimes:
     """Times of every step in which the neurons of `raster` fire.
 
-    engine: "recursion" (compiled) or "simpy" (discrete events, slow). intervals: whether to follow the intervals
-    between spikes too. ends: rows of which the end of every core is kept. threads: None for all cores; the result does
-    not depend on it. Raises InputError for a raster over other neurons.
+    intervals: whether to follow the intervals between spikes too. ends: rows of which the end of every core is kept.
+    threads: None for all cores; the result does not depend on it. Raises InputError for a raster over other neurons.
     """
     neurons = fabric.placement.network.neurons
     if raster.size != neurons:
         raise InputError(f"the raster has {raster.size} neurons, the placed network {neurons}", Place(key="raster"))
     raster = repeated(raster)
-    if engine == "simpy":
-        from neuromorph.devices.manycore.tally.noc.packets import simulate_rows
+    rows, kept, done = _recursion(fabric, raster, intervals, ends, threads)
+    return times_of(fabric, raster, rows, kept, done, intervals)
 
-        rows, kept, done = simulate_rows(fabric, raster, intervals, ends)
-    elif engine == "recursion":
-        rows, kept, done = _recursion(fabric, raster, intervals, ends, threads)
-    else:
-        raise InputError(f"no engine {engine!r}", Place(key="engine"), "legal: recursion, simpy")
+
+def times_of(
+    fabric: Fabric, raster: Raster, rows: np.ndarray, kept: Kept, done: np.ndarray, intervals: bool
+) -> StepTimes:
+    """What `StepTimes` tells, from rows (samples x steps, COLUMNS of `recursion`), sums of the run, and when each port
+    was done in the first rows (rows, ports)."""
     column = [rows[:, k].reshape(raster.samples, raster.steps) for k in range(recursion.COLUMNS)]
     whole = [column[k].astype(np.int64) for k in range(recursion.COLUMNS)]
     return StepTimes(
-        engine,
         fabric,
         makespan_s=column[recursion.MAKESPAN],
         worst_core=whole[recursion.WORST_CORE],

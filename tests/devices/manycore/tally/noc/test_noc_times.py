@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from noc_designs import CORE_TIMES, NETWORK_TIMES, firing, grid_of, machine_on, placed, population, random_design
+from packet_simulation import simulated_times
 
 from neuromorph.devices.manycore.machine import CoreTimes, NetworkTimes
 from neuromorph.devices.manycore.place.shapes import HOST, Slices
@@ -16,7 +17,7 @@ from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
 from neuromorph.spiking.network import Projection, SpikingNetwork
 
-ENGINES = ("recursion", "simpy")
+ENGINES = (step_times, simulated_times)
 IDLE = CoreTimes(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 FAST = CoreTimes(0.0, 2.1e-9, 1.03e-9, 0.51e-9, 0.97e-9, 0.0)
 BUSY = NetworkTimes(6.13e-9, 4.07e-9, 30.1e-9, 12.3e-9, 3.01e-9, 2.99e-9, 0.0, 1 << 20)
@@ -44,12 +45,12 @@ def machine(placement, core=FAST, network=BUSY, **other):
     return machine_on(placement.grid, placement.routing.multicast, core, network, **other)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("times", ENGINES)
 @pytest.mark.parametrize("multicast", [True, False])
 @pytest.mark.parametrize("order", ["sweep", "parallel", "interrupt"])
-def test_one_packet_takes_its_hops_and_ports(engine, multicast, order):
+def test_one_packet_takes_its_hops_and_ports(times, multicast, order):
     placement = pairs(grid_of(4, 3), [[0, 1, 2]], multicast, (1, 3), [0, 11, 11, 11])
-    t = step_times(fabric_of(placement, machine(placement), order=order), spikes_at(4, {0}, {}), engine=engine)
+    t = times(fabric_of(placement, machine(placement), order=order), spikes_at(4, {0}, {}))
     c, n = FAST, BUSY
     path = n.inject_s + 5 * n.hop_s + n.eject_s
     assert t.makespan_s[0, 0] == pytest.approx(c.neuron_s + c.spike_s + path + c.packet_s + 3 * c.synapse_s)
@@ -60,12 +61,12 @@ def test_one_packet_takes_its_hops_and_ports(engine, multicast, order):
     assert t.link_busy_s.tolist() == [[pytest.approx(n.link_s), 0]]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_full_link_sets_the_time(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_a_full_link_sets_the_time(times):
     """20 cores on one tile send at once over one link; the last packet has waited for 19."""
     placement = pairs(grid_of(2, 1, 21), [[0]] * 20, False, (20, 1), [*range(20), 21])
     f = fabric_of(placement, machine(placement, IDLE))
-    t = step_times(f, spikes_at(21, range(20)), engine=engine)
+    t = times(f, spikes_at(21, range(20)))
     expected = BUSY.inject_s + 19 * BUSY.link_s + BUSY.hop_s + BUSY.eject_s
     assert t.makespan_s[0, 0] == pytest.approx(expected)
     assert t.delays.worst_s == pytest.approx(expected)
@@ -73,14 +74,14 @@ def test_a_full_link_sets_the_time(engine):
     assert f.routes.path_link[0] == t.worst_link[0, 0]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("times", ENGINES)
 @pytest.mark.parametrize("order", ["sweep", "parallel", "interrupt"])
-def test_one_core_serves_all(engine, order):
+def test_one_core_serves_all(times, order):
     """Core 3 gets 6 packets within a moment and takes long for each; its own sweep takes 1 us."""
     core = CoreTimes(2e-6, 0.5e-6, 3e-6, 1e-6, 0.0, 0.0)
     placement = pairs(grid_of(2, 2), [[0, 1]] * 6, True, (6, 2), [0, 0, 1, 1, 2, 2, 3, 3])
     f = fabric_of(placement, machine(placement, core), order=order)
-    t = step_times(f, spikes_at(8, range(6)), engine=engine)
+    t = times(f, spikes_at(8, range(6)))
     work = 6 * (3e-6 + 2 * 1e-6)
     first = 2.5e-6 + BUSY.inject_s + BUSY.hop_s + BUSY.eject_s  # arrival of the first packet
     # what interrupts the sweep puts off what is left of it
@@ -89,12 +90,12 @@ def test_one_core_serves_all(engine, order):
     assert t.worst_core[0, 0] == 3
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_sweep_waits_for_the_port(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_the_sweep_waits_for_the_port(times):
     """A spike to 5 cores makes 5 packets one after another; the next neuron is updated after the last hand-over."""
     placement = pairs(grid_of(3, 2), [[0, 1, 2, 3, 4], [0]], False, (2, 5), [0, 0, 1, 2, 3, 4, 5])
     n = dataclasses.replace(BUSY, inject_s=50e-9)
-    t = step_times(fabric_of(placement, machine(placement, FAST, n)), spikes_at(7, {0, 1}), engine=engine, ends=1)
+    t = times(fabric_of(placement, machine(placement, FAST, n)), spikes_at(7, {0, 1}), ends=1)
     c = FAST
     last = c.neuron_s + c.spike_s + 4 * 50e-9
     assert t.ends_s[0, 0] == pytest.approx(last + 50e-9)  # waits for the port once more
@@ -102,29 +103,25 @@ def test_the_sweep_waits_for_the_port(engine):
     assert t.makespan_s[0, 0] == pytest.approx(handed + 50e-9 + n.hop_s + n.eject_s + c.packet_s + c.synapse_s)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_full_queues_drop(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_full_queues_drop(times):
     """12 packets reach one link at once: one goes, 4 wait, 7 are lost; the others' cores get all."""
     placement = pairs(grid_of(2, 1, 13), [[0]] * 12, False, (12, 1), [*range(12), 13])
     n = dataclasses.replace(BUSY, queue=4)
-    t = step_times(
-        fabric_of(placement, machine(placement, IDLE, n), full="drop"), spikes_at(13, range(12)), engine=engine
-    )
+    t = times(fabric_of(placement, machine(placement, IDLE, n), full="drop"), spikes_at(13, range(12)))
     assert t.lost.tolist() == [[7]]
     assert t.delays.packets == 5
     assert t.lost_at.sum() == t.lost_at[t.worst_link[0, 0]] == 7
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_full_queues_hold_what_sends_to_them(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_full_queues_hold_what_sends_to_them(times):
     """A slow link behind a fast one with two places: the fast link is held, and a packet that turns off before the
     slow link waits behind those that do not."""
     placement = pairs(grid_of(3, 2, 1, die=(2, 2)), [[0]] * 6 + [[1]], False, (7, 2), [0] * 7 + [2, 4])
     n = NetworkTimes(1e-9, 1e-9, 1e-9, 100e-9, 1e-9, 1e-9, 0.0, 2)
     held, free = (
-        step_times(
-            fabric_of(placement, machine(placement, IDLE, n), full=full), spikes_at(9, range(7)), engine=engine, ends=1
-        )
+        times(fabric_of(placement, machine(placement, IDLE, n), full=full), spikes_at(9, range(7)), ends=1)
         for full in ("hold", "grow")
     )
     assert held.delays.packets == free.delays.packets == 7
@@ -138,12 +135,12 @@ def test_full_queues_hold_what_sends_to_them(engine):
     assert held.crowded[0, 0] > 0
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_packets_in_a_circle_do_not_stop_a_step(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_packets_in_a_circle_do_not_stop_a_step(times):
     """Every core sends to all others with one place per queue: the step ends, with every packet delivered."""
     placement = random_design(grid_of(2, 2, 2), True, per_core=6, fan_out=9)
     f = fabric_of(placement, machine(placement, IDLE, dataclasses.replace(BUSY, queue=1)))
-    t = step_times(f, firing(placement.network.neurons, 2, 0.9, 1), engine=engine)
+    t = times(f, firing(placement.network.neurons, 2, 0.9, 1))
     free = step_times(fabric_of(placement, machine(placement)), firing(placement.network.neurons, 2, 0.9, 1))
     assert t.delays.packets == free.delays.packets
 
@@ -183,7 +180,7 @@ def test_the_recursion_is_within_a_tenth_of_the_simulation(topology, multicast, 
     raster = bursty(neurons, 4, 1) if traffic == "bursty" else firing(neurons, 4, 0.2, 1)
     for queue in (1 << 20, 8):
         f = fabric_of(placement, machine(placement, FAST, dataclasses.replace(BUSY, queue=queue)), order=order)
-        fast, slow = (step_times(f, raster, engine=e, intervals=True) for e in ENGINES)
+        fast, slow = (times(f, raster, intervals=True) for times in ENGINES)
         limit = 0.1 if queue == 8 else 0.01
         assert fast.makespan_s.mean() == pytest.approx(slow.makespan_s.mean(), rel=limit)
         if f.full == "drop":
@@ -211,34 +208,34 @@ def test_engines_agree_for_any_times(seed, topology, multicast, order, rate, sca
     placement = random_design(grid_of(3, 2, 2, topology, die=(3, 1)), multicast, per_core=4, fan_out=4, seed=seed)
     f = fabric_of(placement, machine(placement, core, net), order=order)
     raster = firing(placement.network.neurons, 2, rate, scale)
-    fast, slow = (step_times(f, raster, engine=e) for e in ENGINES)
+    fast, slow = (times(f, raster) for times in ENGINES)
     np.testing.assert_allclose(fast.makespan_s, slow.makespan_s, rtol=0.02)
     assert fast.delays.mean_s == pytest.approx(slow.delays.mean_s, rel=0.02)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_cores_that_miss_the_deadline_are_told(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_cores_that_miss_the_deadline_are_told(times):
     """6 packets of 1 us each, a step of 4 us of which the barrier takes 0.5: three are served in time."""
     core = CoreTimes(0.0, 0.0, 1e-6, 0.0, 0.0, 0.0)
     placement = pairs(grid_of(2, 2), [[0]] * 6, True, (6, 1), [0, 0, 1, 1, 2, 2, 3])
     n = dataclasses.replace(BUSY, barrier_s=0.5e-6)
     f = fabric_of(placement, machine(placement, core, n, step_s=4e-6))
     assert (f.order, f.full) == ("interrupt", "drop")
-    t = step_times(f, spikes_at(7, range(6), {0}, range(6)), engine=engine)
+    t = times(f, spikes_at(7, range(6), {0}, range(6)))
     assert t.late.tolist() == [[3, 0, 3]]
     assert t.missed.tolist() == [[1, 0, 1]]
     assert t.late_of[3] == 6
     assert t.missed_of.tolist() == [0, 0, 0, 2]
     assert t.step_s.tolist() == [[4e-6] * 3]
-    free = step_times(fabric_of(placement, machine(placement, core, n)), spikes_at(7, range(6), {0}), engine=engine)
+    free = times(fabric_of(placement, machine(placement, core, n)), spikes_at(7, range(6), {0}))
     np.testing.assert_allclose(free.step_s, free.makespan_s + 0.5e-6)
     assert free.late.sum() == 0
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_spikes_from_outside_come_through_one_port(engine):
+@pytest.mark.parametrize("times", ENGINES)
+def test_spikes_from_outside_come_through_one_port(times):
     placement = pairs(grid_of(2, 2), [[0]] * 4, True, (4, 1), [HOST] * 4 + [3], inputs=True)
-    t = step_times(fabric_of(placement, machine(placement, IDLE)), spikes_at(5, range(4)), engine=engine)
+    t = times(fabric_of(placement, machine(placement, IDLE)), spikes_at(5, range(4)))
     gap = max(BUSY.inject_s, BUSY.link_s)
     expected = BUSY.inject_s + 3 * gap + 2 * BUSY.hop_s + BUSY.eject_s
     assert t.makespan_s[0, 0] == pytest.approx(expected)
@@ -282,8 +279,6 @@ def test_what_is_not_legal_is_refused():
     with pytest.raises(InputError, match="queue"):
         fabric_of(placement, machine(placement, network=dataclasses.replace(NETWORK_TIMES, queue=0)))
     f = fabric_of(placement, m)
-    with pytest.raises(InputError, match="engine"):
-        step_times(f, firing(32, 2, 0.1, 1), engine="fast")
     with pytest.raises(InputError, match="neurons"):
         step_times(f, firing(31, 2, 0.1, 1))
 

@@ -1,9 +1,9 @@
-"""The discrete-event engine: cores, ports and links as processes in SimPy; the truth that the recursion is held to.
+"""Packets on a network on chip as discrete events (SimPy): the oracle that the compiled engine is held to.
 
-It shares the description of the fabric with the recursion and none of its equations: packets wait in queues, take and
-give back places, interrupt cores, and the times fall out. In a fabric whose full queues hold, packets that wait for
-each other in a circle would never move on (routes that wrap around); where nothing moves any more, one queue lets in
-one packet beyond its places, as a network with an escape channel would.
+Cores, ports and links are processes. The oracle shares the description of the fabric with the product and none of its
+equations: packets wait in queues, take and give back places, interrupt cores, and the times fall out. In a fabric whose
+full queues hold, packets that wait for each other in a circle would never move on (routes that wrap around); where
+nothing moves any more, one queue lets in one packet beyond its places, as a network with an escape channel would.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import simpy
 
 from neuromorph.devices.manycore.tally.noc import recursion as columns
-from neuromorph.devices.manycore.tally.noc.model import Fabric
-from neuromorph.devices.manycore.tally.noc.recursion import Kept
+from neuromorph.devices.manycore.tally.noc.model import Fabric, repeated
+from neuromorph.devices.manycore.tally.noc.recursion import Kept, kept_of
+from neuromorph.devices.manycore.tally.noc.steps import StepTimes, times_of
 from neuromorph.events.raster import Raster
 
 Process = Generator[Any, Any, None]
@@ -88,8 +90,6 @@ class _Step:
     """One step of a fabric."""
 
     def __init__(self, fabric: Fabric, kept: Kept, fired: np.ndarray, phase: int) -> None:
-        import simpy
-
         self.fabric, self.kept, self.phase = fabric, kept, phase
         self.r, self.links, self.ports = fabric.routes, fabric.routes.links, fabric.ports
         self.env: Any = simpy.Environment()
@@ -211,8 +211,6 @@ class _Step:
 
     def work(self, p: int, seconds: float) -> Process:
         """The core is busy with its sweep; packets may interrupt it where they have priority."""
-        import simpy
-
         if self.fabric.order != "interrupt":
             if seconds > 0:
                 yield self.env.timeout(seconds)
@@ -282,10 +280,9 @@ class _Step:
                 row[columns.LINK_BUSY], row[columns.WORST_LINK] = busy, number
 
 
-def simulate_rows(fabric: Fabric, raster: Raster, intervals: bool, ends: int) -> tuple[np.ndarray, Kept, np.ndarray]:
-    """Every step on its own: (steps of all samples, columns), sums, and when each core was done in the first rows."""
-    from neuromorph.devices.manycore.tally.noc.recursion import kept_of
-
+def simulated_times(fabric: Fabric, raster: Raster, *, intervals: bool = False, ends: int = 0) -> StepTimes:
+    """What `step_times` tells, each step simulated on its own."""
+    raster = repeated(raster)
     total = raster.samples * raster.steps
     kept, rows = kept_of(fabric, intervals), np.zeros((total, columns.MISSED + 1))
     done = np.zeros((min(ends, total), fabric.ports))
@@ -297,4 +294,4 @@ def simulate_rows(fabric: Fabric, raster: Raster, intervals: bool, ends: int) ->
         rows[row] = step.row
         if row < done.shape[0]:
             done[row] = step.ends
-    return rows, kept, done
+    return times_of(fabric, raster, rows, kept, done, intervals)
