@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neuromorph.errors import InputError, Place
 from neuromorph.hardware.component import ComponentKind
 
 UNREAD = frozenset({"file", "notes", "title"})
@@ -26,21 +23,6 @@ def fingerprint(value: Any) -> str:
     """
     digest = hashlib.sha256()
     _feed(digest.update, value)
-    return digest.hexdigest()[:32]
-
-
-def file_fingerprint(path: str | Path) -> str:
-    """The digest of a file's bytes, or of all files below a folder with their names. Raises InputError."""
-    root = Path(path)
-    digest = hashlib.sha256()
-    try:
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-        for file in files:
-            digest.update(os.fsencode(file.relative_to(root) if root.is_dir() else "") + b"\0")
-            with file.open("rb") as f:
-                digest.update(hashlib.file_digest(f, "sha256").digest())
-    except OSError as e:
-        raise InputError(f"cannot be read: {e.strerror or e}", Place(str(path)), "check the path") from e
     return digest.hexdigest()[:32]
 
 

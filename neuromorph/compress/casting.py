@@ -54,7 +54,7 @@ def _inputs_in(graph: Graph, wanted: NumberFormat, chosen: Iterable[Layer], data
     names = {layer.node.name for layer in chosen}
     keys = {n.name: id(n.operator) for n in graph.nodes if n.name in names}
     changes: Changes = {
-        id(n.operator): {input_field(m): wanted for m in matrix_names(graph, n)} for n in graph.nodes if n.name in keys
+        id(n.operator): {input_field(m): wanted for m in matrix_names(n)} for n in graph.nodes if n.name in keys
     }
     if data is None:
         return rebuild(graph, changes)

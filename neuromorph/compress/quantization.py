@@ -156,9 +156,7 @@ def calibrate(
     wanted = {e.node.name for e in all_layers(graph)} if names is None else set(names)
     operators = {id(n.operator) for n in graph.nodes if n.name in wanted}
     cleared: Changes = {
-        id(n.operator): {
-            f: None for m in matrix_names(graph, n) if getattr(n.operator, f := input_field(m)) is not None
-        }
+        id(n.operator): {f: None for m in matrix_names(n) if getattr(n.operator, f := input_field(m)) is not None}
         for n in graph.nodes
         if id(n.operator) in operators
     }
@@ -279,7 +277,7 @@ def _batches(graph: Graph, data: Any, size: int = 128) -> list[dict[str, Any]]:
     return [{n: a[i : i + size] for n, a in arrays.items()} for i in range(0, counts.pop(), size)]
 
 
-def matrix_names(graph: Graph, node: Node) -> list[str]:
+def matrix_names(node: Node) -> list[str]:
     weights = {s.weight: getattr(node.operator, s.weight) for s in node.operator.weight_slots}
     return list(node.operator.weight_matrices(weights))
 

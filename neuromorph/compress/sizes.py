@@ -61,11 +61,6 @@ class Compression:
     def packed_bytes(self) -> int:
         return sum(r.packed_bytes for r in self.rows)
 
-    @property
-    def float_bytes(self) -> int:
-        """Bytes of the same weights in single precision."""
-        return self.weights * FLOAT_BITS // 8
-
 
 def summary(graph: Graph) -> Compression:
     """Sizes of every weight array in graph order; arrays that several nodes share count once."""

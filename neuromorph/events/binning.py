@@ -11,7 +11,6 @@ import numpy as np
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
 
-MAX_EVENTS = 2**31
 MAX_ROWS = 2**31
 EDGE = 1e-6
 """Part of a step by which an event may lie before the edge of a step and still belong to it: the rounding of times."""

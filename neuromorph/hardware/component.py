@@ -22,9 +22,6 @@ BUSY = "busy"
 """The action of working at all, counted in seconds and priced in watts, of parts that are known by their power alone.
 Parts without that price count its energy in their other actions, and parts with it count all others in it."""
 
-AFFECTS = ("function", "energy", "time", "area")
-"""What a parameter may change: computed values, dynamic/static energy, latency, area."""
-
 
 def weakest(*bases: str) -> str:
     """The weakest of these bases: a result is as good as its weakest input."""

@@ -24,7 +24,6 @@ from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, d
 from neuromorph.yamlfile import parse_yaml, scalar
 
 SWEPT = Source("swept", "value set for this run in place of the datasheet's")
-MAXCOUNT = 10**9
 
 _FACTOR = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*[x×]\s*$")
 _PART = Field("part", "part", "", "the datasheet of the component", ("function", "energy", "time", "area"), str)

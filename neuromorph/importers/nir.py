@@ -91,9 +91,6 @@ def save(graph: Graph, path: str | Path) -> Path:
     return write_graph(graph, Path(path))
 
 
-save_nir = save
-
-
 def _first(*values: Any) -> Any:
     return next((v for v in values if v is not None), None)
 

@@ -158,10 +158,3 @@ class SpikingNetwork:
     @property
     def max_delay(self) -> int:
         return max((p.max_delay for p in self.projections), default=0)
-
-    def index_of(self, name: str) -> int:
-        """Index of the population of this name; KeyError where there is none."""
-        for i, population in enumerate(self.populations):
-            if population.name == name:
-                return i
-        raise KeyError(name)

@@ -24,10 +24,9 @@ from neuromorph.sweep.space import Point, Value, key_of
 
 APPLICATION_ID = 0x4E4D5357  # "NMSW": tells our files from any other SQLite file
 SCHEMA = 1
-STATUSES = ("done", "misfit", "error", "died")
-"""done: has metrics; misfit: the network does not fit; error: an exception; died: its process was lost."""
 FINAL = ("done", "misfit")
-"""Points with these are not run again by the same command; the others are."""
+"""Statuses of points that the same command does not run again. done: has metrics; misfit: the network does not fit; of
+the others, error: an exception; died: its process was lost."""
 
 _TABLES = """
 CREATE TABLE runs (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, created REAL NOT NULL, what TEXT NOT NULL);

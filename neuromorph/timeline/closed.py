@@ -26,10 +26,6 @@ class ClosedForm:
     bottleneck: str
     work_s: dict[str, float]
 
-    @property
-    def throughput_bound_hz(self) -> float:
-        return 1 / self.interval_bound_s if self.interval_bound_s > 0 else float("inf")
-
 
 def closed_form(pipeline: Pipeline) -> ClosedForm:
     """Single-sample latency (the recursion over one sample) and the throughput bound of a pipeline.

@@ -258,7 +258,6 @@ def test_summary_counts_bits_and_bytes() -> None:
     assert first.sparsity == 0.75
     assert (second.bits, second.format, second.dense_bytes, second.packed_bytes) == (32, "float32", 160, 160)
     assert (sizes.weights, sizes.nonzero, sizes.dense_bytes, sizes.packed_bytes) == (120, 60, 200, 180)
-    assert sizes.float_bytes == 480
     assert sizes.sparsity == 0.5
     pruned = summary(quantize(prune(graph, 0.75, layers="fc1"), 1)).rows[0]
     assert (pruned.dense_bytes, pruned.packed_bytes) == (13, 13)  # 80 + 20 bits

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neuromorph.errors import InputError, MissingExtraError
-from neuromorph.fingerprint import file_fingerprint, fingerprint
+from neuromorph.fingerprint import fingerprint
 from neuromorph.sweep.result import SweepResult
 
 ROWS = [
@@ -88,15 +88,3 @@ def test_fingerprint_is_the_same_in_another_process():
         for s in ("1", "2")
     }
     assert seen == {fingerprint({"c", "a", "b"}) + "\n"}
-
-
-def test_file_fingerprint_reads_files_and_folders(tmp_path):
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "a").write_text("1")
-    one = file_fingerprint(tmp_path / "d")
-    (tmp_path / "d" / "a").write_text("2")
-    two = file_fingerprint(tmp_path / "d")
-    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
-    assert len({one, two, file_fingerprint(tmp_path / "d"), file_fingerprint(tmp_path / "d" / "b")}) == 4
-    with pytest.raises(InputError, match="none: cannot be read"):
-        file_fingerprint(tmp_path / "none")

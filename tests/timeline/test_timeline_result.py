@@ -103,7 +103,7 @@ def test_bottleneck_of_a_shared_server():
     found = simulate(pipeline, 10).bottleneck()
     assert (found.server, found.stage, found.work_s, found.limit) == ("core", "b", 5.0, "service")
     assert closed_form(pipeline).bottleneck == "b"
-    assert closed_form(pipeline).throughput_bound_hz == pytest.approx(0.2)
+    assert closed_form(pipeline).interval_bound_s == pytest.approx(5.0)
 
 
 def test_gantt_bars_by_hand():
@@ -153,7 +153,7 @@ def test_work_is_the_mean_over_samples():
 def test_zero_times_are_legal():
     line = simulate(tandem([0.0, 0.0]), 4)
     assert line.throughput_hz == np.inf
-    assert closed_form(line.pipeline).throughput_bound_hz == np.inf
+    assert closed_form(line.pipeline).interval_bound_s == 0.0
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,6 @@ class Estimates:
     def __len__(self) -> int:
         return len(self.energy_j)
 
-    @property
-    def energy_per_mac_j(self) -> np.ndarray:
-        """Energy over multiply-accumulates of the network."""
-        return self.energy_j / self.macs
-
     def columns(self) -> dict[str, np.ndarray]:
         """The one-number-per-design results by name."""
         names = ("energy_j", "interval_s", "latency_high_s", "area_m2", "leakage_w", "arrays", "cores", "feasible")

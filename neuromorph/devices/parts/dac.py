@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from neuromorph.devices.parts.pricing import Known, footprint, known, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
@@ -45,11 +42,6 @@ class DacQuantities:
     supply: Quantity | None = quantity("V", doc="supply of the capacitive converter", affects=("energy",), high=5.0)
     area: Quantity | None = quantity("m^2", doc="area of one channel", affects=("area",), vector=True)
     leakage: Quantity | None = quantity("W", doc="static power of one channel", affects=("energy",), vector=True)
-
-
-def capacitive_energy_j(capacitance_per_bit_f: Any, bits: Any, supply_v: Any) -> Any:
-    """C bits V^2, the switched charge of a capacitive converter (ZigZag's law with C = 50 fF). Scalars or arrays."""
-    return np.asarray(capacitance_per_bit_f) * bits * np.asarray(supply_v) ** 2
 
 
 def _energy(component: Component) -> Known | None:

@@ -87,14 +87,6 @@ def is_tabulated(node_nm: float) -> bool:
     return float(node_nm) in ENERGY_COEFFICIENTS
 
 
-def nominal_supply_v(node_nm: Any) -> Any:
-    """Nominal supply in volts, interpolated linearly in ln(node) between rows. node_nm: scalar or array."""
-    nodes = _check_range(node_nm, NOMINAL_SUPPLY_V, "nominal supply")
-    known = sorted(NOMINAL_SUPPLY_V)
-    supply = np.interp(np.log(nodes), np.log(known), [NOMINAL_SUPPLY_V[n] for n in known])
-    return supply if np.ndim(node_nm) else float(supply)
-
-
 def logic_energy(node_nm: Any, supply_v: Any) -> Any:
     """Relative energy of one logic operation at (node_nm, supply_v), scalars or arrays that broadcast.
 

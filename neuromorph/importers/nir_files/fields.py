@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -168,6 +168,3 @@ def spread(array: np.ndarray, features: Shape) -> np.ndarray | None:
     if array.ndim != len(features) or any(a not in (1, n) for a, n in zip(array.shape, features, strict=True)):
         return None
     return np.broadcast_to(array, features)
-
-
-Metadata = Mapping[str, Any]

@@ -31,7 +31,7 @@ RATIOS = [
 def test_ratios(node: float, supply: float, nominal: float, low: float) -> None:
     assert technology.energy_ratio(45.0, node, 1.0, supply) == pytest.approx(nominal, rel=0.006)
     assert technology.energy_ratio(45.0, node, 1.0, 0.8) == pytest.approx(low, rel=0.006)
-    assert technology.nominal_supply_v(float(node)) == supply
+    assert technology.NOMINAL_SUPPLY_V[node] == supply
 
 
 def test_supply_matters_as_much_as_node() -> None:

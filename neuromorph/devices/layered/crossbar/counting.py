@@ -24,7 +24,6 @@ class Geometry:
 
     rows_per_weight: Any
     columns_per_weight: Any
-    outputs_per_weight: Any
     weight_rows: Any
     weight_columns: Any
     reference_columns: Any
@@ -42,7 +41,6 @@ def geometry(array_rows: Any, array_columns: Any, slices: Any, differential: Any
     return Geometry(
         rows_per_weight=rows_per,
         columns_per_weight=columns_per,
-        outputs_per_weight=slices,
         weight_rows=array_rows // rows_per,
         weight_columns=np.maximum((array_columns - reference) // columns_per, 0),
         reference_columns=reference,

@@ -107,7 +107,6 @@ class _IntegerHost(FloatHost):
         super().__init__(programmed.layout.node.operator)
         self.matrices = programmed.matrices
         self.calls = dict.fromkeys(self.matrices, 0)
-        self._cache: dict[str, torch.Tensor] = {}
 
     def _use(self, name: str) -> _IntegerMatrix:
         self.calls[name] += 1

@@ -18,11 +18,6 @@ class Replication:
     before: float
     used: int
 
-    @property
-    def speedup(self) -> float:
-        """How much shorter the slowest stage became."""
-        return self.before / self.bottleneck if self.bottleneck > 0 else 1.0
-
 
 def replicate(
     positions: np.ndarray, arrays: np.ndarray, budget: int, maximum: np.ndarray | int | None = None

@@ -54,7 +54,7 @@ def connect(
         for p, a, b in _chunks(leaving[population], start, stop, seen.shape[0]):
             target = int(network.first[p.target])
             _mark(p.indptr, p.index, group, target, first, a, b, seen, rows, out, rates, hits, traffic, nothing)
-        count = _take(hits, traffic, found)
+        count = _take(hits, found)
         items.append(found[:count].copy())
         packets.append(traffic[found[:count]])
         traffic[found[:count]] = 0.0
@@ -178,7 +178,7 @@ def _mark(
 
 
 @compiled
-def _take(hits: np.ndarray, traffic: np.ndarray, found: np.ndarray) -> int:
+def _take(hits: np.ndarray, found: np.ndarray) -> int:
     """List the groups that were hit and forget the hits."""
     count = 0
     for g in range(hits.size):

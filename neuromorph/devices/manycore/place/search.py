@@ -78,7 +78,7 @@ def search(problem: Problem, grid: Grid, routes: Routes, seed: int, effort: str)
         concentration=grid.cores_per_tile,
         places=grid.tiles * grid.cores_per_tile,
     )
-    start, other, weight = _graph(problem, grid)
+    start, other, weight = _graph(problem)
     slots = {
         "random": orders.random(topology, problem.groups, seed),
         "greedy": orders.greedy(topology, problem.groups, start, other, weight),
@@ -117,7 +117,7 @@ def roots(sender: np.ndarray, tile: np.ndarray) -> np.ndarray:
     return found
 
 
-def _graph(problem: Problem, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _graph(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flows between groups as neighbour lists. A multicast packet counts less for each of many targets: their ways
     have links in common (measured: the square root leads to better trees than either extreme)."""
     fan = np.diff(problem.targets.indptr)
