@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 DYNAMIC, STATIC = "dynamic", "static"
 
+LEAKAGE = "leakage"
+"""Action of static power."""
+
 OVERHEAD = "overhead"
 """Action of the rows of a component that multiplies the energy of what it encloses."""
+
+COUNTED_IN: Mapping[str, str] = {BUSY: "s", LEAKAGE: "s", OVERHEAD: "J"}
+"""Unit of the count of actions that are no events; each then costs joules per that unit."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +190,12 @@ def _static(architecture: Architecture, seconds: float) -> tuple[list[LedgerRow]
             continue
         found = component.kind.footprint(component)
         if found.leakage_w is None:
-            unknown.append(f"{component.path}: leakage")
+            unknown.append(f"{component.path}: {LEAKAGE}")
             continue
         watts = found.leakage_w
         rows.append(
             LedgerRow(
-                "(chip)", component.path, "leakage", STATIC, count * seconds, watts, count * seconds * watts, 0.0,
+                "(chip)", component.path, LEAKAGE, STATIC, count * seconds, watts, count * seconds * watts, 0.0,
                 None, None, architecture.boundary, found.basis, found.source,
             )
         )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from neuromorph.costing.ledger import COUNTED_IN
 from neuromorph.report.figures import MISSING, accuracy, count, ledger_total, percent, quantity, share, short_paths
 
 if TYPE_CHECKING:
@@ -140,23 +141,26 @@ def ledger(report: Report) -> tuple[Table, list[str]]:
     ranked = sorted(report.ledger, key=lambda r: -(r["energy_j"] if r["energy_j"] is not None else -1.0))
     rows = []
     for row in ranked[:MOST_ROWS]:
-        watts = row["action"] == "leakage"
-        each = "W" if watts else "J"
+        counted = COUNTED_IN.get(row["action"], "")
+        each = {"": "J", "s": "W", "J": "1"}[counted]
         low, high = row["low_j"], row["high_j"]
         span = (
             NOT_APPLICABLE if low is None and high is None else f"{quantity(low, each, 3)} – {quantity(high, each, 3)}"
         )
         rows.append((
             text(row["layer"]), Cell(short[row["component"]], row["component"], row["component"]), text(row["action"]),
-            text(row["kind"]), number(row["count"], _unit("s") if watts else count), number(row["each_j"], _unit(each)),
+            text(row["kind"]), number(row["count"], _unit(counted) if counted else count),
+            number(row["each_j"], _unit(each)),
             Cell(span, high, missing=span == NOT_APPLICABLE), number(row["energy_j"], _unit("J")),
             Cell(*_share(row["energy_j"], total), missing=row["energy_j"] is None), text(row["basis"]),
             references.cell(row["source"]),
         ))  # fmt: skip
     columns = (
         Column("layer", "layer", False), Column("component", "component", False), Column("action", "action", False),
-        Column("kind", "kind", False), Column("count", "count", title="actions of one inference; seconds for leakage"),
-        Column("each", "each", title="energy of one action; watts for leakage"), Column("range", "range of each"),
+        Column("kind", "kind", False),
+        Column("count", "count", title="actions of one inference; seconds of being on; joules inside an overhead"),
+        Column("each", "each", title="energy of one action; watts of being on; joules added per joule inside"),
+        Column("range", "range of each"),
         Column("energy", "energy"), Column("share", "share"), Column("basis", "basis", False),
         Column("source", "source"),
     )  # fmt: skip

@@ -28,6 +28,8 @@ from neuromorph.hardware.architecture import read_architecture
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.jsonschema import architecture_schema
 from neuromorph.hardware.paths import replace, resolve
+from neuromorph.report import tables
+from neuromorph.run import run
 from neuromorph.sweep.frozen import Freezer
 
 INVENTED = {"basis": "assumed"}
@@ -209,6 +211,20 @@ def test_a_factor_is_a_parameter_and_a_frozen_chip_keeps_it(tmp_path: Path) -> N
     assert ledger_of(doubled).total_j == pytest.approx(2 * ledger_of(architecture).total_j, rel=1e-12)
     frozen = Freezer().freeze(architecture)
     assert ledger_of(frozen).total_j == ledger_of(architecture).total_j
+
+
+def test_a_run_reports_what_cooling_costs(tmp_path: Path) -> None:
+    architecture = read(tmp_path, {"cold": cooler(tile=tile()), "io": IO})
+    inputs = np.random.default_rng(1).random((6, 12)).astype(np.float32)
+    report = run(network(), architecture, inputs, trials=1)
+    energy = {m.name: m.value for m in report.metrics}
+    assert energy["energy"] == pytest.approx(math.fsum(r["energy_j"] for r in report.ledger), rel=1e-12)
+    table, _ = tables.ledger(report)
+    texts = [[cell.text for cell in row] for row in table.rows if row[2].text == "overhead"]
+    assert texts
+    assert all(t[1] == "cold" and t[4].endswith("J") and t[5] == "499" for t in texts)
+    named = run(network(), read(tmp_path, {"cold": cooler(None, tile=tile())}), inputs, trials=1)
+    assert "chip.cold: overhead" in named.unmodelled
 
 
 FAULTS: list[tuple[dict[str, Any], str, str]] = [

@@ -17,6 +17,7 @@ import numpy as np
 
 from neuromorph.devices.layered.place.demand import Demand
 from neuromorph.graph.model import Graph, Matrix
+from neuromorph.graph.operators.wiring import Concat
 
 OUTSIDE = -1
 """Tile number of what lies outside the chip: sources of the network's inputs, targets of its outputs."""
@@ -164,7 +165,7 @@ def trace(
             own = _Columns(*(columns[n][part] for n in _Columns.__dataclass_fields__))
             where[node.name] = _hosted(out, demands[k], int(copies[k]), own, where, shapes[node.name], signal_bits)
             made[node.name] = index
-        elif type(node.operator).__name__ == "Concat":
+        elif isinstance(node.operator, Concat):
             sizes = [math.prod(shapes[i]) for i in node.inputs]
             offsets = np.concatenate(([0.0], np.cumsum(sizes))) / sum(sizes)
             parts = [where[i].shifted(o, n / sum(sizes)) for i, o, n in zip(node.inputs, offsets, sizes, strict=False)]
