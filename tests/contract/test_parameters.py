@@ -289,6 +289,18 @@ def fields(kind: ComponentKind) -> Iterator[tuple[Key, set[str]]]:
             yield (kind.name, spec.role, name), set(spec.affects)
 
 
+PACKETS = {
+    ("link", "quantity", "energy_per_packet"),
+    ("link", "quantity", "energy_per_packet_vertical"),
+    ("link", "quantity", "packet_rate"),
+    ("router", "setting", "entries"),
+    ("router", "quantity", "energy_per_packet"),
+    ("router", "quantity", "port_rate"),
+}
+"""What routers and links are of packets alone, which chips of layers do not send: test_manycore_parameters.py walks all
+parameters of both kinds on many-core chips."""
+
+
 @pytest.mark.parametrize("kind", held_by("chip"), ids=lambda kind: kind.name)
 def test_parameters_change_all_they_declare_and_nothing_else(kind: ComponentKind, whole_walk: bool) -> None:
     complaints = []
@@ -300,7 +312,7 @@ def test_parameters_change_all_they_declare_and_nothing_else(kind: ComponentKind
             seen, more = tried(name, p)
             missing -= seen
             complaints += more
-        if missing:
+        if bool(missing) != (key in PACKETS):
             complaints.append(f"{'.'.join(key)} never changed {sorted(missing)}")
     assert not complaints, "\n".join(complaints)
 
