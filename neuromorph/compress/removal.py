@@ -292,8 +292,9 @@ def _apply(node: Node, cut: Cut) -> np.ndarray:
         raise _BlockedError(cut.sources, f"{node.label!r} quantizes each channel with its own scale")
     import torch
 
-    # elementwise operators multiply by nothing, so that they need no host
-    after = node.operator.evaluate([torch.tensor(cut.constant)], None)  # type: ignore[arg-type]
+    from neuromorph.graph.evaluate import FloatHost
+
+    after = node.operator.evaluate([torch.tensor(cut.constant)], FloatHost(node.operator))
     return np.where(cut.keep, 0.0, after.numpy())
 
 

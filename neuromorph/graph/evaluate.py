@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from neuromorph.errors import InputError
 from neuromorph.graph.cycles import acting_at_start, check_steps, is_cycle, stages
+from neuromorph.graph.functions import ExactFunctions
 from neuromorph.graph.model import Graph, Host, Node, Operator, Shape, Window
 from neuromorph.graph.operators.neurons import Neuron
 from neuromorph.graph.operators.over_time import OverTime
@@ -20,7 +21,7 @@ Hosts = Callable[[Node], Host | None]
 Record = Callable[[str, torch.Tensor], None]
 
 
-class FloatHost:
+class FloatHost(ExactFunctions):
     """Exact products in the dtype and on the device of the input.
 
     Weights are converted once per dtype and device. `weights` replaces array fields of the operator by
@@ -43,11 +44,9 @@ class FloatHost:
         weight = self._matrix(matrix, x)
         return with_leading(lambda maps: convolve(maps, weight, window, groups), x, 3)
 
-    def parameter(self, name: str, like: torch.Tensor) -> torch.Tensor:
-        """An array field of the operator (a bias) as a tensor."""
-        if self.weights is not None and name in self.weights:
-            return self.weights[name].to(like)
-        return tensor_of(getattr(self.operator, name), like)
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        """The value in `weights` where there is one, else as it is."""
+        return value if self.weights is None or name not in self.weights else self.weights[name].to(value)
 
     def _matrix(self, name: str, like: torch.Tensor) -> torch.Tensor:
         """The matrix as torch's products take it: (cols, rows), or (cols, rows per group, kh, kw) for windows."""
@@ -55,8 +54,13 @@ class FloatHost:
         known = self._matrices.get(key)
         if known is None:
             slots = self.operator.weight_slots
-            known = self._matrices[key] = self._arranged({s.weight: self.parameter(s.weight, like) for s in slots})
+            known = self._matrices[key] = self._arranged({s.weight: self._array(s.weight, like) for s in slots})
         return known[name]
+
+    def _array(self, name: str, like: torch.Tensor) -> torch.Tensor:
+        if self.weights is not None and name in self.weights:
+            return self.weights[name].to(like)
+        return tensor_of(getattr(self.operator, name), like)
 
     def _arranged(self, fields: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         window: Window | None = getattr(self.operator, "window", None)
@@ -77,7 +81,10 @@ def convolve(x: torch.Tensor, weight: torch.Tensor, window: Window, groups: int 
 
 
 class _Silent:
-    """Multiplies by exact zeros: what a layer gives where nothing arrives is its bias, without a read of hardware."""
+    """Multiplies by exact zeros: what a layer gives where nothing arrives is its bias, without a read of hardware.
+
+    Parameters and functions are those of the node's host.
+    """
 
     def __init__(self, node: Node, host: Host) -> None:
         self.exact, self.host = FloatHost(node.operator), host
@@ -88,10 +95,11 @@ class _Silent:
     def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         return self.exact.conv(matrix, x)
 
-    def parameter(self, name: str, like: torch.Tensor) -> torch.Tensor:
-        supply = getattr(self.host, "parameter", None)
-        found: torch.Tensor = self.exact.parameter(name, like) if supply is None else supply(name, like)
-        return found
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        return self.host.parameter(name, value)
+
+    def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        return self.host.function(name, x, **settings)
 
 
 class _Cycle:

@@ -89,7 +89,11 @@ class Matrix:
 
 
 class Host(Protocol):
-    """Multiplies by an operator's matrices. x and the result carry any leading axes (trial, batch, time)."""
+    """Computes what an operator asks of whoever executes it: products with its matrices, the value that its parameters
+    have there, and activation functions. x and the result carry any leading axes (trial, batch, time).
+
+    `functions.ExactFunctions` is a base for hosts that only multiply.
+    """
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         """x (..., groups*rows) -> (..., groups*cols) without bias."""
@@ -97,6 +101,14 @@ class Host(Protocol):
 
     def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         """x (..., channels, height, width) -> (..., groups*cols, out height, out width) without bias."""
+        ...
+
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        """The array field `name` (a bias, a scale) as the host stores it, given its exact value, which is not changed."""
+        ...
+
+    def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        """An activation function of `functions.FUNCTIONS` with its settings: "relu", "sigmoid", "tanh" ..."""
         ...
 
 
@@ -119,7 +131,7 @@ class Operator:
     Axes are counted from the end (-1 is the last), since any number of axes may lead.
 
     `role` says who may execute it: "matrix" (has matrices, needs a core), "vector" (elementwise,
-    pooling: a vector unit), "wiring" (moves or reinterprets data, free), "state" (neurons).
+    pooling, neurons: a vector unit), "wiring" (moves or reinterprets data, free).
     """
 
     role: ClassVar[str] = "vector"

@@ -34,9 +34,8 @@ def tensor_of(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
 
 
 def parameter(operator: Operator, name: str, host: Host, like: torch.Tensor) -> torch.Tensor:
-    """An array field as a tensor. A host with a `parameter(name, like)` method supplies its own (trained) value."""
-    supply: Callable[[str, torch.Tensor], torch.Tensor] | None = getattr(host, "parameter", None)
-    return tensor_of(getattr(operator, name), like) if supply is None else supply(name, like)
+    """An array field as a tensor of `like`'s dtype and device: the host's value of it (trained, or as it is stored)."""
+    return host.parameter(name, tensor_of(getattr(operator, name), like))
 
 
 def add_bias(products: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

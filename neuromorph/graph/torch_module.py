@@ -51,8 +51,12 @@ class _TrainedHost:
     def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         return self.host.conv(matrix, x)
 
-    def parameter(self, name: str, like: torch.Tensor) -> torch.Tensor:
-        return self.values[name].to(like)
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        """The host's value of what is trained, and of what is not."""
+        return self.host.parameter(name, self.values[name].to(value) if name in self.values else value)
+
+    def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        return self.host.function(name, x, **settings)
 
 
 class GraphModule(nn.Module):

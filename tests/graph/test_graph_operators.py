@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import FloatHost, evaluate
 from neuromorph.graph.formats.floating import Float
 from neuromorph.graph.formats.uniform import Binary, Int, Ternary
+from neuromorph.graph.functions import FUNCTIONS, ExactFunctions
 from neuromorph.graph.model import Matrix, Operator, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, load, pooling, recurrent, wiring
 from neuromorph.graph.tensors import fake_quantize
@@ -91,7 +93,7 @@ def test_output_shape_and_leading_axes(operator: Operator, shapes: list[tuple[in
         torch.testing.assert_close(single, together[i, 0], rtol=1e-12, atol=1e-12)
 
 
-class MatrixHost:
+class MatrixHost(ExactFunctions):
     """Multiplies by the matrices as they are documented: windows cut out one by one, groups as blocks."""
 
     def __init__(self, matrices: tuple[Matrix, ...]) -> None:
@@ -280,3 +282,45 @@ def test_input_format_rounds_the_input_before_the_product() -> None:
     layer = dense.Linear(np.eye(2), input_format=Int(4, scale=0.5))
     found = evaluate(as_graph(layer, [(2,)]), torch.tensor([0.3, 9.0]))
     assert found.tolist() == [0.5, 3.5]
+
+
+class Asked(FloatHost):
+    """Remembers the functions and parameters that were asked for; sigmoids are hard ones, biases are shifted by 1."""
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__(operator)
+        self.functions: set[str] = set()
+        self.parameters: set[str] = set()
+
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        self.parameters.add(name)
+        return value + 1 if name == "bias" else value
+
+    def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        self.functions.add(name)
+        return functional.hardsigmoid(x) if name == "sigmoid" else super().function(name, x, **settings)
+
+
+def test_every_activation_function_is_asked_of_the_host() -> None:
+    asked: set[str] = set()
+    for operator, shapes in EXAMPLES:
+        host = Asked(operator)
+        operator.evaluate([torch.randn(2, *s, dtype=torch.float64) for s in shapes], host)
+        asked |= host.functions
+        if isinstance(operator, activation.Elementwise) and type(operator).__name__ != "Quantize":
+            assert host.functions, operator
+        given = {n for n in ("bias", "bias_ih", "bias_hh", "scale", "shift") if getattr(operator, n, None) is not None}
+        assert given <= host.parameters
+    assert asked == set(FUNCTIONS)
+
+
+def test_a_host_may_be_the_activation_of_a_cell_and_store_other_parameters() -> None:
+    cell, x = recurrent.LSTM(w(8, 3), w(8, 2), w(8)), torch.randn(2, 5, 3, dtype=torch.float64)
+    found = cell.evaluate([x], Asked(cell))
+    gates, h, c = torch.tensor(cell.weight_matrices(cell.arrays())["gates"][0]), torch.zeros(2, 2), torch.zeros(2, 2)
+    for t in range(5):
+        y = torch.cat([x[:, t], h.double()], -1) @ gates + torch.tensor(cell.bias) + 1
+        i, f, g, o = y.chunk(4, -1)
+        c = functional.hardsigmoid(f) * c + functional.hardsigmoid(i) * g.tanh()
+        h = functional.hardsigmoid(o) * c.tanh()
+        torch.testing.assert_close(found[:, t], h)

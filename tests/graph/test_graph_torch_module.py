@@ -11,6 +11,7 @@ from graph_examples import EXAMPLES, IDS, INT4, as_graph, on_grid, rng, small_gr
 
 from neuromorph.graph.evaluate import FloatHost, evaluate
 from neuromorph.graph.formats.uniform import Binary, Ternary
+from neuromorph.graph.functions import ExactFunctions
 from neuromorph.graph.model import Graph, Node, NumberFormat, Operator
 from neuromorph.graph.operators import activation, dense, recurrent
 from neuromorph.graph.torch_module import GraphModule
@@ -71,7 +72,7 @@ def test_hosts_of_ones_own_see_live_matrices_and_biases() -> None:
     graph = as_graph(dense.Linear(w(3, 4), w(3)), [(4,)])
     module = GraphModule(graph)
 
-    class Scaled:
+    class Scaled(ExactFunctions):
         def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
             return 3 * x @ module.matrices("y")[matrix][0]
 

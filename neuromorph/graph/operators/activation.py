@@ -33,7 +33,7 @@ class ReLU(Elementwise):
     """y = max(x, 0). One compare per element."""
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0].relu()
+        return host.function("relu", inputs[0])
 
 
 @final
@@ -44,7 +44,7 @@ class ReLU6(Elementwise):
     steps = 2
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0].clamp(0.0, 6.0)
+        return host.function("clip", inputs[0], min=0.0, max=6.0)
 
 
 @final
@@ -63,7 +63,7 @@ class Clip(Elementwise):
             raise InputError(f"low {self.low} is above high {self.high}")
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0].clamp(self.low, self.high)
+        return host.function("clip", inputs[0], min=self.low, max=self.high)
 
 
 @final
@@ -75,9 +75,7 @@ class LeakyReLU(Elementwise):
     slope: float = 0.01
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import leaky_relu
-
-        return leaky_relu(inputs[0], self.slope)
+        return host.function("leaky_relu", inputs[0], negative_slope=self.slope)
 
 
 @final
@@ -89,9 +87,7 @@ class ELU(Elementwise):
     alpha: float = 1.0
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import elu
-
-        return elu(inputs[0], self.alpha)
+        return host.function("elu", inputs[0], alpha=self.alpha)
 
 
 @final
@@ -100,7 +96,7 @@ class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(-x)). One look-up per element."""
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0].sigmoid()
+        return host.function("sigmoid", inputs[0])
 
 
 @final
@@ -109,7 +105,7 @@ class Tanh(Elementwise):
     """y = tanh(x). One look-up per element."""
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0].tanh()
+        return host.function("tanh", inputs[0])
 
 
 @final
@@ -120,9 +116,7 @@ class HardSigmoid(Elementwise):
     steps = 4
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import hardsigmoid
-
-        return hardsigmoid(inputs[0])
+        return host.function("hardsigmoid", inputs[0])
 
 
 @final
@@ -133,9 +127,7 @@ class HardSwish(Elementwise):
     steps = 5
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import hardswish
-
-        return hardswish(inputs[0])
+        return host.function("hardswish", inputs[0])
 
 
 @final
@@ -146,9 +138,7 @@ class SiLU(Elementwise):
     steps = 2
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import silu
-
-        return silu(inputs[0])
+        return host.function("silu", inputs[0])
 
 
 @final
@@ -163,9 +153,7 @@ class GELU(Elementwise):
     tanh_form: bool = False
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from torch.nn.functional import gelu
-
-        return gelu(inputs[0], approximate="tanh" if self.tanh_form else "none")
+        return host.function("gelu", inputs[0], tanh_form=self.tanh_form)
 
 
 @final
@@ -188,8 +176,7 @@ class Softmax(Elementwise):
         return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        x = inputs[0]
-        return x.log_softmax(self.axis) if self.log else x.softmax(self.axis)
+        return host.function("softmax", inputs[0], axis=self.axis, log=self.log)
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """5 per element, 6 with log."""

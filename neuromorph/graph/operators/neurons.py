@@ -359,12 +359,11 @@ class Threshold(Operator):
         return shape
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.operators.dynamics import fired
-        from neuromorph.graph.tensors import tensor_of
+        from neuromorph.graph.tensors import parameter
 
         x = inputs[0]
-        sign = None if self.sign is None else tensor_of(self.sign, x)
-        return fired(x, tensor_of(self.threshold, x), sign, strict=True)
+        sign = None if self.sign is None else parameter(self, "sign", host, x)
+        return host.function("threshold", x, threshold=parameter(self, "threshold", host, x), sign=sign)
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """One compare per element."""

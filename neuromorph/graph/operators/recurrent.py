@@ -98,16 +98,18 @@ class LSTM(Operator):
         h = x.new_zeros((*x.shape[:-2], self.hidden))
         c = h
         bias = None if self.bias is None else parameter(self, "bias", host, x)
+        hidden, features, function = self.hidden, x.shape[-1], host.function
         steps = list(x.unbind(-2))
         outputs = []
         for x_t in reversed(steps) if self.reverse else steps:
-            if x_t.shape[:-1] != h.shape[:-1]:  # a host may add a trial axis
+            # a host may add a trial axis; comparing shapes takes as long as an activation of a small cell
+            if x_t.dim() != h.dim() or x_t.numel() * hidden != h.numel() * features:
                 x_t = x_t.expand(*torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1]), -1)
             joined = torch.cat([x_t, h], dim=-1)
             gates = host.linear("gates", fake_quantize(joined, self.input_format))
             i, f, g, o = (gates if bias is None else gates + bias).chunk(4, dim=-1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
+            c = function("sigmoid", f) * c + function("sigmoid", i) * function("tanh", g)
+            h = function("sigmoid", o) * function("tanh", c)
             outputs.append(h)
         if not self.return_sequences:
             return h
@@ -205,6 +207,7 @@ class GRU(Operator):
         if self.bias_ih is not None:
             products = products + parameter(self, "bias_ih", host, products)
         bias = None if self.bias_hh is None else parameter(self, "bias_hh", host, products)
+        function = host.function
         h = products.new_zeros((*products.shape[:-2], self.hidden))
         steps = list(products.unbind(-2))
         outputs = []
@@ -212,8 +215,8 @@ class GRU(Operator):
             k = host.linear("hidden", fake_quantize(h, self.hidden_format))
             k_r, k_z, k_n = (k if bias is None else k + bias).chunk(3, dim=-1)
             a_r, a_z, a_n = a.chunk(3, dim=-1)
-            z = torch.sigmoid(a_z + k_z)
-            n = torch.tanh(a_n + torch.sigmoid(a_r + k_r) * k_n)
+            z = function("sigmoid", a_z + k_z)
+            n = function("tanh", a_n + function("sigmoid", a_r + k_r) * k_n)
             h = n + z * (h - n)
             outputs.append(h)
         if not self.return_sequences:

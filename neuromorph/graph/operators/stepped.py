@@ -68,9 +68,7 @@ class ClipFloor(_PerChannel):
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         threshold = self._threshold(host, inputs[0])
-        shifted = inputs[0] * (self.levels / threshold) + 0.5
-        whole = shifted + (shifted.floor() - shifted).detach() if shifted.requires_grad else shifted.floor()
-        return whole.clamp(0, self.levels) * (threshold / self.levels)
+        return host.function("clip_floor", inputs[0], threshold=threshold, levels=self.levels)
 
 
 @final
@@ -105,6 +103,4 @@ class HoyerStep(_PerChannel):
 
         threshold = self._threshold(host, inputs[0])
         extremum = parameter(self, "extremum", host, inputs[0]).detach().reshape(-1, *(1,) * (-self.axis - 1))
-        clipped = (inputs[0] / threshold).clamp(0, 1)
-        fires = (clipped >= extremum).to(clipped.dtype)
-        return clipped + (fires - clipped).detach() if clipped.requires_grad else fires
+        return host.function("hoyer_step", inputs[0], threshold=threshold, extremum=extremum)

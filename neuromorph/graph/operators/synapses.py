@@ -139,7 +139,7 @@ class SparseLinear(OverTime):
         y = x.new_zeros((*x.shape[:-1], self.outputs))
         for d, matrix in self._matrices(x).items():
             y = y + delayed(self._product(matrix, x), d, -2)
-        return y if self.bias is None else y + self._bias(x)
+        return y if self.bias is None else y + self._bias(x, host)
 
     def begin(self, like: torch.Tensor) -> list[torch.Tensor]:
         self._refuse_plastic()
@@ -152,13 +152,12 @@ class SparseLinear(OverTime):
         for d, matrix in matrices.items():
             if d < len(state):
                 y = y + self._product(matrix, state[-1 - d])
-        return y if self.bias is None else y + self._bias(x)
+        return y if self.bias is None else y + self._bias(x, host)
 
-    def _bias(self, like: torch.Tensor) -> torch.Tensor:
-        from neuromorph.graph.tensors import tensor_of
+    def _bias(self, like: torch.Tensor, host: Host) -> torch.Tensor:
+        from neuromorph.graph.tensors import parameter
 
-        assert self.bias is not None
-        return tensor_of(self.bias, like)
+        return parameter(self, "bias", host, like)
 
     def _refuse_plastic(self) -> None:
         if self.plasticity is not None:

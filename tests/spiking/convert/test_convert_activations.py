@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neuromorph.errors import InputError
-from neuromorph.graph.evaluate import evaluate
+from neuromorph.graph.evaluate import FloatHost, evaluate
 from neuromorph.graph.formats.uniform import Int
 from neuromorph.graph.model import Graph, Node, Window
 from neuromorph.graph.operators.activation import Clip, ReLU6, Sigmoid
@@ -164,7 +164,7 @@ def test_weights_on_a_grid_stay_on_it() -> None:
 def test_clip_floor_is_its_equation_and_can_be_trained() -> None:
     x = torch.linspace(-1.0013, 3, 401, dtype=torch.float64, requires_grad=True)
     operator = ClipFloor(np.array([1.6]), 4, -1)
-    y = operator.evaluate([x], None)  # type: ignore[arg-type]
+    y = operator.evaluate([x], FloatHost(operator))
     v = x.detach().numpy()
     assert np.allclose(y.detach().numpy(), 1.6 * np.clip(np.floor(v * 4 / 1.6 + 0.5) / 4, 0, 1))
     y.sum().backward()

@@ -161,10 +161,10 @@ class StraightThrough:
     def __init__(self, exact: Host, hardware: Host) -> None:
         self.exact, self.hardware = exact, hardware
 
-    def _through(self, method: str, matrix: str, x: torch.Tensor) -> torch.Tensor:
-        smooth = getattr(self.exact, method)(matrix, x)
+    def _through(self, method: str, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        smooth = getattr(self.exact, method)(name, x, **settings)
         with torch.no_grad():
-            value = getattr(self.hardware, method)(matrix, x.detach())
+            value = getattr(self.hardware, method)(name, x.detach(), **settings)
         return smooth + (value - smooth).detach()
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
@@ -172,3 +172,9 @@ class StraightThrough:
 
     def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         return self._through("conv", matrix, x)
+
+    def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        return self._through("parameter", name, self.exact.parameter(name, value))
+
+    def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+        return self._through("function", name, x, **settings)

@@ -15,6 +15,7 @@ from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.execute.finetune import StraightThrough, _Target, finetune
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import FloatHost
+from neuromorph.graph.functions import ExactFunctions
 from neuromorph.graph.torch_module import GraphModule
 
 NOISY = {"chip.tile.core.array.cell.programming_noise": "6x"}
@@ -111,7 +112,7 @@ def test_the_gradient_is_that_of_the_float_operator() -> None:
     weight = torch.tensor(operator.weight, dtype=torch.float32, requires_grad=True)
     x = torch.tensor(rng(6).normal(size=(3, 6)), dtype=torch.float32, requires_grad=True)
 
-    class Noisy:
+    class Noisy(ExactFunctions):
         def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
             return torch.round(x @ torch.tensor(operator.weight.T, dtype=torch.float32)) + 7
 
@@ -177,3 +178,31 @@ def test_tunings_are_data() -> None:
     _, tuning = finetune(placed(network(), altered("digital-int8")), x, y, epochs=1)
     assert dataclasses.asdict(tuning) == {"losses": tuning.losses, "steps": 1}
     assert device_kind("digital").effects
+
+
+def test_functions_and_parameters_of_the_hardware_have_the_gradient_of_the_exact_ones() -> None:
+    operator = dense.Linear(rng(5).normal(size=(4, 6)), rng(6).normal(size=4))
+    bias = torch.tensor(operator.bias, dtype=torch.float32, requires_grad=True)
+    x = torch.linspace(-1, 1, 4, requires_grad=True)
+
+    class Coarse(ExactFunctions):
+        def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+            raise NotImplementedError
+
+        def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
+            raise NotImplementedError
+
+        def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
+            return value.round()
+
+        def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
+            return super().function(name, x, **settings).round()
+
+    through = StraightThrough(FloatHost(operator, {"bias": bias}), Coarse())
+    stored, y = through.parameter("bias", bias.detach()), through.function("tanh", x)
+    assert torch.equal(stored, bias.detach().round())
+    assert torch.allclose(y, x.detach().tanh().round())
+    (stored * torch.arange(4.0)).sum().backward()
+    y.sum().backward()
+    assert torch.equal(bias.grad, torch.arange(4.0))
+    assert torch.allclose(x.grad, 1 - x.detach().tanh() ** 2)
