@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-from neuromorph.devices.layered.core import Statistics
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,11 @@ class ActivityRow:
 
 @dataclass(frozen=True)
 class Activity:
-    """All actions of one inference. statistics: by node, for the occupancy of the timeline."""
+    """All actions of one inference. statistics: what flowed through each node, in the kind's own form."""
 
     rows: tuple[ActivityRow, ...]
     origin: str
-    statistics: Mapping[str, Statistics]
+    statistics: Mapping[str, Any]
 
     def __iter__(self) -> Iterator[ActivityRow]:
         return iter(self.rows)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
-
-from neuromorph.devices.layered.core import Statistics
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Execution:
     float_accuracy: float | None
     error: np.ndarray
     layers: tuple[LayerQuality, ...]
-    statistics: Mapping[str, Statistics]
+    statistics: Mapping[str, Any]
     outputs: np.ndarray | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())

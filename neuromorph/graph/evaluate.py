@@ -12,12 +12,12 @@ from torch.nn import functional
 from neuromorph.errors import InputError
 from neuromorph.graph.cycles import acting_at_start, check_steps, is_cycle, stages
 from neuromorph.graph.functions import ExactFunctions
-from neuromorph.graph.model import Graph, Host, Node, Operator, Shape, Window
+from neuromorph.graph.model import Graph, GroupHost, Host, Node, Operator, Shape, Window
 from neuromorph.graph.operators.neurons import Neuron
 from neuromorph.graph.operators.over_time import OverTime
 from neuromorph.graph.tensors import tensor_of, with_leading
 
-Hosts = Callable[[Node], Host | None]
+Hosts = Callable[[Node], Host | GroupHost | None]
 Record = Callable[[str, torch.Tensor], None]
 
 
@@ -121,7 +121,7 @@ class _Cycle:
         """The outputs of all nodes over all steps; values: by name, of everything outside."""
         like = next(values[i] for node in self.nodes for i in node.inputs if i not in self.names)
         states = {n.name: n.operator.begin(like) for n in self.nodes if isinstance(n.operator, OverTime)}
-        made: dict[str, list[torch.Tensor]] = {name: [] for name in self.names}
+        made: dict[str, list[torch.Tensor]] = {node.name: [] for node in self.nodes}
         before = {name: self._start(name, like, hosts) for name in self.starts}
         for t in range(self.steps):
             now: dict[str, torch.Tensor] = {}
@@ -169,14 +169,15 @@ def _joined(parts: Sequence[torch.Tensor], rank: int) -> torch.Tensor:
 class Evaluator:
     """A graph ready to be evaluated many times: hosts are made once, their weights converted once.
 
-    hosts: gives the host of a node, or None for the exact one. Values that no later node and no output needs
-    are dropped as soon as they are used. The nodes of a cycle run step by step, everything else a layer at a time.
+    hosts: gives the host of a node, or None for the exact one; nodes that are given a `GroupHost` are computed by it at
+    once, where the first of them is. Values that no later node and no output needs are dropped as soon as they are
+    used. The nodes of a cycle run step by step, everything else a layer at a time.
     """
 
     def __init__(self, graph: Graph, hosts: Hosts | None = None) -> None:
         self.graph = graph
         self.shapes = graph.shapes
-        self.hosts: dict[str, Host] = {}
+        self.hosts: dict[str, Host | GroupHost] = {}
         self._stages: list[tuple[tuple[Node, ...], _Cycle | None]] = []
         self._spent: list[tuple[str, ...]] = []
         groups = stages(graph)
@@ -190,26 +191,32 @@ class Evaluator:
             self.hosts[node.name] = FloatHost(node.operator) if chosen is None else chosen
 
     def __call__(
-        self, inputs: Any, *, record: Record | None = None, hosts: Mapping[str, Host] | None = None
+        self, inputs: Any, *, record: Record | None = None, hosts: Mapping[str, Host | GroupHost] | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """inputs: a tensor or array (..., *shape), or one per graph input in order or by name.
 
         hosts: by node name, in place of those the evaluator was made with. A tuple is returned for several outputs.
+        record: called with what each node gives; inside a group that is computed at once nothing is to be seen.
         """
         values = self._named(inputs)
         hosts = self.hosts if hosts is None else hosts
         for (group, cycle), spent in zip(self._stages, self._spent, strict=True):
-            found = self._single(group[0], values, hosts) if cycle is None else cycle.run(values, hosts)
-            for node in group:
-                if record is not None:
-                    record(node.name, found[node.name])
+            found = self._single(group[0], values, hosts) if cycle is None else cycle.run(values, _each(group, hosts))
+            if record is not None:
+                for name, value in found.items():
+                    record(name, value)
             values.update(found)
             for name in spent:
                 values.pop(name, None)
         outputs = tuple(values[name] for name in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _single(self, node: Node, values: Mapping[str, torch.Tensor], hosts: Mapping[str, Host]) -> dict[str, Any]:
+    def _single(
+        self, node: Node, values: Mapping[str, torch.Tensor], hosts: Mapping[str, Host | GroupHost]
+    ) -> dict[str, torch.Tensor]:
+        host = hosts[node.name]
+        if isinstance(host, GroupHost) and node.name != host.nodes[0].name:
+            return {}  # computed with the first
         given = [values[name] for name in node.inputs]
         for name in node.feedback:  # from outside any cycle: a value one step late
             late = values[name]
@@ -218,7 +225,9 @@ class Evaluator:
                 [torch.zeros_like(late.narrow(axis, 0, 1)), late.narrow(axis, 0, late.shape[axis] - 1)], axis
             )
             given[0] = given[0] + late
-        return {node.name: node.operator.evaluate(given, hosts[node.name])}
+        if isinstance(host, GroupHost):
+            return {host.nodes[-1].name: host.compute(given)}
+        return {node.name: node.operator.evaluate(given, host)}
 
     def _named(self, inputs: Any) -> dict[str, torch.Tensor]:
         expected = self.graph.input_shapes
@@ -238,6 +247,17 @@ class Evaluator:
                 raise InputError(f"input {name} has shape {tuple(value.shape)}, expected (..., {_listed(shape)})")
             values[name] = value
         return values
+
+
+def _each(cycle: Sequence[Node], hosts: Mapping[str, Host | GroupHost]) -> dict[str, Host]:
+    """The hosts of a cycle's nodes; a step of a cycle has no place for a group that is computed at once."""
+    found: dict[str, Host] = {}
+    for node in cycle:
+        host = hosts[node.name]
+        if isinstance(host, GroupHost):
+            raise InputError(f"{node.label} is part of a cycle and cannot be computed at once with other nodes")
+        found[node.name] = host
+    return found
 
 
 def _listed(shape: Sequence[int]) -> str:

@@ -104,12 +104,26 @@ class Host(Protocol):
         ...
 
     def parameter(self, name: str, value: torch.Tensor) -> torch.Tensor:
-        """The array field `name` (a bias, a scale) as the host stores it, given its exact value, which is not changed."""
+        """The array field `name` (a bias, a scale) as the host stores it. value: the exact one, not to be changed."""
         ...
 
     def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
         """An activation function of `functions.FUNCTIONS` with its settings: "relu", "sigmoid", "tanh" ..."""
         ...
+
+
+class GroupHost:
+    """Computes several nodes at once, in the place of a `Host` for each of them.
+
+    Nodes but the first take their inputs from inside the group, and only the last is used outside.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+
+    def compute(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The output of the last node for the inputs of the first, (..., *shape) with any leading axes."""
+        raise TypeError(f"{type(self).__name__} defines no compute")
 
 
 @dataclass(frozen=True)

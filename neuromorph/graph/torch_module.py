@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from neuromorph.graph.evaluate import Evaluator, FloatHost, Hosts, Record
-from neuromorph.graph.model import Graph, Host, Node, Operator
+from neuromorph.graph.model import Graph, GroupHost, Host, Node, Operator
 from neuromorph.graph.tensors import fake_quantize
 
 
@@ -99,16 +99,20 @@ class GraphModule(nn.Module):
     def forward(
         self, x: Any, hosts: Hosts | None = None, record: Record | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """x as for `evaluate`. hosts(node) may give a host of one's own; None multiplies exactly."""
+        """x as for `evaluate`. hosts(node) may give a host of one's own; None multiplies exactly. A host that computes
+        several nodes at once answers for their parameters itself (see `values`)."""
         by_owner: dict[str, dict[str, torch.Tensor]] = {}
-        chosen: dict[str, Host] = {}
+        chosen: dict[str, Host | GroupHost] = {}
         for node in self.graph.nodes:
             owner = self._owner.get(node.name)
             if owner is not None and owner not in by_owner:
                 by_owner[owner] = self.values(node.name)
             values = {} if owner is None else by_owner[owner]
             host = None if hosts is None else hosts(node)
-            chosen[node.name] = FloatHost(node.operator, values) if host is None else _TrainedHost(host, values)
+            if isinstance(host, GroupHost):
+                chosen[node.name] = host
+            else:
+                chosen[node.name] = FloatHost(node.operator, values) if host is None else _TrainedHost(host, values)
         return self._evaluator(x, record=record, hosts=chosen)
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuromorph import units
+from neuromorph.devices.layered.core import core_of
 from neuromorph.devices.layered.crossbar.validate import CoreProduct, full_product
 from neuromorph.devices.measures import declare, load
 from neuromorph.devices.parts import adc_regression, sram, technology
@@ -66,7 +67,7 @@ def _product(architecture: str, drive: float, level: float, changes: Mapping[str
     found = load(architecture)
     if changes:
         found = paths.replace(found, changes)
-    return full_product(found.chip["tile"]["core"], drive, level)
+    return full_product(core_of(found), drive, level)
 
 
 @declare("GOPS", architecture=None)
@@ -105,7 +106,7 @@ def core_efficiency(architecture: str, drive: float, level: float) -> float:
 @declare("TOPS/mm2", architecture=None)
 def core_density(architecture: str) -> float:
     """Operations per second and area of one core."""
-    return core_throughput(architecture) / 1e3 / (subtree_area_m2(load(architecture).chip["tile"]["core"]) * 1e6)
+    return core_throughput(architecture) / 1e3 / (subtree_area_m2(core_of(load(architecture))) * 1e6)
 
 
 @declare("fJ/op", architecture=None, component=None, operations=None, changes=None)

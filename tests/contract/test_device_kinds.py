@@ -16,24 +16,28 @@ from hypothesis import strategies as st
 from neuromorph.devices.layered.core import (
     CORE_FAMILY,
     Assumption,
-    DeviceKind,
+    CoreKind,
+    Group,
     Misfit,
     Programmed,
     Resources,
     Statistics,
-    device_kind,
-    device_kinds,
+    core_kind,
+    core_kinds,
 )
 from neuromorph.devices.layered.execute import calibrate, execute
-from neuromorph.devices.layered.tally.counts import assume, gather, hosted
-from neuromorph.devices.layered.tally.counts import core_of as core_of_placement
+from neuromorph.devices.layered.place.packing import Packing
+from neuromorph.devices.layered.tally.counts import assume, gather
 from neuromorph.devices.protocol import kind_of
 from neuromorph.graph.model import Node, Window
 from neuromorph.hardware.catalog import architecture_names, load_architecture
 from neuromorph.hardware.component import ComponentKind
 
-KINDS = sorted(device_kinds())
-METHODS = [name for name, member in vars(DeviceKind).items() if inspect.isfunction(member) and not name.startswith("_")]
+KINDS = sorted(core_kinds())
+METHODS = [name for name, member in vars(CoreKind).items() if inspect.isfunction(member) and not name.startswith("_")]
+SIDES = (("rows", "rows"), ("cols", "columns"))
+"""Most rows and columns of a tile: capacities of arrays, or settings of the core that the array is."""
+
 ABSENT = {"chip.tile.vector_unit"}
 """Paths that counts name although a chip may lack them, so that the ledger can say what is missing."""
 
@@ -46,45 +50,45 @@ def test_every_shipped_architecture_is_tested() -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_fills_in_the_protocol(name: str) -> None:
-    kind = device_kind(name)
+    kind = core_kind(name)
     assert isinstance(kind.spec, ComponentKind)
     assert kind.spec.name == name
     assert kind.spec.family == CORE_FAMILY
     assert kind.effects
     assert len(set(kind.effects)) == len(kind.effects)
     for method in METHODS:
-        ours, theirs = (inspect.signature(getattr(k, method)) for k in (DeviceKind, type(kind)))
+        ours, theirs = (inspect.signature(getattr(k, method)) for k in (CoreKind, type(kind)))
         assert list(ours.parameters) == list(theirs.parameters), method
 
 
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(KeyError, match="crossbar, digital"):
-        device_kind("abacus")
+        core_kind("abacus")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_resources_are_those_of_the_core(name: str) -> None:
     unit = core_of(shipped(name))
-    found = device_kind(unit.kind.name).resources(unit)
+    found = core_kind(unit.kind.name).resources(unit)
     assert isinstance(found, Resources)
-    assert found.sharing in ("exclusive", "diagonal", "shelf", "memory")
-    assert min(found.arrays, found.rows, found.cols, found.signal_bits) >= 1
-    assert (found.capacity_bits is not None) == (found.sharing == "memory")
+    assert isinstance(found.packing, Packing)
+    assert set(found.capacities) == set(found.packing.needs)
+    assert min(*found.capacities.values(), found.arrays, found.signal_bits) >= 1
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_has_no_matrix_is_refused_with_a_reason(name: str) -> None:
     unit = core_of(shipped(name))
-    kind = device_kind(unit.kind.name)
-    misfit = kind.admits(Node("y", activation.ReLU(), ("x",)), [(4,)], unit)
+    kind = core_kind(unit.kind.name)
+    misfit = kind.admits(Group((Node("y", activation.ReLU(), ("x",)),), (((4,),),)), unit)
     assert isinstance(misfit, Misfit)
     assert "ReLU" in misfit.reason
     assert misfit.legal
     for network in NETWORKS.values():
         graph = network()
-        for node in graph.nodes:
-            if node.operator.role == "matrix":
-                assert kind.admits(node, [graph.shapes[i] for i in node.inputs], unit) is None
+        groups = kind.groups(graph, unit)
+        assert {n.name for g in groups for n in g.nodes} == {n.name for n in graph.nodes if n.operator.role == "matrix"}
+        assert all(kind.admits(group, unit) is None for group in groups)
 
 
 @st.composite
@@ -110,7 +114,7 @@ def layers(draw: Any) -> tuple[Any, tuple[int, ...]]:
 def test_tiles_cover_a_matrix_exactly_once_within_the_array(name: str, layer: Any) -> None:
     operator, shape = layer
     unit = core_of(shipped(name))
-    resources = device_kind(unit.kind.name).resources(unit)
+    resources = core_kind(unit.kind.name).resources(unit)
     layout = layout_of(operator, shape, unit)
     for tiling in layout.tilings:
         matrix = layout.matrix(tiling.item)
@@ -122,8 +126,9 @@ def test_tiles_cover_a_matrix_exactly_once_within_the_array(name: str, layer: An
             assert covered[part].size > 0
             assert tiling.empty[k] == (not matrix.mask[part].any())
         assert np.all(covered == 1)
-        assert tiling.height.max() <= resources.rows
-        assert tiling.width.max() <= resources.cols
+        rows, cols = (resources.capacities.get(n, getattr(unit.settings, s, None)) for n, s in SIDES)
+        assert tiling.height.max() <= rows
+        assert tiling.width.max() <= cols
         assert np.all(tiling.bits > 0)
 
 
@@ -132,8 +137,6 @@ def test_tiles_cover_a_matrix_exactly_once_within_the_array(name: str, layer: An
 def test_counts_and_occupancies_of_both_origins(name: str, network: str) -> None:
     graph, architecture = NETWORKS[network](), shipped(name)
     placement, x = placed(graph, architecture), inputs_of(graph, 4)
-    unit = core_of_placement(placement)
-    kind = device_kind(unit.kind.name)
     run = execute(placement, x, trials=1, calibration=calibrate(placement, x))
     paths = {c.path for c, _ in architecture.chip.walk()}
     for activity in (assume(placement), gather(placement, run.statistics)):
@@ -145,16 +148,15 @@ def test_counts_and_occupancies_of_both_origins(name: str, network: str) -> None
             assert row.spread >= 0
             assert row.path in paths | ABSENT
             assert row.node in {n.name for n in graph.nodes}
-        for node in hosted(placement):
-            layout = placement.layouts[node.name]
-            statistics = activity.statistics[node.name]
+        for name, layout in placement.layouts.items():
+            statistics = activity.statistics[name]
             assert isinstance(statistics, Statistics)
             assert all(np.isfinite(v).all() for v in statistics.values.values())
-            occupancy = kind.occupancy(layout, unit, statistics)
+            occupancy = layout.kind.occupancy(layout, statistics)
             assert occupancy.service_s > 0
             assert occupancy.depth_s >= 0
-            assert occupancy.products == max(m.products for m in node.operator.matrices(layout.shapes))
-            for count in kind.count(layout, unit, statistics):
+            assert occupancy.products == max(m.products for m in layout.group.matrices.values())
+            for count in layout.kind.count(layout, statistics):
                 assert count.path in paths
                 assert count.mean >= 0
 
@@ -162,11 +164,11 @@ def test_counts_and_occupancies_of_both_origins(name: str, network: str) -> None
 @pytest.mark.parametrize("name", SHIPPED)
 def test_more_activity_costs_no_fewer_actions(name: str) -> None:
     unit = core_of(shipped(name))
-    kind = device_kind(unit.kind.name)
+    kind = core_kind(unit.kind.name)
     layout = layout_of(dense.Linear(np.ones((30, 50))), (50,), unit)
     totals = []
     for density in (0.1, 0.5, 1.0):
-        found = kind.count(layout, unit, kind.assume(layout, unit, Assumption(density)))
+        found = kind.count(layout, kind.assume(layout, Assumption(density)))
         totals.append({(c.path, c.action): c.mean for c in found})
     for less, more in itertools.pairwise(totals):
         assert all(more[k] >= v for k, v in less.items())
@@ -179,20 +181,20 @@ def test_programming_gives_hosts_and_statistics(name: str) -> None:
     from neuromorph.devices.layered.core import Draw
 
     unit = core_of(shipped(name))
-    kind = device_kind(unit.kind.name)
+    kind = core_kind(unit.kind.name)
     operator = dense.Linear(np.random.default_rng(0).normal(size=(5, 7)))
     layout = layout_of(operator, (7,), unit)
-    calibrator = kind.calibrate(layout, unit)
+    calibrator = kind.calibrate(layout)
     x = torch.randn(1, 6, 7, generator=torch.Generator().manual_seed(0))
     operator.evaluate([x], calibrator.host())
     ranges = calibrator.ranges()
     assert all(isinstance(v, np.ndarray) and np.isfinite(v).all() for v in ranges.values())
-    programmed: Programmed = kind.program(layout, unit, ranges, Draw(0, (0, 1)))
+    programmed: Programmed = kind.program(layout, ranges, Draw(0, (0, 1)))
     y = operator.evaluate([x], programmed.host(0))
     assert y.shape[0] in (1, 2)
     assert y.shape[1:] == (6, 5)
     assert programmed.statistics().origin == "executed"
-    again = operator.evaluate([x], kind.program(layout, unit, ranges, Draw(0, (0, 1))).host(0))
+    again = operator.evaluate([x], kind.program(layout, ranges, Draw(0, (0, 1))).host(0))
     assert torch.equal(y, again)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from emulated import NETWORKS, Layer, altered, core_of, crossbar, digital, inputs_of, layout_of, placed, rng, shipped
+from emulated import NETWORKS, Layer, altered, crossbar, digital, inputs_of, layout_of, placed, rng, shipped
 
-from neuromorph.devices.layered.core import Assumption, Count, device_kind
+from neuromorph.devices.layered.core import Assumption, Count, core_kind
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.tally.counts import assume, gather
 from neuromorph.graph.model import Graph, Node, Window
@@ -27,7 +27,7 @@ def ran(layer: Layer, x: np.ndarray, **draw: Any) -> Any:
 
 def counts(layer: Layer, statistics: Any) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
-    for c in layer.kind.count(layer.layout, layer.unit, statistics):
+    for c in layer.kind.count(layer.layout, statistics):
         key = (c.path.removeprefix(layer.unit.path + "."), c.action)
         found[key] = found.get(key, 0.0) + c.mean
     return found
@@ -132,7 +132,7 @@ def test_assumed_activity_is_what_matching_inputs_execute(coding: str, value: fl
     layer = Layer(Linear(weight), (20,), unit, x)
     layer.ranges = dict(layer.ranges) | {"weight.input": np.asarray(1.0)}
     executed = counts(layer, ran(layer, x))
-    assumed = counts(layer, layer.kind.assume(layer.layout, layer.unit, Assumption(0.5)))
+    assumed = counts(layer, layer.kind.assume(layer.layout, Assumption(0.5)))
     assert executed.keys() == assumed.keys()
     for key in executed:
         if key != ("adc", "count"):  # results of conversions are not assumed from the inputs
@@ -148,7 +148,7 @@ def test_assumed_bits_are_what_matching_bit_serial_inputs_execute() -> None:
     layer = Layer(Linear(weight), (20,), unit, x)
     layer.ranges = dict(layer.ranges) | {"weight.input": np.asarray(255.0)}
     executed = counts(layer, ran(layer, x))
-    assumed = counts(layer, layer.kind.assume(layer.layout, unit, Assumption(0.5)))
+    assumed = counts(layer, layer.kind.assume(layer.layout, Assumption(0.5)))
     for key in executed:
         if key != ("adc", "count"):
             assert executed[key] == pytest.approx(assumed[key], rel=1e-6), key
@@ -157,9 +157,9 @@ def test_assumed_bits_are_what_matching_bit_serial_inputs_execute() -> None:
 def test_assumed_digital_activity_follows_the_density() -> None:
     unit = digital(skip_zeros=True)
     layout = layout_of(Linear(np.ones((10, 40))), (40,), unit)
-    kind = device_kind("digital")
+    kind = core_kind("digital")
     for density in (0.0, 0.25, 1.0):
-        found = kind.count(layout, unit, kind.assume(layout, unit, Assumption(density)))
+        found = kind.count(layout, kind.assume(layout, Assumption(density)))
         assert next(c.mean for c in found if c.action == "mac") == pytest.approx(400 * density)
 
 
@@ -171,29 +171,29 @@ def test_hand_counts_of_a_small_crossbar_layer() -> None:
     """12 outputs on pairs of columns of 16: 8 weights a row, 2 column tiles; 20 inputs on 16 rows: 2 row tiles."""
     unit = crossbar(array__rows=16, array__columns=16, array__pair="columns", adc__count=4)
     layout = layout_of(Linear(np.ones((12, 20))), (5, 20), unit)
-    kind = device_kind("crossbar")
-    statistics = kind.assume(layout, unit, Assumption(0.5))
-    found = by_action(kind.count(layout, unit, statistics), unit)
+    kind = core_kind("crossbar")
+    statistics = kind.assume(layout, Assumption(0.5))
+    found = by_action(kind.count(layout, statistics), unit)
     products = 5
     assert len(layout.tilings[0]) == 4
     assert found["dac", "conversion"] == products * 20 * 2
     assert found["adc", "conversion"] == products * 12 * 2
     assert found["array", "row"] == products * 20 * 2 * 0.5
     step = 4 * 6 / 4 * 4096 * 0.3e-9  # 6 results of each of 4 arrays of a core on 4 converters of 2^12 x 0.3 ns
-    occupancy = kind.occupancy(layout, unit, statistics)
+    occupancy = kind.occupancy(layout, statistics)
     assert occupancy.products == 5
     assert occupancy.service_s == pytest.approx(step)
     assert found["array", "busy"] == pytest.approx(step * products * 4)
     assert found["adc", "busy"] == pytest.approx(step * products * 4)  # one core, four converters
-    one = by_action(kind.count(layout_of(Linear(np.ones((12, 20))), (20,), unit), unit, statistics), unit)
+    one = by_action(kind.count(layout_of(Linear(np.ones((12, 20))), (20,), unit), statistics), unit)
     assert one["adc", "conversion"] == 24
 
 
 def test_pairs_on_rows_drive_two_lines() -> None:
     unit = crossbar(array__rows=16, array__columns=16, array__pair="rows")
     layout = layout_of(Linear(np.ones((12, 8))), (8,), unit)
-    kind = device_kind("crossbar")
-    found = by_action(kind.count(layout, unit, kind.assume(layout, unit, Assumption(1.0))), unit)
+    kind = core_kind("crossbar")
+    found = by_action(kind.count(layout, kind.assume(layout, Assumption(1.0))), unit)
     assert found["dac", "conversion"] == 16
     assert found["array", "row"] == 16
     assert found["adc", "conversion"] == 12
@@ -202,8 +202,8 @@ def test_pairs_on_rows_drive_two_lines() -> None:
 def test_hand_counts_of_a_small_digital_layer() -> None:
     unit = digital(rows=8, columns=4)
     layout = layout_of(Linear(np.ones((6, 20))), (5, 20), unit)
-    kind = device_kind("digital")
-    found = by_action(kind.count(layout, unit, kind.assume(layout, unit, Assumption(0.3))), unit)
+    kind = core_kind("digital")
+    found = by_action(kind.count(layout, kind.assume(layout, Assumption(0.3))), unit)
     tiles, products = 3 * 2, 5
     assert found["mac", "mac"] == 6 * 20 * products
     assert found["weight_buffer", "read_bit"] == 6 * 20 * 8
@@ -212,13 +212,11 @@ def test_hand_counts_of_a_small_digital_layer() -> None:
     assert found["output_buffer", "write_bit"] == 6 * 3 * products * 32  # every row tile writes its partial sums
     assert found["output_buffer", "read_bit"] == 6 * 2 * products * 32
     cycles = tiles * products + 2 * 20  # a cycle per tile and product, a cycle per row of a tile to load it
-    occupancy = kind.occupancy(layout, unit, kind.assume(layout, unit, Assumption()))
+    occupancy = kind.occupancy(layout, kind.assume(layout, Assumption()))
     assert occupancy.service_s * occupancy.products == pytest.approx(cycles / 500e6)
     assert occupancy.depth_s == pytest.approx(12 / 500e6)
     two = layout_of(Linear(np.ones((6, 20))), (5, 20), unit, cores=2)
-    assert kind.occupancy(two, unit, kind.assume(two, unit, Assumption())).service_s == pytest.approx(
-        occupancy.service_s / 2
-    )
+    assert kind.occupancy(two, kind.assume(two, Assumption())).service_s == pytest.approx(occupancy.service_s / 2)
 
 
 # pJ per 16-bit multiply-accumulate, ISAAC's component table at 20.48 GOPS (2 operations) per unit
@@ -246,10 +244,8 @@ def test_one_product_on_isaacs_unit_costs_its_published_table() -> None:
     # 120 outputs of 15 bits instead of 128 of 16
     output = energy["chip.tile.core.output_buffer"] / macs * 1e12
     assert output == pytest.approx(0.0225 * 120 * 15 / (128 * 16), abs=5.1e-5)
-    unit = device_kind("crossbar").occupancy(
-        placement.layouts["fc"], core_of(architecture), assume(placement).statistics["fc"]
-    )
-    assert unit.service_s == pytest.approx(1.6e-6)  # 16 cycles of 100 ns
+    occupancy = core_kind("crossbar").occupancy(placement.layouts["fc"], assume(placement).statistics["fc"])
+    assert occupancy.service_s == pytest.approx(1.6e-6)  # 16 cycles of 100 ns
 
 
 def test_copies_do_not_change_what_a_sample_costs_in_the_cores() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from emulated import NETWORKS, SHIPPED, Graph, Node, altered, core_of, dense, placed, rng, shipped
 
-from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.core import core_kind
 from neuromorph.devices.layered.place.placement import Placement
 from neuromorph.devices.layered.tally.counts import assume
 from neuromorph.devices.layered.tally.times import Schedule, schedule
@@ -110,10 +110,10 @@ def test_digital_layers_on_one_core_take_turns() -> None:
     placement = placed(graph, architecture)
     activity = assume(placement)
     found = schedule(placement, activity)
-    kind, unit = device_kind("digital"), core_of(architecture)
+    kind = core_kind("digital")
     total = 0.0
     for layout in placement.layouts.values():
-        o = kind.occupancy(layout, unit, activity.statistics[layout.node.name])
+        o = kind.occupancy(layout, activity.statistics[layout.group.name])
         total += o.service_s * o.products
     assert found.interval_s >= total * (1 - 1e-9)
 
@@ -140,8 +140,8 @@ def test_a_wholly_pruned_layer_costs_no_core_time(name: str) -> None:
     architecture = shipped(name)
     placement = placed(Graph("pruned", {"x": (9,)}, nodes, ("fc",)), architecture)
     activity = assume(placement)
-    occupancy = device_kind(core_of(architecture).kind.name).occupancy(
-        placement.layouts["gone"], core_of(architecture), activity.statistics["gone"]
+    occupancy = core_kind(core_of(architecture).kind.name).occupancy(
+        placement.layouts["gone"], activity.statistics["gone"]
     )
     assert occupancy.service_s == 0
     assert schedule(placement, activity).unmodelled == ()

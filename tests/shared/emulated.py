@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.layered.core import DeviceKind, Draw, Layout, Ranges, device_kind
+from neuromorph.devices.layered.core import CoreKind, Draw, Group, Layout, Ranges, core_kind, core_of
 from neuromorph.devices.layered.place.placement import Placement, place
 from neuromorph.graph.model import Graph, Node, Operator, Shape, Window
 from neuromorph.graph.operators import activation, arithmetic, convolution, dense, pooling, recurrent, wiring
@@ -31,10 +31,6 @@ def altered(name: str, changes: Mapping[str, Any] | None = None) -> Architecture
     return replace(shipped(name), changes) if changes else shipped(name)
 
 
-def core_of(architecture: Architecture) -> Component:
-    return architecture.chip["tile"]["core"]
-
-
 def crossbar(**changes: Any) -> Component:
     """A crossbar core: hermes-like with 64 x 64 arrays and 12-bit converters unless told otherwise.
 
@@ -52,9 +48,9 @@ def digital(**changes: Any) -> Component:
 
 def layout_of(operator: Operator, shape: Shape, unit: Component, *, cores: int = 1) -> Layout:
     """One node alone, cut for this core and kept whole, on `cores` cores."""
-    node = Node("y", operator, ("x",), "layer")
-    tilings = device_kind(unit.kind.name).cut(node, [shape], unit)
-    return Layout(node, (shape,), tilings, 1, sum(len(t) for t in tilings), cores)
+    group = Group((Node("y", operator, ("x",), "layer"),), ((shape,),))
+    tilings = core_kind(unit.kind.name).cut(group, unit)
+    return Layout(group, tilings, 1, sum(len(t) for t in tilings), cores, unit)
 
 
 class Layer:
@@ -63,13 +59,13 @@ class Layer:
     def __init__(self, operator: Operator, shape: Shape, unit: Component, calibration: np.ndarray) -> None:
         self.operator, self.unit = operator, unit
         self.layout = layout_of(operator, shape, unit)
-        self.kind: DeviceKind = device_kind(unit.kind.name)
-        calibrator = self.kind.calibrate(self.layout, unit)
+        self.kind: CoreKind = core_kind(unit.kind.name)
+        calibrator = self.kind.calibrate(self.layout)
         operator.evaluate([_tensor(calibration)[None]], calibrator.host())
         self.ranges: Ranges = dict(calibrator.ranges())
 
     def program(self, *, trials: Sequence[int] = (0,), seed: int = 0, time_s: float = 0.0, off: Any = ()) -> Any:
-        return self.kind.program(self.layout, self.unit, self.ranges, Draw(seed, trials, time_s, frozenset(off)))
+        return self.kind.program(self.layout, self.ranges, Draw(seed, trials, time_s, frozenset(off)))
 
     def run(self, x: np.ndarray, first: int = 0, **draw: Any) -> np.ndarray:
         """x (samples, *shape) -> (trials, samples, *output)."""

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import neuromorph.run as pipeline
-from neuromorph.devices.layered.core import Draw, device_kind
+from neuromorph.devices.layered.core import Draw, core_kind, core_of
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.execute.finetune import finetune
 from neuromorph.devices.layered.place import place
 from neuromorph.devices.layered.place.views import cores_of
-from neuromorph.devices.layered.tally.counts import gather, hosted
+from neuromorph.devices.layered.tally.counts import gather
 from neuromorph.devices.layered.tally.times import pipeline_of
 from neuromorph.graph.evaluate import Evaluator, evaluate
 from neuromorph.graph.model import Graph, Node, Window
@@ -113,7 +113,7 @@ def test_spikes_of_integer_cores_are_close_to_float(network: str) -> None:
 def test_every_effect_off_is_float(name: str, network: str) -> None:
     graph, arch = NETWORKS[network](), architecture(name)
     placement, x = place(graph, arch), data(graph)
-    effects = device_kind(arch.chip["tile"]["core"].kind.name).effects
+    effects = core_kind(core_of(arch).kind.name).effects
     run = execute(placement, x, trials=2, off=effects, calibration=calibrate(placement, x))
     exact = evaluate(graph, x)
     assert run.outputs is not None
@@ -141,12 +141,11 @@ def test_read_noise_is_new_at_every_step_and_programming_noise_is_not(network: s
     x[:] = x[:1, :1]  # every step of every sample is alike
     placement = place(graph, architecture("hermes-like"))
     calibration = calibrate(placement, x)
-    unit = placement.architecture.chip["tile"]["core"]
-    kind = device_kind(unit.kind.name)
-    (node,) = hosted(placement)
+    (layout,) = placement.layouts.values()
+    (node,) = layout.group.nodes
     for off, alike in ((frozenset({"read", "flicker"}), True), (frozenset({"programming", "adc", "flicker"}), False)):
         draw = Draw(1, (0,), off=off)
-        chip = kind.program(placement.layouts[node.name], unit, calibration.ranges[node.name], draw)
+        chip = layout.kind.program(layout, calibration.ranges[node.name], draw)
         with torch.inference_mode():
             y = node.operator.evaluate([torch.from_numpy(x)[None]], chip.host(0))[0]
         steps = y.reshape(-1, *y.shape[2:])
@@ -210,11 +209,11 @@ def test_what_is_fed_back_travels() -> None:
     graph = Graph("ring", {"x": (STEPS, 5)}, nodes, ("out",))
     arch = architecture("hermes-like")
     placement = place(graph, arch)
-    per_tile = arch.chip["tile"]["core"].count
+    per_tile = core_of(arch).count
     tiles = {name: set((cores_of(placement, name) // per_tile).tolist()) for name in ("in", "back")}
     assert not tiles["in"] & tiles["back"]
     flows = placement.flows
-    bits = device_kind("crossbar").resources(arch.chip["tile"]["core"]).signal_bits
+    bits = core_kind("crossbar").resources(core_of(arch)).signal_bits
     back = np.isin(flows.source, list(tiles["back"])) & np.isin(flows.target, list(tiles["in"])) & ~flows.partial
     assert flows.bits[back].sum() == pytest.approx(STEPS * size * bits)
 

@@ -60,7 +60,7 @@ def _layers(
             "busy": shares[node.name].busy if node.name in shares else None,
         }
         if node.name in placement.layouts:
-            matrices = node.operator.matrices([shapes[i] for i in node.inputs])
+            matrices = placement.layouts[node.name].group.matrices.values()
             row |= {"macs": sum(m.macs for m in matrices), "weights": int(sum(m.weight.size for m in matrices))}
             row |= views.layer_row(placement, node.name)
             found = quality.get(node.name)

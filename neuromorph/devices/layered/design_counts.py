@@ -1,4 +1,4 @@
-"""Counts of many designs at once for networks without empty tiles: what `DeviceKind.designs` takes and gives.
+"""Counts of many designs at once for networks without empty tiles: what kinds with a closed form take and give.
 
 In a unit of designs, settings, counts and quantities may be arrays with one entry per design. Axes: (design, matrix).
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from neuromorph.devices.layered.codes import format_bits
 from neuromorph.graph.model import Graph, Matrix
+
+if TYPE_CHECKING:
+    from neuromorph.devices.protocol import Assumption
+    from neuromorph.hardware.component import Component
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,15 @@ class DesignCounts:
     arrays: Any
     cores: Any
     feasible: Any
+
+
+@runtime_checkable
+class ClosedForm(Protocol):
+    """A kind of core that knows the counts of many designs at once, beside what `layered.core.CoreKind` asks."""
+
+    def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
+        """Counts of a dense network with assumed activity, one copy of each layer, on a unit of designs."""
+        ...
 
 
 def column(value: Any) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.layered.core import Assumption, device_kind
-from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
-from neuromorph.devices.layered.tally.counts import tile_values, vector_counts
+from neuromorph.devices.layered.core import Assumption, core_kind, core_kinds, core_of
+from neuromorph.devices.layered.design_counts import ClosedForm, DenseLayers
+from neuromorph.devices.layered.tally.counts import beside, tile_values, vector_counts
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, Component
@@ -108,16 +108,23 @@ def estimate(
 
 
 def _check_network(work: Workload, architecture: Architecture) -> None:
-    unit = architecture.chip["tile"]["core"]
-    if not hasattr(device_kind(unit.kind.name), "designs"):
-        raise InputError(
-            f"{architecture.name}: a {unit.kind.name} core has no closed form", hint="use `neuromorph sweep`"
-        )
+    closed_form(architecture)
     if not work.layers.nodes:
         raise InputError(f"graph {work.graph.name!r} has no operator with weights: nothing to estimate")
-    other = [n for n in work.graph.nodes if n.operator.role == "state"]
-    if other:
-        raise InputError(Problem(f"{type(other[0].operator).__name__} has no closed form", Place(key=other[0].label)))
+
+
+def closed_form(architecture: Architecture) -> ClosedForm:
+    """The kind of its cores, which is asked for many designs at once. InputError where it has no closed form."""
+    name = core_of(architecture).kind.name
+    kind = core_kind(name)
+    if not isinstance(kind, ClosedForm):
+        able = ", ".join(n for n, k in core_kinds().items() if isinstance(k, ClosedForm))
+        raise InputError(
+            f"{architecture.name}: a core of kind {name} has no closed form",
+            Place(key=core_of(architecture).path),
+            f"cores with one: {able}; others: use `neuromorph sweep`",
+        )
+    return kind
 
 
 def _read(
@@ -218,7 +225,7 @@ def _evaluate(
     chip = _with_arrays(base.chip, own)
     tile = chip["tile"]
     unit = tile["core"]
-    counted: DesignCounts = device_kind(unit.kind.name).designs(work.layers, unit, assumption)  # type: ignore[attr-defined]
+    counted = closed_form(base).designs(work.layers, unit, assumption)
     energy: dict[str, Any] = {}
 
     def add(component: Component | None, action: str, mean: Any) -> None:
@@ -280,17 +287,19 @@ def _prices(component: Component) -> dict[str, Any]:
 
 def _tile_counts(work: Workload, tile: Component, unit: Component) -> dict[tuple[str, str], Any]:
     """Counts of the parts of tiles that do not depend on the placement, summed over nodes."""
-    bits = device_kind(unit.kind.name).resources(unit).signal_bits
-    key = ("tile", tuple(tile.parts))
+    kind = core_kind(unit.kind.name)
+    bits = kind.resources(unit).signal_bits
+    key = ("tile", unit.kind.name, tuple(tile.parts))
     if key not in work.layers.cache:
+        groups = kind.groups(work.graph, unit)
         totals: dict[tuple[str, str], float] = {}
-        for node in work.graph.nodes:
+        for node in beside(work.graph, groups):
             for found in vector_counts(tile, node, [work.graph.shapes[i] for i in node.inputs]):
                 name = found.path.rsplit(".", 1)[-1], found.action
                 totals[name] = totals.get(name, 0.0) + found.mean
         moved: dict[tuple[str, str], float] = {}
-        for node in work.graph.nodes:
-            for name, values in tile_values(work.graph, node).items():
+        for _, values_of in tile_values(work.graph, groups):
+            for name, values in values_of.items():
                 moved[name] = moved.get(name, 0.0) + values
         work.layers.cache[key] = totals, moved
     totals, moved = work.layers.cache[key]

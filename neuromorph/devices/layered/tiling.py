@@ -19,6 +19,7 @@ def bounds(extent: int, limit: int) -> np.ndarray:
 
 
 def cut_matrix(
+    item: str,
     matrix: Matrix,
     max_rows: int,
     max_cols: int,
@@ -37,7 +38,7 @@ def cut_matrix(
     kept = matrix.weight != 0 if matrix.mask is None else matrix.mask
     filled = np.add.reduceat(np.add.reduceat(kept, r[:-1], axis=1), c[:-1], axis=2)
     return Tiling(
-        item=matrix.name,
+        item=item,
         group=group,
         row0=row0,
         row1=row1,

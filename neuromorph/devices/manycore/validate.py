@@ -71,7 +71,7 @@ def level_ratio(architecture: str, action: str, part: str, levels: list[int]) ->
     low, high = (
         core.kind.costs(core)[action].energy_j
         for n in levels
-        for core in [_altered(architecture, {"core.part": part, "core.level": n}).chip["tile"]["core"]]
+        for core in [_component(_altered(architecture, {"core.part": part, "core.level": n}), "chip.tile.core")]
         if core.kind.costs
     )
     return low / high

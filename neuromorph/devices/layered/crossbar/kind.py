@@ -1,8 +1,7 @@
-"""The crossbar as a device kind: what fits, how it is cut, programmed, read, counted and timed."""
+"""The crossbar as a kind of core: what fits, how it is cut, programmed, read, counted and timed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,10 @@ import numpy as np
 
 from neuromorph.devices.layered.core import (
     Assumption,
+    CoreKind,
     Count,
     Draw,
+    Group,
     Layout,
     Misfit,
     Occupancy,
@@ -31,9 +32,10 @@ from neuromorph.devices.layered.crossbar.geometry import (
     used,
 )
 from neuromorph.devices.layered.crossbar.spec import SPEC
+from neuromorph.devices.layered.place.arrays import DIAGONAL
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
-from neuromorph.graph.model import Matrix, Node, Shape
-from neuromorph.hardware.component import Component, ComponentKind
+from neuromorph.graph.model import Matrix
+from neuromorph.hardware.component import Component
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.core import Calibrator, Programmed
@@ -44,19 +46,20 @@ VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
 """Counts that follow the values of a sample."""
 
 
-class CrossbarKind:
+class CrossbarKind(CoreKind):
     """Resistive crossbar arrays with converters. Equations: cells.py, coding.py, inputs.py, converters.py."""
 
-    spec: ComponentKind = SPEC
+    spec = SPEC
     effects = EFFECTS
 
     def resources(self, unit: Component) -> Resources:
         s = unit["array"].settings
-        return Resources(unit["array"].count, s.rows, s.columns, "diagonal", signal_bits=unit.settings.input_bits)
+        room = {"arrays": unit["array"].count, "rows": s.rows, "cols": s.columns}
+        return Resources(DIAGONAL, room, signal_bits=unit.settings.input_bits)
 
-    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
-        if node.operator.role != "matrix":
-            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+    def admits(self, group: Group, unit: Component) -> Misfit | None:
+        if not group.matrices:
+            return Misfit(f"{group.operators} has no weight matrix", "operators with weight matrices")
         if unit["array"]["cell"].part is None:
             return Misfit("the cell has no part", "set core.array.cell.part to a crossbar_cell datasheet")
         g = geometry_of(unit)
@@ -66,46 +69,47 @@ class CrossbarKind:
                 f"{g.reference_columns} reference columns; the array has too few",
                 "larger arrays, more bits per cell or fewer weight bits",
             )
-        for matrix in node.operator.matrices(shapes):
+        for matrix in group.matrices.values():
             if matrix.groups > 1 and matrix.window is None:
                 return Misfit(
                     f"{matrix.name} is a grouped matrix without windows", "grouped convolutions, plain matrices"
                 )
         return None
 
-    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
-        return tuple(_cut(matrix, used(unit, matrix)) for matrix in node.operator.matrices(shapes))
+    def cut(self, group: Group, unit: Component) -> tuple[Tiling, ...]:
+        return tuple(_cut(item, matrix, used(unit, matrix)) for item, matrix in group.matrices.items())
 
-    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+    def calibrate(self, layout: Layout, torch_device: str = "cpu") -> Calibrator:
         from neuromorph.devices.layered.crossbar.programmed import CrossbarCalibrator
 
-        return CrossbarCalibrator(layout, unit, torch_device)
+        return CrossbarCalibrator(layout, torch_device)
 
-    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+    def program(self, layout: Layout, ranges: Ranges, draw: Draw) -> Programmed:
         from neuromorph.devices.layered.crossbar.programmed import ProgrammedCrossbar
 
-        return ProgrammedCrossbar(layout, unit, ranges, draw)
+        return ProgrammedCrossbar(layout, ranges, draw)
 
-    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+    def assume(self, layout: Layout, assumption: Assumption) -> Statistics:
         """Unsigned inputs, independent of the weights. Of the bits of a non-zero input half are 1."""
         values: dict[str, np.ndarray] = {}
+        unit = layout.unit
         active, power = counting.assumed_drives(unit.settings.input_coding, unit["dac"].settings.bits, assumption)
         for tiling in layout.tilings:
             matrix = layout.matrix(tiling.item)
             shape, steps = (matrix.groups, matrix.rows), step_count(used(unit, matrix), signed=False)
             drives = matrix.products * steps
-            values[f"{matrix.name}.power"] = np.full(shape, drives * power)
-            values[f"{matrix.name}.active"] = np.full(shape, drives * active)
-            values[f"{matrix.name}.steps"] = np.asarray(float(steps))
-            values[f"{matrix.name}.code"] = np.asarray(counting.assumed_code(unit["adc"].settings.bits, assumption))
+            values[f"{tiling.item}.power"] = np.full(shape, drives * power)
+            values[f"{tiling.item}.active"] = np.full(shape, drives * active)
+            values[f"{tiling.item}.steps"] = np.asarray(float(steps))
+            values[f"{tiling.item}.code"] = np.asarray(counting.assumed_code(unit["adc"].settings.bits, assumption))
         return Statistics(values, "assumed")
 
-    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+    def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
         counts: list[Count] = []
         for tiling in (t for t in layout.tilings if len(t)):
             matrix = layout.matrix(tiling.item)
             per_sample = partial(_add, counts, statistics.spread)
-            _count_matrix(per_sample, matrix, tiling, layout, used(unit, matrix), statistics)
+            _count_matrix(per_sample, matrix, tiling, layout, used(layout.unit, matrix), statistics)
         return counts
 
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
@@ -113,21 +117,22 @@ class CrossbarKind:
 
         return design_counts(layers, unit, assumption)
 
-    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
+    def occupancy(self, layout: Layout, statistics: Statistics) -> Occupancy:
         """Arrays of one product work at the same time; several matrices of a node (a recurrent cell) in turn."""
         total, products, depth = 0.0, 1, 0.0
         for tiling in (t for t in layout.tilings if len(t)):  # a wholly pruned matrix has nothing to read
             matrix = layout.matrix(tiling.item)
-            step = step_seconds(used(unit, matrix), layout, tiling)
-            total += step * float(statistics.values[f"{matrix.name}.steps"])
+            step = step_seconds(used(layout.unit, matrix), layout, tiling)
+            total += step * float(statistics.values[f"{tiling.item}.steps"])
             products = max(products, matrix.products)
             depth = max(depth, step)
         return Occupancy(service_s=total, products=products, depth_s=depth)
 
 
-def _cut(matrix: Matrix, unit: Component) -> Tiling:
+def _cut(item: str, matrix: Matrix, unit: Component) -> Tiling:
     g = geometry_of(unit)
     return cut_matrix(
+        item,
         matrix,
         int(g.weight_rows),
         int(g.weight_columns),
@@ -145,11 +150,11 @@ def _count_matrix(
     add: Any, matrix: Matrix, tiling: Tiling, layout: Layout, unit: Component, statistics: Statistics
 ) -> None:
     g, slices = geometry_of(unit), slices_needed_of(unit)
-    steps = float(statistics.values[f"{matrix.name}.steps"])
+    steps = float(statistics.values[f"{tiling.item}.steps"])
     array, products = unit["array"], matrix.products
     tiles = len(tiling)
     add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
-    active = statistics.values[f"{matrix.name}.active"]
+    active = statistics.values[f"{tiling.item}.active"]
     counts = counting.actions(
         extent_of(tiling),
         g,
@@ -157,7 +162,7 @@ def _count_matrix(
         steps=steps,
         slice_count=slices,
         active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
-        code=float(statistics.values[f"{matrix.name}.code"]),
+        code=float(statistics.values[f"{tiling.item}.code"]),
         input_bits=unit.settings.input_bits,
         converter_bits=unit["adc"].settings.bits,
     )
@@ -186,7 +191,7 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
     references = 0 if coding.reference is None else coding.slices
     reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
-    power = statistics.values[f"{matrix.name}.power"]
+    power = statistics.values[f"{tiling.item}.power"]
     total = 0.0
     for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
         of_row = levels[k, r0:r1, c0:c1].sum(axis=1)

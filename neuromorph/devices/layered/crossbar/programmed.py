@@ -1,4 +1,4 @@
-"""A node programmed on crossbar chips, and the calibration of its ranges."""
+"""A group of nodes programmed on crossbar chips, and the calibration of its ranges."""
 
 from __future__ import annotations
 
@@ -16,27 +16,13 @@ from neuromorph.devices.layered.crossbar.host import MatrixHost, Tally, quantizi
 from neuromorph.devices.layered.crossbar.inputs import InputCoding, input_coding
 from neuromorph.devices.layered.products import window_rows
 from neuromorph.errors import InputError
-from neuromorph.graph.evaluate import FloatHost
-from neuromorph.graph.model import Operator
+from neuromorph.graph.functions import ExactFunctions
+from neuromorph.graph.model import Host
 from neuromorph.hardware.component import Component
 from neuromorph.rng import key64
 
 NOMINAL = frozenset({"on_off", "weight_quantization"})
 """Effects that are known before anything is drawn; calibration keeps them."""
-
-
-class NodeHost(FloatHost):
-    """Hands each matrix of a node to its own host; biases come from the operator."""
-
-    def __init__(self, operator: Operator, matrices: dict[str, MatrixHost]) -> None:
-        super().__init__(operator)
-        self.matrix_hosts = matrices
-
-    def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
-        return self.matrix_hosts[matrix].linear(x)
-
-    def conv(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
-        return self.matrix_hosts[matrix].conv(x)
 
 
 def output_signed(unit: Component, coding: InputCoding) -> bool:
@@ -79,21 +65,21 @@ def _tops(ranges: Ranges, name: str, index: int, effective: Effective) -> np.nda
 class CrossbarCalibrator:
     """Nominal cells, quantized inputs, ideal converters: notes the ranges that the data need."""
 
-    def __init__(self, layout: Layout, unit: Component, torch_device: str) -> None:
-        self.layout, self.unit = layout, unit
+    def __init__(self, layout: Layout, torch_device: str) -> None:
+        self.layout, self.unit = layout, layout.unit
         draw = Draw(0, (0,), off=frozenset(EFFECTS) - NOMINAL, torch_device=torch_device)
-        self.units = {t.item: used(unit, layout.matrix(t.item)) for t in layout.tilings}
+        self.units = {t.item: used(layout.unit, layout.matrix(t.item)) for t in layout.tilings}
         self.effective = {
             t.item: compile_matrix(layout.matrix(t.item), t, self.units[t.item], draw, "calibration")
             for t in layout.tilings
         }
-        s = unit.settings
+        s = layout.unit.settings
         self.inputs = {name: InputRange(s.input_percentile) for name in self.effective}
         self.seen: dict[str, list[list[torch.Tensor]]] = {
             name: [[] for _ in e.blocks] for name, e in self.effective.items()
         }
 
-    def host(self) -> NodeHost:
+    def host(self) -> Host:
         return _CalibratingHost(self)
 
     def matrix_host(self, name: str) -> MatrixHost:
@@ -122,11 +108,10 @@ class CrossbarCalibrator:
         return found
 
 
-class _CalibratingHost(NodeHost):
+class _CalibratingHost(ExactFunctions):
     """Widens the input range by what it sees, then multiplies with it."""
 
     def __init__(self, calibrator: CrossbarCalibrator) -> None:
-        super().__init__(calibrator.layout.node.operator, {})
         self.calibrator = calibrator
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
@@ -139,11 +124,12 @@ class _CalibratingHost(NodeHost):
 
 
 class ProgrammedCrossbar:
-    """A node on its chips; see DeviceKind.program."""
+    """A group of nodes on its chips; see CoreKind.program."""
 
-    def __init__(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> None:
-        self.layout, self.unit, self.draw = layout, unit, draw
-        self.path = f"{draw.scope}{unit.path}/{layout.node.name}"
+    def __init__(self, layout: Layout, ranges: Ranges, draw: Draw) -> None:
+        self.layout, self.draw = layout, draw
+        unit = layout.unit
+        self.path = f"{draw.scope}{unit.path}/{layout.group.name}"
         self.effective: dict[str, Effective] = {}
         self.codings: dict[str, InputCoding] = {}
         self.adcs: dict[str, list[Adc]] = {}
@@ -176,7 +162,7 @@ class ProgrammedCrossbar:
             ]
         return self._keys[name, call]
 
-    def host(self, first_sample: int) -> NodeHost:
+    def host(self, first_sample: int) -> Host:
         return _RunningHost(self, first_sample)
 
     def statistics(self) -> Statistics:
@@ -204,16 +190,12 @@ class ProgrammedCrossbar:
         return Statistics(values, "executed", math.fsum(spreads) / len(spreads) if spreads else 0.0)
 
 
-class _RunningHost(NodeHost):
+class _RunningHost(ExactFunctions):
     """The host of one batch: knows the index of its first sample and how often each matrix was used."""
 
     def __init__(self, programmed: ProgrammedCrossbar, first_sample: int) -> None:
-        super().__init__(programmed.layout.node.operator, {})
-        self.programmed, self.first_sample, self.calls = (
-            programmed,
-            first_sample,
-            dict.fromkeys(programmed.effective, 0),
-        )
+        self.programmed, self.first_sample = programmed, first_sample
+        self.calls = dict.fromkeys(programmed.effective, 0)
 
     def _matrix_host(self, name: str) -> MatrixHost:
         p = self.programmed

@@ -9,7 +9,6 @@ products of a sample pass (weight-stationary); one product takes one cycle per t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +16,10 @@ import numpy as np
 from neuromorph.devices.layered.codes import for_matrix
 from neuromorph.devices.layered.core import (
     Assumption,
+    CoreKind,
     Count,
     Draw,
+    Group,
     Layout,
     Misfit,
     Occupancy,
@@ -30,35 +31,36 @@ from neuromorph.devices.layered.core import (
 from neuromorph.devices.layered.digital import counting
 from neuromorph.devices.layered.digital.counting import matrix_inputs, matrix_seconds
 from neuromorph.devices.layered.digital.spec import SPEC
+from neuromorph.devices.layered.place.memory import MEMORY
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
-from neuromorph.graph.model import Node, Shape
-from neuromorph.hardware.component import Component, ComponentKind
+from neuromorph.hardware.component import Component
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.core import Calibrator, Programmed
     from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
 
 
-class DigitalKind:
+class DigitalKind(CoreKind):
     """The integer MAC array; see the module's equations."""
 
-    spec: ComponentKind = SPEC
-    effects: tuple[str, ...] = ("weight_quantization", "input_quantization", "accumulator")
+    spec = SPEC
+    effects = ("weight_quantization", "input_quantization", "accumulator")
 
     def resources(self, unit: Component) -> Resources:
         s, memory = unit.settings, unit["weight_buffer"].settings
         capacity = memory.capacity * unit["weight_buffer"].count
-        return Resources(1, s.rows, s.columns, "memory", signal_bits=s.input_bits, capacity_bits=capacity)
+        return Resources(MEMORY, {"bits": capacity}, signal_bits=s.input_bits)
 
-    def admits(self, node: Node, shapes: Sequence[Shape], unit: Component) -> Misfit | None:
-        if node.operator.role != "matrix":
-            return Misfit(f"{type(node.operator).__name__} has no weight matrix", "operators with weight matrices")
+    def admits(self, group: Group, unit: Component) -> Misfit | None:
+        if not group.matrices:
+            return Misfit(f"{group.operators} has no weight matrix", "operators with weight matrices")
         return None
 
-    def cut(self, node: Node, shapes: Sequence[Shape], unit: Component) -> tuple[Tiling, ...]:
+    def cut(self, group: Group, unit: Component) -> tuple[Tiling, ...]:
         s = unit.settings
         return tuple(
             cut_matrix(
+                item,
                 m,
                 s.rows,
                 s.columns,
@@ -66,29 +68,30 @@ class DigitalKind:
                 width=lambda c: c,
                 bits_per_weight=for_matrix(unit, m).settings.weight_bits,
             )
-            for m in node.operator.matrices(shapes)
+            for item, m in group.matrices.items()
         )
 
-    def calibrate(self, layout: Layout, unit: Component, torch_device: str = "cpu") -> Calibrator:
+    def calibrate(self, layout: Layout, torch_device: str = "cpu") -> Calibrator:
         from neuromorph.devices.layered.digital.programmed import DigitalCalibrator
 
-        return DigitalCalibrator(layout, unit)
+        return DigitalCalibrator(layout)
 
-    def program(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> Programmed:
+    def program(self, layout: Layout, ranges: Ranges, draw: Draw) -> Programmed:
         from neuromorph.devices.layered.digital.programmed import ProgrammedDigital
 
-        return ProgrammedDigital(layout, unit, ranges, draw)
+        return ProgrammedDigital(layout, ranges, draw)
 
-    def assume(self, layout: Layout, unit: Component, assumption: Assumption) -> Statistics:
+    def assume(self, layout: Layout, assumption: Assumption) -> Statistics:
         values: dict[str, np.ndarray] = {}
         for tiling in layout.tilings:
             matrix = layout.matrix(tiling.item)
-            values[f"{matrix.name}.active"] = np.full(
+            values[f"{tiling.item}.active"] = np.full(
                 (matrix.groups, matrix.rows), matrix.products * assumption.density
             )
         return Statistics(values, "assumed")
 
-    def count(self, layout: Layout, unit: Component, statistics: Statistics) -> list[Count]:
+    def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
+        unit = layout.unit
         s, busy = unit.settings, 0.0
         counts: list[Count] = []
         for tiling in (t for t in layout.tilings if len(t)):
@@ -96,7 +99,7 @@ class DigitalKind:
             stored = for_matrix(unit, matrix).settings
             macs, spread = float(extent.weights) * matrix.products, 0.0
             if s.skip_zeros:
-                active, columns = statistics.values[f"{matrix.name}.active"], tiling.col1 - tiling.col0
+                active, columns = statistics.values[f"{tiling.item}.active"], tiling.col1 - tiling.col0
                 per_tile = [
                     active[k, a:b].sum() for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)
                 ]
@@ -121,9 +124,9 @@ class DigitalKind:
 
         return design_counts(layers, unit, assumption)
 
-    def occupancy(self, layout: Layout, unit: Component, statistics: Statistics) -> Occupancy:
-        """Tiles are shared out over the node's cores and take turns there."""
-        products, total = 1, 0.0
+    def occupancy(self, layout: Layout, statistics: Statistics) -> Occupancy:
+        """Tiles are shared out over the layer's cores and take turns there."""
+        unit, products, total = layout.unit, 1, 0.0
         for tiling in layout.tilings:
             matrix = layout.matrix(tiling.item)
             share = math.ceil(len(tiling) / max(layout.cores, 1)) / max(len(tiling), 1)

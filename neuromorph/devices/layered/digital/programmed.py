@@ -1,4 +1,4 @@
-"""A node in the memory of integer cores: codes, exact products, saturating accumulators."""
+"""A group of nodes in the memory of integer cores: codes, exact products, saturating accumulators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from neuromorph.devices.layered.codes import InputRange, aligned_input, aligned_
 from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.layered.products import window_rows
 from neuromorph.graph.evaluate import FloatHost, convolve
-from neuromorph.graph.model import Matrix
+from neuromorph.graph.functions import ExactFunctions
+from neuromorph.graph.model import Host, Matrix
 from neuromorph.hardware.component import Component
 
 EXACT_IN_FLOAT32 = 2.0**24
@@ -73,16 +74,15 @@ class _IntegerMatrix:
 
 
 class ProgrammedDigital:
-    """See DeviceKind.program. Every chip computes the same, so the trial axis of a result is that of its input."""
+    """See CoreKind.program. Every chip computes the same, so the trial axis of a result is that of its input."""
 
-    def __init__(self, layout: Layout, unit: Component, ranges: Ranges, draw: Draw) -> None:
-        self.layout = layout
+    def __init__(self, layout: Layout, ranges: Ranges, draw: Draw) -> None:
         self.matrices = {
-            t.item: _IntegerMatrix(layout.matrix(t.item), unit, InputRange.from_ranges(ranges, t.item), draw.off)
+            t.item: _IntegerMatrix(layout.matrix(t.item), layout.unit, InputRange.from_ranges(ranges, t.item), draw.off)
             for t in layout.tilings
         }
 
-    def host(self, first_sample: int) -> FloatHost:
+    def host(self, first_sample: int) -> Host:
         return _IntegerHost(self)
 
     def statistics(self) -> Statistics:
@@ -102,9 +102,8 @@ class ProgrammedDigital:
         return Statistics(values, "executed", float(np.mean(spreads)) if spreads else 0.0)
 
 
-class _IntegerHost(FloatHost):
+class _IntegerHost(ExactFunctions):
     def __init__(self, programmed: ProgrammedDigital) -> None:
-        super().__init__(programmed.layout.node.operator)
         self.matrices = programmed.matrices
         self.calls = dict.fromkeys(self.matrices, 0)
 
@@ -134,13 +133,13 @@ class _IntegerHost(FloatHost):
 
 
 class DigitalCalibrator:
-    """Watches the inputs of a node in float."""
+    """Watches the inputs of a layer in float."""
 
-    def __init__(self, layout: Layout, unit: Component) -> None:
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.inputs = {t.item: InputRange(unit.settings.input_percentile) for t in layout.tilings}
+        self.inputs = {t.item: InputRange(layout.unit.settings.input_percentile) for t in layout.tilings}
 
-    def host(self) -> FloatHost:
+    def host(self) -> Host:
         return _WatchingHost(self)
 
     def ranges(self) -> Ranges:
@@ -149,7 +148,7 @@ class DigitalCalibrator:
 
 class _WatchingHost(FloatHost):
     def __init__(self, calibrator: DigitalCalibrator) -> None:
-        super().__init__(calibrator.layout.node.operator)
+        super().__init__(calibrator.layout.group.nodes[0].operator)
         self.calibrator = calibrator
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:

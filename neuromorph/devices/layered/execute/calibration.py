@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.layered.core import Ranges, device_kind
-from neuromorph.devices.layered.tally.counts import core_of, hosted
+from neuromorph.devices.layered.core import Layout, Ranges
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.events.inputs import as_inputs
 from neuromorph.files import write_file
@@ -28,7 +27,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Calibration:
-    """Ranges of every hosted node; samples: how many inputs they were found on."""
+    """Ranges of every group of nodes; samples: how many inputs they were found on."""
 
     ranges: Mapping[str, Ranges]
     samples: int
@@ -62,6 +61,11 @@ class Calibration:
         return h.hexdigest()
 
 
+def by_node(layouts: Mapping[str, Layout], hosts: Mapping[str, Any]) -> dict[str, Any]:
+    """Hosts of groups, by the name of every node that they serve."""
+    return {node.name: host for name, host in hosts.items() for node in layouts[name].group.nodes}
+
+
 def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "cpu") -> Calibration:
     """Finds input and converter ranges on inputs (samples, *shape) with nominal cells and ideal converters.
 
@@ -72,11 +76,9 @@ def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "
     from neuromorph.graph.evaluate import Evaluator
 
     inputs = np.asarray(as_inputs(inputs, placement.graph, dense=True))
-    unit = core_of(placement)
-    kind = device_kind(unit.kind.name)
-    calibrators = {n.name: kind.calibrate(placement.layouts[n.name], unit, torch_device) for n in hosted(placement)}
+    calibrators = {name: layout.kind.calibrate(layout, torch_device) for name, layout in placement.layouts.items()}
     evaluator = Evaluator(placement.graph)
-    hosts = {**evaluator.hosts, **{name: c.host() for name, c in calibrators.items()}}
+    hosts = {**evaluator.hosts, **by_node(placement.layouts, {name: c.host() for name, c in calibrators.items()})}
     with torch.inference_mode():
         for start in range(0, len(inputs), CHUNK):
             x = torch.as_tensor(inputs[start : start + CHUNK], dtype=torch.float32, device=torch_device)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.layered.core import DeviceKind, Draw, Programmed, Statistics, device_kind
-from neuromorph.devices.layered.execute.calibration import Calibration, calibrate
-from neuromorph.devices.layered.tally.counts import core_of, hosted
+from neuromorph.devices.layered.core import CoreKind, Draw, Programmed, Statistics
+from neuromorph.devices.layered.execute.calibration import Calibration, by_node, calibrate
 from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError
 from neuromorph.events.inputs import as_inputs
@@ -62,7 +61,7 @@ def execute(
     note says so. workers > 1 runs groups of chips in processes. Raises InputError for bad arguments.
     """
     chips = tuple(range(trials)) if isinstance(trials, int) else tuple(trials)
-    kind = device_kind(core_of(placement).kind.name)
+    kind = placement.chip.kind
     dropped = frozenset(off)
     _check(kind, chips, dropped, batch, workers, time_s, torch_device)
     inputs, labels = checked(placement.graph, inputs, labels)
@@ -72,7 +71,7 @@ def execute(
         notes = (
             f"ranges were calibrated on the first {min(len(inputs), CALIBRATION_SAMPLES)} inputs of the run itself",
         )
-    if (wanted := {n.name for n in hosted(placement)}) != set(calibration.ranges):
+    if (wanted := set(placement.layouts)) != set(calibration.ranges):
         raise InputError(
             f"the calibration is of layers {', '.join(sorted(calibration.ranges))}, the network has "
             f"{', '.join(sorted(wanted))}",
@@ -92,7 +91,7 @@ def execute(
 
 
 def _check(
-    kind: DeviceKind, chips: tuple[int, ...], off: frozenset[str], batch: int, workers: int, time_s: float,
+    kind: CoreKind, chips: tuple[int, ...], off: frozenset[str], batch: int, workers: int, time_s: float,
     torch_device: str,
 ) -> None:  # fmt: skip
     if not chips:
@@ -192,13 +191,11 @@ class Job:
         return max(int(np.prod(s)) for s in self.placement.graph.shapes.values()) * self.batch
 
     def program(self, chips: Sequence[int]) -> dict[str, Programmed]:
-        """Every hosted node on these chips."""
-        unit = core_of(self.placement)
-        kind = device_kind(unit.kind.name)
+        """Every group of nodes on these chips."""
         draw = Draw(self.seed, tuple(chips), self.time_s, self.off, self.torch_device)
         return {
-            n.name: kind.program(self.placement.layouts[n.name], unit, self.calibration.ranges[n.name], draw)
-            for n in hosted(self.placement)
+            name: layout.kind.program(layout, self.calibration.ranges[name], draw)
+            for name, layout in self.placement.layouts.items()
         }
 
     def run(
@@ -212,7 +209,8 @@ class Job:
         together = CACHED // max(self._values, 1) if self.torch_device == "cpu" else len(chips)
         parts = [Part.of(turn, len(inputs), labels is not None) for turn in _dealt(chips, together)]
         programmed = [self.program(part.trials) for part in parts]
-        evaluator = Evaluator(self.placement.graph)
+        evaluator, layouts = Evaluator(self.placement.graph), self.placement.layouts
+        last = {layout.group.nodes[-1].name: name for name, layout in layouts.items()}
         decode = decode_of(self.placement.graph) if over_time(self.placement.graph) else None
         with torch.inference_mode():
             for start in range(0, len(inputs), self.batch):
@@ -226,9 +224,9 @@ class Job:
                 exact = evaluator(x, record=reference.__setitem__ if watched > 0 else None)
                 assert isinstance(exact, torch.Tensor)
                 for part, chip in zip(parts, programmed, strict=True):
-                    hosts = {**evaluator.hosts, **{name: p.host(start) for name, p in chip.items()}}
-                    record = part_recorder(part, reference, set(chip), watched) if watched > 0 else None
-                    y = evaluator(x, hosts=hosts, record=record)
+                    own = by_node(layouts, {name: p.host(start) for name, p in chip.items()})
+                    record = part_recorder(part, reference, last, watched) if watched > 0 else None
+                    y = evaluator(x, hosts={**evaluator.hosts, **own}, record=record)
                     assert isinstance(y, torch.Tensor)
                     y = y.expand(len(part.trials), *y.shape[1:])
                     _score(part, y, exact, None if labels is None else labels[start : start + self.batch], decode)
@@ -239,13 +237,16 @@ class Job:
 
 
 def part_recorder(
-    part: Part, reference: dict[str, torch.Tensor], nodes: set[str], samples: int
+    part: Part, reference: dict[str, torch.Tensor], groups: Mapping[str, str], samples: int
 ) -> Callable[..., None]:  # fmt: skip
-    """Adds each hosted node's signal and noise power against its reference to the part, for the first samples."""
+    """Adds each group's signal and noise power against its reference to the part, for the first samples.
 
-    def record(name: str, value: torch.Tensor) -> None:
-        if name in nodes:
-            exact, value = reference[name][:, :samples], value[:, :samples]
+    groups: by the name of the last node of each.
+    """
+
+    def record(node: str, value: torch.Tensor) -> None:
+        if (name := groups.get(node)) is not None:
+            exact, value = reference[node][:, :samples], value[:, :samples]
             part.signal[name] = part.signal.get(name, 0.0) + _power(exact)
             # mean over chips, sum over samples
             part.noise[name] = part.noise.get(name, 0.0) + _power(value - exact) / value.shape[0]
@@ -305,12 +306,12 @@ class _Merged:
     def layers(self, placement: Placement) -> tuple[LayerQuality, ...]:
         chips = sum(len(p.trials) for p in self.parts)
         statistics, found = self.statistics(), []
-        for node in hosted(placement):
-            signal = self.parts[0].signal.get(node.name, 0.0)
-            noise = sum(p.noise.get(node.name, 0.0) * len(p.trials) for p in self.parts) / chips
+        for name in placement.layouts:
+            signal = self.parts[0].signal.get(name, 0.0)
+            noise = sum(p.noise.get(name, 0.0) * len(p.trials) for p in self.parts) / chips
             snr = float(10 * np.log10(signal / noise)) if noise > 0 and signal > 0 else float("inf")
-            clips = [float(v) for k, v in statistics[node.name].values.items() if k.endswith(".clipped")]
-            found.append(LayerQuality(node.name, snr, max(clips, default=0.0)))
+            clips = [float(v) for k, v in statistics[name].values.items() if k.endswith(".clipped")]
+            found.append(LayerQuality(name, snr, max(clips, default=0.0)))
         return tuple(found)
 
     def statistics(self) -> dict[str, Statistics]:

@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from neuromorph.devices.layered.core import Draw, Layout, device_kind
-from neuromorph.devices.layered.execute.calibration import CHUNK, Calibration, calibrate
+from neuromorph.devices.layered.core import Draw, Layout
+from neuromorph.devices.layered.execute.calibration import CHUNK, Calibration, by_node, calibrate
 from neuromorph.devices.layered.execute.engine import checked
-from neuromorph.devices.layered.tally.counts import core_of, hosted
 from neuromorph.errors import InputError, Place
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.graph.evaluate import FloatHost
+from neuromorph.graph.model import GroupHost
 from neuromorph.graph.torch_module import GraphModule
 from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
-    from neuromorph.graph.model import Graph, Host, Node, Operator
+    from neuromorph.graph.model import Graph, Host, Node
 
 TRAINING_TRIALS = 1 << 20
 """Chips drawn in training have trial numbers from here on, so they never meet those of an evaluation."""
@@ -117,40 +117,41 @@ class _Target:
     ) -> None:  # fmt: skip
         self.placement, self.module, self.calibration = placement, module, calibration
         self.seed, self.time_s, self.off, self.torch_device = seed, time_s, off, torch_device
-        self.unit = core_of(placement)
-        self.kind = device_kind(self.unit.kind.name)
         self.programmed: dict[str, Any] = {}
 
-    def _layout(self, name: str, operators: dict[str, Operator]) -> Layout:
-        layout = self.placement.layouts[name]
-        return replace(layout, node=replace(layout.node, operator=operators[name]))
+    def _layouts(self, graph: Graph) -> dict[str, Layout]:
+        """The placement's with the operators of this graph."""
+        found = {}
+        for name, layout in self.placement.layouts.items():
+            nodes = tuple(replace(n, operator=graph[n.name].operator) for n in layout.group.nodes)
+            found[name] = replace(layout, group=replace(layout.group, nodes=nodes))
+        return found
 
     def draw(self, chip: int) -> None:
-        operators = {n.name: n.operator for n in self.module.to_graph().nodes}
         draw = Draw(self.seed, (TRAINING_TRIALS + chip,), self.time_s, self.off, self.torch_device)
         self.programmed = {
-            n.name: self.kind.program(
-                self._layout(n.name, operators), self.unit, self.calibration.ranges[n.name], draw
-            )
-            for n in hosted(self.placement)
-        }  # fmt: skip
+            name: layout.kind.program(layout, self.calibration.ranges[name], draw)
+            for name, layout in self._layouts(self.module.to_graph()).items()
+        }
 
     def recalibrate(self, inputs: np.ndarray) -> None:
         """Ranges for the weights as they are now."""
         graph = self.module.to_graph()
-        operators = {n.name: n.operator for n in graph.nodes}
-        layouts = {name: self._layout(name, operators) for name in self.placement.layouts}
-        present = replace(self.placement, graph=graph, layouts=layouts)
+        present = replace(self.placement, graph=graph, layouts=self._layouts(graph))
         self.calibration = calibrate(present, inputs, torch_device=self.torch_device)
 
-    def hosts(self, first_sample: int) -> Callable[[Node], Host | None]:
+    def hosts(self, first_sample: int) -> Callable[[Node], Host | GroupHost | None]:
         """A straight-through host for each hosted node, the exact one elsewhere."""
+        made = {name: programmed.host(first_sample) for name, programmed in self.programmed.items()}
+        of_node = by_node(self.placement.layouts, made)
 
-        def choose(node: Node) -> Host | None:
-            if node.name not in self.programmed:
+        def choose(node: Node) -> Host | GroupHost | None:
+            hardware = of_node.get(node.name)
+            if isinstance(hardware, GroupHost):
+                return _ThroughGroup(hardware, self.module)
+            if hardware is None:
                 return None
-            exact = FloatHost(node.operator, self.module.values(node.name))
-            return StraightThrough(exact, self.programmed[node.name].host(first_sample))
+            return StraightThrough(FloatHost(node.operator, self.module.values(node.name)), hardware)
 
         return choose
 
@@ -178,3 +179,21 @@ class StraightThrough:
 
     def function(self, name: str, x: torch.Tensor, **settings: Any) -> torch.Tensor:
         return self._through("function", name, x, **settings)
+
+
+class _ThroughGroup(GroupHost):
+    """The same for nodes that the hardware computes at once."""
+
+    def __init__(self, hardware: GroupHost, module: GraphModule) -> None:
+        super().__init__(hardware.nodes)
+        self.hardware, self.module = hardware, module
+
+    def compute(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            value = self.hardware.compute([x.detach() for x in inputs])
+        made: dict[str, torch.Tensor] = {}
+        for node in self.nodes:
+            given = [made[name] for name in node.inputs] if made else list(inputs)
+            made[node.name] = node.operator.evaluate(given, FloatHost(node.operator, self.module.values(node.name)))
+        smooth = made[self.nodes[-1].name]
+        return smooth + (value - smooth).detach()

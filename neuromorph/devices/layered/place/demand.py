@@ -1,22 +1,19 @@
-"""What a network asks of a chip: every node that needs a core, cut into tiles by the core's device kind."""
+"""What a network asks of a chip: every group of nodes that a core takes, cut into tiles by the core's kind."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.devices.layered.core import DeviceKind, Resources, Tiling, device_kind
+from neuromorph.devices.layered.core import CoreKind, Group, Resources, Tiling, core_kind, core_of
 from neuromorph.devices.parts.structure import grid
 from neuromorph.errors import FitError, InputError, Place, Problem
 from neuromorph.graph.cycles import cycles
 from neuromorph.graph.model import Graph, Node, Shape
 from neuromorph.hardware.component import Architecture, Component
-
-HOSTED = ("matrix", "state")
-"""Roles of operators that a core must host; all others run beside the cores."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Chip:
     """The chip as the mapper sees it. columns x rows is the grid of tiles; the last row may be partly filled."""
 
     unit: Component
-    kind: DeviceKind
+    kind: CoreKind
     resources: Resources
     tiles: int
     cores_per_tile: int
@@ -43,19 +40,22 @@ class Chip:
 
 @dataclass(frozen=True)
 class Demand:
-    """One node's tiles that are kept, before placement.
+    """One group's tiles that are kept, before placement.
 
-    index: position in graph.nodes. products: per sample, the most of its items. most_copies: more copies could
-    not share its work. skipped: all-zero tiles left out.
+    index: position of its first node in graph.nodes. products: per sample, the most of its items. most_copies: more
+    copies could not share its work. skipped: all-zero tiles left out.
     """
 
     index: int
-    node: Node
-    shapes: tuple[Shape, ...]
+    group: Group
     tilings: tuple[Tiling, ...]
     products: int
     most_copies: int
     skipped: int
+
+    @property
+    def name(self) -> str:
+        return self.group.name
 
     @property
     def tiles(self) -> int:
@@ -74,33 +74,37 @@ class Demand:
 
 def read_chip(architecture: Architecture) -> Chip:
     """The mapper's view of an architecture. Raises InputError where its core's kind is not installed."""
-    tile = architecture.chip["tile"]
-    unit = tile["core"]
+    unit = core_of(architecture)
     try:
-        kind = device_kind(unit.kind.name)
+        kind = core_kind(unit.kind.name)
     except KeyError as error:
         raise InputError(str(error.args[0]), Place(file=architecture.file or None, key=unit.path)) from None
     columns, rows = grid(architecture.chip)
     topology = architecture.chip.settings.topology
-    return Chip(unit, kind, kind.resources(unit), tile.count, unit.count, columns, rows, topology)
+    tiles = architecture.chip["tile"].count
+    return Chip(unit, kind, kind.resources(unit), tiles, unit.count, columns, rows, topology)
 
 
 def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
-    """Every node that needs a core, cut. Raises FitError with all nodes that the core cannot host."""
-    shapes = graph.shapes
+    """Every group of nodes that the cores take, cut. Raises FitError with all nodes that no core can host."""
     problems: list[Problem] = []
     demands: list[Demand] = []
     stepwise = {node.name for group in cycles(graph) for node in group}
-    for index, node in enumerate(graph.nodes):
-        if node.operator.role not in HOSTED:
-            continue
-        given = tuple(shapes[i] for i in node.inputs)
-        misfit = chip.kind.admits(node, given, chip.unit)
+    index = {node.name: k for k, node in enumerate(graph.nodes)}
+    groups = sorted(chip.kind.groups(graph, chip.unit), key=lambda g: index[g.name])
+    check_groups(graph, groups, stepwise)
+    inside = {node.name for g in groups for node in g.nodes}
+    for node in graph.nodes:
+        if node.operator.role == "matrix" and node.name not in inside:
+            what = f"{type(node.operator).__name__} has weights that a {chip.unit.kind.name} core does not take"
+            problems.append(Problem(what, Place(key=node.label)))
+    for group in groups:
+        misfit = chip.kind.admits(group, chip.unit)
         if misfit is not None:
-            what = f"{type(node.operator).__name__} does not fit a {chip.unit.kind.name} core: {misfit.reason}"
-            problems.append(Problem(what, Place(key=node.label), f"legal: {misfit.legal}" if misfit.legal else ""))
+            what = f"{group.operators} does not fit a {chip.unit.kind.name} core: {misfit.reason}"
+            problems.append(Problem(what, Place(key=group.label), f"legal: {misfit.legal}" if misfit.legal else ""))
             continue
-        demands.append(_demand(index, node, given, chip, node.name in stepwise))
+        demands.append(_demand(index[group.name], group, chip, group.name in stepwise))
     if problems:
         raise FitError(problems)
     if not demands:
@@ -108,18 +112,43 @@ def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
     return demands
 
 
-def _demand(index: int, node: Node, shapes: tuple[Shape, ...], chip: Chip, stepwise: bool) -> Demand:
-    cut = chip.kind.cut(node, shapes, chip.unit)
+def check_groups(graph: Graph, groups: Sequence[Group], stepwise: Collection[str]) -> None:
+    """Raises ValueError for groups that no engine can treat as one: a fault of the kind that made them.
+
+    stepwise: nodes that are part of a cycle.
+    """
+    owner: dict[str, str] = {}
+    for group in groups:
+        names = [node.name for node in group.nodes]
+        for name in names:
+            if owner.setdefault(name, group.name) != group.name or names.count(name) > 1:
+                raise ValueError(f"node {name} is in several groups")
+        if len(names) > 1 and set(names) & set(stepwise):
+            raise ValueError(f"the group of {group.name} joins nodes of a cycle")
+        for node in group.nodes[1:]:
+            if not set(node.inputs) <= set(names) or node.feedback:
+                raise ValueError(f"node {node.name} takes inputs from outside the group of {group.name}")
+    hidden = set(owner) - {group.nodes[-1].name for group in groups}
+    for node in graph.nodes:
+        for name in hidden.intersection((*node.inputs, *node.feedback)):
+            if owner[name] != owner.get(node.name):
+                raise ValueError(f"node {name} inside the group of {owner[name]} is used by {node.name} outside it")
+    for name in hidden.intersection(graph.outputs):
+        raise ValueError(f"node {name} inside the group of {owner[name]} is an output of the network")
+
+
+def _demand(index: int, group: Group, chip: Chip, stepwise: bool) -> Demand:
+    cut = chip.kind.cut(group, chip.unit)
     kept = tuple(keep(t) for t in cut) if chip.resources.skips_zero_tiles else cut
-    matrices = node.operator.matrices(shapes)
+    matrices = list(group.matrices.values())
     products = max((m.products for m in matrices), default=1)
     # Time steps of a recurrent cell or a cycle follow each other; only window positions and independent vectors can be
     # dealt out.
-    most = products if len(matrices) == 1 and not is_recurrent(node, shapes) else 1
+    most = products if len(matrices) == 1 and not any(is_recurrent(n, s) for n, s, _ in group.products()) else 1
     if stepwise:
-        most = max(1, most // shapes[0][0])
+        most = max(1, most // group.shapes[0][0][0])
     skipped = sum(len(t) for t in cut) - sum(len(t) for t in kept)
-    return Demand(index, node, shapes, kept, products, most, skipped)
+    return Demand(index, group, kept, products, most, skipped)
 
 
 def is_recurrent(node: Node, shapes: Sequence[Shape]) -> bool:

@@ -100,45 +100,6 @@ def diagonal_first_fit(
 
 
 @compiled
-def shelf_first_fit(
-    heights: np.ndarray, widths: np.ndarray, array_height: float, array_width: float, slack: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """First fit of rectangles, sorted by falling height, on shelves; shelves are stacked first-fit in arrays.
-
-    Returns bin, offset along the height, offset along the width per block, and the number of bins.
-    """
-    n = heights.size
-    size = 1
-    while size < n:
-        size *= 2
-    shelf_free = np.full(2 * size, -1.0)
-    bin_free = np.full(2 * size, array_height)
-    shelf_bin = np.empty(n, np.int64)
-    shelf_offset = np.empty(n)
-    where = np.empty(n, np.int64)
-    offset_h = np.empty(n)
-    offset_w = np.empty(n)
-    shelves = 0
-    used = 0
-    for k in range(n):
-        shelf = first_at_least(shelf_free, size, widths[k] - slack)
-        if shelf < 0:
-            b = first_at_least(bin_free, size, heights[k] - slack)
-            shelf = shelves
-            shelves += 1
-            shelf_bin[shelf] = b
-            shelf_offset[shelf] = array_height - bin_free[size + b]
-            put(bin_free, size, b, bin_free[size + b] - heights[k])
-            put(shelf_free, size, shelf, array_width)
-            used = max(used, b + 1)
-        where[k] = shelf_bin[shelf]
-        offset_h[k] = shelf_offset[shelf]
-        offset_w[k] = array_width - shelf_free[size + shelf]
-        put(shelf_free, size, shelf, shelf_free[size + shelf] - widths[k])
-    return where, offset_h, offset_w, used
-
-
-@compiled
 def dominance_matching(
     a_need: np.ndarray, a_sum: np.ndarray, b_sum: np.ndarray, b_slack: np.ndarray, by_sum: np.ndarray
 ) -> int:
@@ -163,18 +124,6 @@ def dominance_matching(
             put(tree, size, found, -1.0)
             matched += 1
     return matched
-
-
-@compiled
-def any_overlap(array: np.ndarray, row0: np.ndarray, col0: np.ndarray, height: np.ndarray, width: np.ndarray) -> bool:
-    """Whether two rectangles of one array share a cell; sorted by array and first row."""
-    for i in range(array.size):
-        j = i + 1
-        while j < array.size and array[j] == array[i] and row0[j] < row0[i] + height[i]:
-            if col0[j] < col0[i] + width[i] and col0[i] < col0[j] + width[j]:
-                return True
-            j += 1
-    return False
 
 
 @compiled

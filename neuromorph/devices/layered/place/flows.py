@@ -11,12 +11,13 @@ across the edge of two runs is left out, and so is the permutation that a transp
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from neuromorph.devices.layered.place.demand import Demand
-from neuromorph.graph.model import Graph, Matrix
+from neuromorph.graph.model import Graph, Matrix, Node, Shape
 from neuromorph.graph.operators.wiring import Concat
 
 OUTSIDE = -1
@@ -157,13 +158,14 @@ def trace(
     where: dict[str, Pieces] = {name: Pieces.outside() for name in graph.input_shapes}
     made: dict[str, int] = dict.fromkeys(graph.input_shapes, -1)
     bounds = np.searchsorted(columns["demand"], np.arange(len(demands) + 1))
-    hosted = {d.index: k for k, d in enumerate(demands)}
+    owner = {node.name: k for k, d in enumerate(demands) for node in d.group.nodes}
     for index, node in enumerate(graph.nodes):
-        if index in hosted:
-            k = hosted[index]
+        k = owner.get(node.name)
+        if k is not None and (matrices := _matrices(demands[k], node)):
             part = slice(bounds[k], bounds[k + 1])
             own = _Columns(*(columns[n][part] for n in _Columns.__dataclass_fields__))
-            where[node.name] = _hosted(out, demands[k], int(copies[k]), own, where, shapes[node.name], signal_bits)
+            held = _Held(demands[k].index, node, tuple(shapes[i] for i in node.inputs), matrices, int(copies[k]))
+            where[node.name] = _hosted(out, held, demands[k], own, where, shapes[node.name], signal_bits)
             made[node.name] = index
         elif isinstance(node.operator, Concat):
             sizes = [math.prod(shapes[i]) for i in node.inputs]
@@ -174,7 +176,8 @@ def trace(
             home = max(node.inputs, key=lambda i: made[i])
             for name in dict.fromkeys(node.inputs):
                 if name != home and where[name] is not where[home]:
-                    out.send(index, where[name], where[home], math.prod(shapes[name]) * signal_bits)
+                    to = index if k is None else demands[k].index
+                    out.send(to, where[name], where[home], math.prod(shapes[name]) * signal_bits)
             where[node.name], made[node.name] = where[home], made[home]
     for index, node in enumerate(graph.nodes):
         for name in dict.fromkeys(node.feedback):  # added where the node's first input is, or the node itself
@@ -186,34 +189,48 @@ def trace(
     return out.flows()
 
 
+@dataclass(frozen=True)
+class _Held:
+    """A node with matrices in arrays: the index its traffic is kept by (of its group), its matrices by item."""
+
+    index: int
+    node: Node
+    shapes: tuple[Shape, ...]
+    matrices: Mapping[str, Matrix]
+    copies: int
+
+
+def _matrices(demand: Demand, node: Node) -> Mapping[str, Matrix]:
+    return next((own for other, _, own in demand.group.products() if other.name == node.name), {})
+
+
 def _hosted(
     out: _Collector,
+    node: _Held,
     demand: Demand,
-    copies: int,
     own: _Columns,
     where: dict[str, Pieces],
     output: tuple[int, ...],
     signal_bits: int,
 ) -> Pieces:
     """Record the flows into one hosted node and within it; returns where its result is."""
-    matrices = {m.name: m for m in demand.node.operator.matrices(demand.shapes)}
     held = []
     for k, tiling in enumerate(demand.tilings):
-        if len(tiling):
+        if len(tiling) and tiling.item in node.matrices:
             of_item = _Columns(*(getattr(own, n)[own.item == k] for n in _Columns.__dataclass_fields__))
-            held.append((matrices[tiling.item], tiling, of_item))
+            held.append((node.matrices[tiling.item], tiling, of_item))
     roots: list[tuple[Matrix, Pieces]] = []
     for matrix, tiling, of_item in held:
         weights = float(((tiling.row1 - tiling.row0) * (tiling.col1 - tiling.col0)).sum())
         # A sum of rows products is exact in this many bits.
         sum_bits = value_bits(matrix, signal_bits) + float(tiling.bits.sum()) / weights + math.log2(max(matrix.rows, 2))
-        roots.append((matrix, _sums(out, demand.index, matrix, copies, of_item, math.ceil(sum_bits))))
+        roots.append((matrix, _sums(out, node.index, matrix, node.copies, of_item, math.ceil(sum_bits))))
     result = roots[-1][1] if roots else Pieces.outside()
     for matrix, pieces in roots[:-1]:  # several matrices of one node meet where the last one's sums are
         if matrix.cols * matrix.groups == roots[-1][0].cols * roots[-1][0].groups:
-            out.send(demand.index, pieces, result, matrix.products * matrix.cols * matrix.groups * signal_bits)
+            out.send(node.index, pieces, result, matrix.products * matrix.cols * matrix.groups * signal_bits)
     for matrix, _, of_item in held:
-        _inputs(out, demand, matrix, copies, of_item, where, result, output, signal_bits)
+        _inputs(out, node, matrix, of_item, where, result, output, signal_bits)
     return result
 
 
@@ -251,9 +268,8 @@ def _sums(out: _Collector, node: int, matrix: Matrix, copies: int, own: _Columns
 
 def _inputs(
     out: _Collector,
-    demand: Demand,
+    node: _Held,
     matrix: Matrix,
-    copies: int,
     own: _Columns,
     where: dict[str, Pieces],
     result: Pieces,
@@ -261,7 +277,8 @@ def _inputs(
     signal_bits: int,
 ) -> None:
     """Values go to every tile that holds rows for them. Rows beyond the node's own input read its output."""
-    features = matrix.groups * matrix.rows
+    features, copies, shape = matrix.groups * matrix.rows, node.copies, node.shapes[0]
+    source = node.node.inputs[0]
     begin = own.group * matrix.rows + own.row0
     ends = begin + own.row1 - own.row0
     key = (own.tile * np.int64(copies) + own.copy) * (features + 1) + begin
@@ -269,8 +286,8 @@ def _inputs(
     begin, ends, tile, copy = begin[one], ends[one], own.tile[one], own.copy[one]
     bits = value_bits(matrix, signal_bits)
     from_input = features
-    if matrix.window is None and tuple(matrix.input_shape) != tuple(demand.shapes[0]):
-        from_input = demand.shapes[0][-1] if features == demand.shapes[0][-1] + output[-1] else 0
+    if matrix.window is None and tuple(matrix.input_shape) != tuple(shape):
+        from_input = shape[-1] if features == shape[-1] + output[-1] else 0
 
     def needs(low: int, high: int) -> Pieces:
         a, b = np.clip(begin, low, high), np.clip(ends, low, high)
@@ -283,12 +300,12 @@ def _inputs(
     if matrix.taps > 1:  # every delayed copy of the input travels from where it is kept, beside its source
         each = features // matrix.taps
         for tap in range(matrix.taps):
-            amount = math.prod(demand.shapes[0]) * bits
-            out.send(demand.index, where[demand.node.inputs[0]], needs(tap * each, (tap + 1) * each), amount)
+            amount = math.prod(shape) * bits
+            out.send(node.index, where[source], needs(tap * each, (tap + 1) * each), amount)
         return
     if from_input:
-        amount = math.prod(demand.shapes[0]) * bits
-        out.send(demand.index, where[demand.node.inputs[0]], needs(0, from_input), amount)
+        amount = math.prod(shape) * bits
+        out.send(node.index, where[source], needs(0, from_input), amount)
     if from_input < features:
         amount = matrix.products * (features - from_input) * bits
-        out.send(demand.index, result, needs(from_input, features), amount)
+        out.send(node.index, result, needs(from_input, features), amount)

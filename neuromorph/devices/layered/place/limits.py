@@ -21,19 +21,13 @@ def check_limits(
     architecture: Architecture, chip: Chip, demands: list[Demand], shards: Shards
 ) -> tuple[tuple[Limit, ...], list[Problem]]:
     """All limits of the chip, and a problem for each hard one that is exceeded."""
-    r, unit = chip.resources, chip.unit
     tile = shards.core // chip.cores_per_tile
-    array = shards.core * r.arrays + shards.array
     tile_path = architecture.chip["tile"].path
-    limits = [
+    common = [
         Limit("tiles", tile_path, np.unique(tile).size, chip.tiles, "", True),
-        Limit("cores", unit.path, np.unique(shards.core).size, chip.cores, "", True),
+        Limit("cores", chip.unit.path, np.unique(shards.core).size, chip.cores, "", True),
     ]
-    if r.sharing != "memory":
-        limits.insert(0, Limit("arrays", unit.path, np.unique(array).size, chip.arrays, "", True))
-    elif r.capacity_bits:
-        stored = np.bincount(shards.core, weights=shards.bits)
-        limits.append(Limit("weight memory", unit.path, float(stored.max()), r.capacity_bits, "bit", True))
+    limits = chip.resources.packing.limits(chip, shards, common)
     needs = _input_bits(chip, demands, shards)
     limits += _core_buffer(chip, shards, needs)
     limits += _tile_buffer(architecture, chip, demands, shards, tile)
@@ -58,7 +52,7 @@ def _input_bits(chip: Chip, demands: list[Demand], shards: Shards) -> np.ndarray
     """Bits of the input vector of each shard for one product."""
     bits = np.zeros(len(shards))
     for d in demands:
-        matrices = {m.name: m for m in d.node.operator.matrices(d.shapes)}
+        matrices = d.group.matrices
         for k, tiling in enumerate(d.tilings):
             own = (shards.node == d.index) & (shards.matrix == k)
             bits[own] = (shards.row1 - shards.row0)[own] * value_bits(matrices[tiling.item], chip.resources.signal_bits)
@@ -100,7 +94,7 @@ def _tile_buffer(
         largest = np.maximum(largest, need)
         used += need
     worst = int(np.argmax(used))
-    names = {d.index: d.node.label for d in demands}
+    names = {d.index: d.group.label for d in demands}
     memory = architecture.chip.get("memory")
     spare = _capacity(memory)
     hard = spare is None
@@ -126,7 +120,7 @@ def waiting_blocks(chip: Chip, demands: list[Demand], shards: Shards) -> tuple[n
     block = np.unique(key, axis=1, return_inverse=True)[1].ravel()
     bits = np.zeros(len(shards))
     for d in demands:
-        matrices = {m.name: m for m in d.node.operator.matrices(d.shapes)}
+        matrices = d.group.matrices
         for k, tiling in enumerate(d.tilings):
             own = (shards.node == d.index) & (shards.matrix == k)
             if own.any():
@@ -138,10 +132,11 @@ def waiting_blocks(chip: Chip, demands: list[Demand], shards: Shards) -> tuple[n
 
 
 def _waiting_bits(chip: Chip, demand: Demand, shards: Shards, tile: np.ndarray, tiles: int) -> np.ndarray:
-    """Bits of one node's inputs that wait in each tile: (tiles,)."""
+    """Bits of one group's inputs that wait in each tile: (tiles,)."""
     bits = np.zeros(tiles)
+    matrices = demand.group.matrices
     for k, tiling in enumerate(demand.tilings):
-        matrix = next(m for m in demand.node.operator.matrices(demand.shapes) if m.name == tiling.item)
+        matrix = matrices[tiling.item]
         own = np.flatnonzero((shards.node == demand.index) & (shards.matrix == k))
         if not own.size:
             continue

@@ -60,7 +60,7 @@ def _same_nodes(document: Mapping[str, Any], graph: Graph, demands: list[Demand]
         message = f"made for another graph ({stored.get('name')!r}, here {graph.name!r}): {difference}"
         raise InputError(message, where, AGAIN)
 
-    names = [d.node.name for d in demands]
+    names = [d.name for d in demands]
     if list(theirs) != names:
         extra = [n for n in theirs if n not in names]
         lacking = [n for n in names if n not in theirs]
@@ -71,28 +71,27 @@ def _same_nodes(document: Mapping[str, Any], graph: Graph, demands: list[Demand]
         )
         refuse(text or f"layers come in the order {', '.join(theirs)}, here {', '.join(names)}")
     for d in demands:
-        matrices = d.node.operator.matrices(d.shapes)
         ours = {
-            "operator": type(d.node.operator).__name__,
-            "matrices": {m.name: [m.groups, m.rows, m.cols] for m in matrices},
+            "operator": d.group.operators,
+            "matrices": {item: [m.groups, m.rows, m.cols] for item, m in d.group.matrices.items()},
             "products": d.products,
             "tiles": [len(t) for t in d.tilings],
             "skipped": d.skipped,
         }
-        entry = theirs[d.node.name]
+        entry = theirs[d.name]
         for key, value in ours.items():
             found = entry.get(key) if isinstance(entry, dict) else None
             if found != value:
-                refuse(f"{d.node.label} has {key} {found!r} in the placement, {value!r} here")
+                refuse(f"{d.group.label} has {key} {found!r} in the placement, {value!r} here")
 
 
 def _copies(document: Mapping[str, Any], demands: list[Demand], where: Place) -> np.ndarray:
     stored = get(document, "copies", dict, where)
     counts = []
     for d in demands:
-        count = stored.get(d.node.name)
+        count = stored.get(d.name)
         if type(count) is not int or not 1 <= count <= d.most_copies:
-            at = Place(where.file, key=f"copies.{d.node.name}")
+            at = Place(where.file, key=f"copies.{d.name}")
             raise InputError(f"{count!r} copies", at, f"legal: a whole number from 1 to {d.most_copies}")
         counts.append(count)
     return np.array(counts, np.int64)
@@ -134,11 +133,7 @@ def _shards(
         if wrong.size:
             k = int(wrong[0])
             refuse(f"{name} of shard {k} is {columns[name][k]}, the network is cut at {full[name][k]}")
-    r = chip.resources
-    ends: dict[str, Any] = {"core": chip.cores - 1, "array": r.arrays - 1}
-    if r.sharing != "memory":
-        ends |= {"array_row0": r.rows - full["height"], "array_col0": r.cols - full["width"]}
-    for name, end in ends.items():
+    for name, end in {"core": chip.cores - 1, "array": chip.resources.arrays - 1}.items():
         if total and np.any(columns[name] > end):
             refuse(f"{name} of a shard lies outside the chip")
     positions = columns["tiles"]
@@ -146,33 +141,12 @@ def _shards(
         refuse("tiles must be different positions on the chip")
     if not np.isin(columns["core"] // chip.cores_per_tile, positions).all():
         refuse("a shard lies in a tile that is not listed")
-    _apart(columns, full, chip, refuse)
-    return Shards(
+    shards = Shards(
         **{n: columns[n] for n in STORED},
         height=full["height"].astype(np.int64),
         width=full["width"].astype(np.int64),
         bits=full["bits"].astype(np.float64),
     )
-
-
-def _apart(columns: Mapping[str, np.ndarray], full: Mapping[str, np.ndarray], chip: Chip, refuse: Any) -> None:
-    """Shards of one array must not share what its sharing rule keeps apart."""
-    r = chip.resources
-    if r.sharing == "memory" or not columns["core"].size:
-        return
-    array = columns["core"] * r.arrays + columns["array"]
-    row0, col0 = columns["array_row0"], columns["array_col0"]
-    if r.sharing == "exclusive" and np.unique(array).size != array.size:
-        refuse("two shards lie in one array, each needs one of its own")
-    if r.sharing == "diagonal":
-        for first, extent, what in ((row0, full["height"], "rows"), (col0, full["width"], "columns")):
-            order = np.lexsort((first, array))
-            a, f, e = array[order], first[order], extent[order]
-            if np.any((a[1:] == a[:-1]) & (f[1:] < f[:-1] + e[:-1])):
-                refuse(f"two shards of one array share {what}")
-    if r.sharing == "shelf":
-        from neuromorph.devices.layered.place.firstfit import any_overlap
-
-        order = np.lexsort((row0, array))
-        if any_overlap(array[order], row0[order], col0[order], full["height"][order], full["width"][order]):
-            refuse("two shards of one array share cells")
+    if total:
+        chip.resources.packing.check(chip, shards, refuse)
+    return shards

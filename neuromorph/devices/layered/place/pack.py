@@ -1,32 +1,23 @@
 """Packing of weight blocks into arrays, with a lower bound on the number of arrays beside every answer.
 
-A block of r x c cells goes into an array of R x C cells. What blocks of one array may share decides
-the problem:
-
-* ``exclusive``: an array holds one block.
-* ``diagonal``: blocks that may fire together need rows and columns of their own, so the sums of rows
-  and of columns in an array are bounded by R and C (two-dimensional vector bin packing).
-* ``shelf``: blocks that take turns may share rows or columns, only their cells are disjoint
-  (rectangle packing on shelves).
+A block of r x c cells goes into an array of R x C cells. Blocks of one array may fire together, so each needs rows and
+columns of its own: the sums of rows and of columns in an array are bounded by R and C (two-dimensional vector bin
+packing).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from neuromorph.errors import FitError, InputError
 
-MODES = ("exclusive", "diagonal", "shelf")
-
 
 @dataclass(frozen=True)
-class Packing:
+class Packed:
     """Where each block lies. array, row0, col0: (blocks,); arrays: how many are used, at least lower_bound."""
 
-    mode: str
     array: np.ndarray
     row0: np.ndarray
     col0: np.ndarray
@@ -34,45 +25,41 @@ class Packing:
     lower_bound: int
 
 
-def pack(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float, mode: str = "diagonal") -> Packing:
+def one_each(rows: np.ndarray) -> Packed:
+    """An array of its own for every block; rows: (blocks,)."""
+    zero = np.zeros(rows.size, rows.dtype)
+    return Packed(np.arange(rows.size), zero, zero.copy(), rows.size, rows.size)
+
+
+def pack(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float) -> Packed:
     """Pack blocks of rows[k] x cols[k] cells into arrays of array_rows x array_cols cells, first-fit decreasing.
 
     rows, cols: (blocks,) cell counts, whole or fractional, > 0. Arrays are numbered in the order in which
     the blocks they hold come. Time grows as blocks x log(blocks). Raises FitError for a block larger than
-    an array, InputError for an unknown mode or sizes that are not positive.
+    an array, InputError for sizes that are not positive.
     """
     rows, cols = np.atleast_1d(np.asarray(rows)), np.atleast_1d(np.asarray(cols))
-    _check(rows, cols, array_rows, array_cols, mode)
+    _check(rows, cols, array_rows, array_cols)
+    if rows.size == 0:
+        return one_each(rows)
     dtype = np.result_type(rows, cols)
     r, c = rows.astype(np.float64), cols.astype(np.float64)
-    if mode == "exclusive" or r.size == 0:
-        zero = np.zeros(r.size, dtype)
-        return Packing(mode, np.arange(r.size), zero, zero.copy(), r.size, r.size)
     # Sums of fractional extents round; whole numbers below 2^53 add exactly and get no slack.
     slack = 0.0 if dtype.kind in "iu" else 1e-9 * max(array_rows, array_cols)
-    found = _diagonal(r, c, array_rows, array_cols, slack) if mode == "diagonal" else None
-    found = found or _shelf(r, c, array_rows, array_cols, slack)
-    array, row0, col0, used = found
-    bound = lower_bound(r, c, array_rows, array_cols, mode)
-    return Packing(mode, _by_first_use(array, used), row0.astype(dtype), col0.astype(dtype), used, bound)
+    array, row0, col0, used = _diagonal(r, c, array_rows, array_cols, slack)
+    bound = lower_bound(r, c, array_rows, array_cols)
+    return Packed(_by_first_use(array, used), row0.astype(dtype), col0.astype(dtype), used, bound)
 
 
-def lower_bound(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float, mode: str) -> int:
-    """A number of arrays that no packing in this mode can go below. rows, cols: (blocks,)."""
+def lower_bound(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float) -> int:
+    """A number of arrays that no packing can go below. rows, cols: (blocks,)."""
     r, c = np.asarray(rows, np.float64), np.asarray(cols, np.float64)
-    if mode == "exclusive" or r.size == 0:
-        return int(r.size)
-    if mode == "diagonal":
-        return max(_bins_1d(r, array_rows), _bins_1d(c, array_cols), _matching_bound(r, c, array_rows, array_cols))
-    # Any two blocks higher than half an array lie side by side, so their widths alone are a bin packing.
-    area = math.ceil(float((r * c).sum()) / (array_rows * array_cols) - 1e-9)
-    high, wide = r > array_rows / 2, c > array_cols / 2
-    return max(area, _bins_1d(c[high], array_cols), _bins_1d(r[wide], array_rows))
+    if r.size == 0:
+        return 0
+    return max(_bins_1d(r, array_rows), _bins_1d(c, array_cols), _matching_bound(r, c, array_rows, array_cols))
 
 
-def _check(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float, mode: str) -> None:
-    if mode not in MODES:
-        raise InputError(f"packing mode is {mode!r}", hint="legal: " + ", ".join(MODES))
+def _check(rows: np.ndarray, cols: np.ndarray, array_rows: float, array_cols: float) -> None:
     if rows.ndim != 1 or rows.shape != cols.shape:
         raise InputError(f"block rows have shape {rows.shape}, columns {cols.shape}; both must be (blocks,)")
     if not (array_rows > 0 and array_cols > 0):
@@ -105,20 +92,6 @@ def _diagonal(r: np.ndarray, c: np.ndarray, array_rows: float, array_cols: float
             best = _unsort(placed, order)
     assert best is not None
     return best
-
-
-def _shelf(r: np.ndarray, c: np.ndarray, array_rows: float, array_cols: float, slack: float) -> Placed:
-    """The better of shelves along the rows and shelves along the columns."""
-    from neuromorph.devices.layered.place.firstfit import shelf_first_fit
-
-    order = np.lexsort((-c, -r))
-    along_rows = shelf_first_fit(r[order], c[order], float(array_rows), float(array_cols), slack)
-    turned = np.lexsort((-r, -c))
-    along_cols = shelf_first_fit(c[turned], r[turned], float(array_cols), float(array_rows), slack)
-    if along_cols[3] < along_rows[3]:
-        array, col0, row0, used = _unsort(along_cols, turned)
-        return array, row0, col0, used
-    return _unsort(along_rows, order)
 
 
 def _unsort(placed: Placed, order: np.ndarray) -> Placed:

@@ -146,11 +146,9 @@ class Placement:
     @property
     def utilisation(self) -> float:
         """Cells used over cells of the arrays in use; in weight memories bits stored over bits of the cores in use."""
-        r = self.chip.resources
-        if r.sharing == "memory":
-            cores = np.unique(self.shards.core).size
-            return float(self.shards.bits.sum()) / (cores * r.capacity_bits) if cores and r.capacity_bits else 0.0
-        return sum(self.array_cells.values()) / max(len(self.array_cells) * r.rows * r.cols, 1)
+        packing = self.chip.resources.packing
+        used = np.unique(self.shards.core * self.chip.resources.arrays + self.shards.array).size
+        return float(packing.taken(self.shards).sum()) / (used * packing.room(self.chip)) if used else 0.0
 
     @property
     def name(self) -> str:
@@ -159,7 +157,9 @@ class Placement:
 
     def on(self, architecture: Architecture) -> Placement:
         """The same placement on an architecture of the same structure."""
-        return dataclasses.replace(self, architecture=architecture, chip=read_chip(architecture))
+        chip = read_chip(architecture)
+        layouts = {name: dataclasses.replace(layout, unit=chip.unit) for name, layout in self.layouts.items()}
+        return dataclasses.replace(self, architecture=architecture, chip=chip, layouts=layouts)
 
     @cached_property
     def signature(self) -> str:
@@ -194,11 +194,11 @@ class Placement:
     def _node(self, name: str) -> dict[str, Any]:
         """What a stored placement is compared by."""
         layout = self.layouts[name]
-        matrices = layout.node.operator.matrices(layout.shapes)
+        matrices = layout.group.matrices
         return {
-            "operator": type(layout.node.operator).__name__,
-            "matrices": {m.name: [m.groups, m.rows, m.cols] for m in matrices},
-            "products": max((m.products for m in matrices), default=1),
+            "operator": layout.group.operators,
+            "matrices": {item: [m.groups, m.rows, m.cols] for item, m in matrices.items()},
+            "products": max((m.products for m in matrices.values()), default=1),
             "tiles": [len(t) for t in layout.tilings],
             "skipped": self.skipped[name],
         }
@@ -355,13 +355,13 @@ def assemble(
     limits, problems = check_limits(architecture, chip, demands, shards)
     if problems:
         raise FitError(problems)
-    names = [d.node.name for d in demands]
+    names = [d.name for d in demands]
     return Placement(
         graph=graph,
         architecture=architecture,
         shards=shards,
         copies=dict(zip(names, copies.tolist(), strict=True)),
-        skipped={d.node.name: d.skipped for d in demands},
+        skipped={d.name: d.skipped for d in demands},
         tiles=tiles,
         flows=flows,
         limits=limits,
@@ -376,15 +376,15 @@ def assemble(
 
 
 def _layouts(chip: Chip, demands: list[Demand], shards: Shards, copies: np.ndarray) -> dict[str, Layout]:
-    """What each device kind is told about its nodes: of all copies the one on most cores counts."""
+    """What each kind of core is told about its groups: of all copies the one on most cores counts."""
     found = {}
     bounds = np.searchsorted(shards.node, [d.index for d in demands] + [np.iinfo(np.int64).max])
     for k, d in enumerate(demands):
         part = slice(bounds[k], bounds[k + 1])
         copy, core = shards.copy[part], shards.core[part]
         array = core * chip.resources.arrays + shards.array[part]
-        counts = [_most(copy, array), _most(copy, core)]
-        found[d.node.name] = Layout(d.node, d.shapes, d.tilings, int(copies[k]), *counts)
+        arrays, cores = _most(copy, array), _most(copy, core)
+        found[d.name] = Layout(d.group, d.tilings, int(copies[k]), arrays, cores, chip.unit)
     return found
 
 

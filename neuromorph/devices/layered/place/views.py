@@ -44,12 +44,12 @@ def nodes_index(placement: Placement) -> dict[str, int]:
 
 
 def cores_of(placement: Placement, node: str) -> np.ndarray:
-    """Numbers of the cores that hold a node, all copies."""
+    """Numbers of the cores that hold a group, all copies; node: its first."""
     return np.unique(placement.shards.core[placement.shards.node == nodes_index(placement)[node]])
 
 
 def tiles_of(placement: Placement, node: str) -> int:
-    """How many tiles hold a node, all copies."""
+    """How many tiles hold a group, all copies; node: its first."""
     return int(np.unique(cores_of(placement, node) // placement.chip.cores_per_tile).size)
 
 
@@ -58,12 +58,12 @@ def layer_row(placement: Placement, node: str) -> dict[str, Any]:
     layout = placement.layouts[node]
     mine = placement.shards.node == nodes_index(placement)[node]
     cells = float((placement.shards.height * placement.shards.width)[mine].sum())
-    r = placement.chip.resources
+    packing = placement.chip.resources.packing
     arrays = layout.arrays * layout.copies
-    available = arrays * r.rows * r.cols if r.sharing != "memory" else 0
+    available = arrays * packing.room(placement.chip) if packing.in_arrays else 0
     return {
         "shards": int(mine.sum()),
-        "arrays": arrays if r.sharing != "memory" else None,
+        "arrays": arrays if packing.in_arrays else None,
         "cores": int(cores_of(placement, node).size),
         "copies": layout.copies,
         "skipped": placement.skipped.get(node, 0),
@@ -79,7 +79,7 @@ def metrics(placement: Placement) -> list[tuple[str, float, str, str]]:
         ("tiles_used", float(np.unique(placement.tile_of_shard).size), "1", f"of {chip.tiles}"),
         ("cores_used", float(np.unique(placement.shards.core).size), "1", f"of {chip.tiles * chip.cores_per_tile}"),
     ]
-    if chip.resources.sharing != "memory":
+    if chip.resources.packing.in_arrays:
         total = chip.tiles * chip.cores_per_tile * chip.resources.arrays
         rows.append(("arrays_used", float(arrays), "1", f"of {total}"))
     rows.append(("utilisation", placement.utilisation, "1", "cells in use of the arrays in use"))
@@ -110,16 +110,13 @@ def floor(placement: Placement) -> dict[str, Any]:
     chip = placement.chip
     tile_of = placement.tile_of_shard
     names = [n.name for n in placement.graph.nodes]
-    cells = (placement.shards.height * placement.shards.width).astype(float)
-    r = chip.resources
-    capacity = float(chip.cores_per_tile * r.arrays * r.rows * r.cols)
-    if r.sharing == "memory":
-        cells, capacity = placement.shards.bits, chip.cores_per_tile * (r.capacity_bits or 1)
+    taken = chip.resources.packing.taken(placement.shards)
+    capacity = chip.cores_per_tile * chip.resources.arrays * chip.resources.packing.room(chip)
     tiles = []
     for t in range(chip.tiles):
         mine = tile_of == t
         layers = [names[i] for i in np.unique(placement.shards.node[mine])]
-        used = float(cells[mine].sum()) / capacity
+        used = float(taken[mine].sum()) / capacity
         tiles.append(
             {"x": t % chip.columns, "y": t // chip.columns, "tile": t, "used": bool(layers), "utilisation": used,
              "layers": layers}
@@ -185,8 +182,8 @@ def _lines(s: dict[str, Any], t: dict[str, Any]) -> list[str]:
 
 
 def _summary(p: Placement) -> dict[str, Any]:
-    r, memory = p.chip.resources, p.chip.resources.sharing == "memory"
-    work = {name: _products(p, name) * (_tiles_of_copy(p, name) if memory else 1) for name in p.layouts}
+    r, packing = p.chip.resources, p.chip.resources.packing
+    work = {name: _products(p, name) * (_tiles_of_copy(p, name) if packing.takes_turns else 1) for name in p.layouts}
     now = {name: _products(p, name) * _turns(p, name) / p.copies[name] for name in p.layouts}
     slowest = max(now, key=lambda name: now[name])
     return {
@@ -201,7 +198,7 @@ def _summary(p: Placement) -> dict[str, Any]:
         "skipped_tiles": sum(p.skipped.values()),
         "layers_share_arrays": p.shared,
         "utilisation": p.utilisation,
-        "utilisation_of": "weight memory" if memory else "cells of the arrays",
+        "utilisation_of": packing.filled,
         "slowest_layer": slowest,
         "steps_of_slowest_before": max(work.values()),
         "steps_of_slowest": now[slowest],
@@ -211,8 +208,7 @@ def _summary(p: Placement) -> dict[str, Any]:
 
 
 def _products(p: Placement, name: str) -> int:
-    layout = p.layouts[name]
-    return max((m.products for m in layout.node.operator.matrices(layout.shapes)), default=1)
+    return max((m.products for m in p.layouts[name].group.matrices.values()), default=1)
 
 
 def _tiles_of_copy(p: Placement, name: str) -> int:
@@ -221,30 +217,25 @@ def _tiles_of_copy(p: Placement, name: str) -> int:
 
 def _turns(p: Placement, name: str) -> int:
     """Tiles that take turns in the fullest core of a copy; 1 where all arrays work at once."""
-    memory = p.chip.resources.sharing == "memory"
-    return -(-_tiles_of_copy(p, name) // max(p.layouts[name].cores, 1)) if memory else 1
+    turns = p.chip.resources.packing.takes_turns
+    return -(-_tiles_of_copy(p, name) // max(p.layouts[name].cores, 1)) if turns else 1
 
 
 def _layer_rows(p: Placement) -> list[dict[str, Any]]:
     index = {n.name: k for k, n in enumerate(p.graph.nodes)}
-    r = p.chip.resources
-    rows = []
+    packing, rows = p.chip.resources.packing, []
+    taken = packing.taken(p.shards)
     for name, layout in p.layouts.items():
         own = p.shards.node == index[name]
-        cells = float((p.shards.height * p.shards.width)[own].sum())
-        array = np.unique(p.shards.core[own] * r.arrays + p.shards.array[own])
-        if r.sharing == "memory":
-            room = np.unique(p.shards.core[own]).size * float(r.capacity_bits or 0)
-            cells = float(p.shards.bits[own].sum())
-        else:
-            room = float(array.size * r.rows * r.cols)
-        matrices = layout.node.operator.matrices(layout.shapes)
+        array = np.unique(p.shards.core[own] * p.chip.resources.arrays + p.shards.array[own])
+        room = array.size * packing.room(p.chip)
+        matrices = layout.group.matrices.values()
         mine = p.flows.node == index[name]
         rows.append(
             {
-                "layer": layout.node.label,
+                "layer": layout.group.label,
                 "node": name,
-                "operator": type(layout.node.operator).__name__,
+                "operator": layout.group.operators,
                 "matrices": [[m.groups, m.rows, m.cols] for m in matrices],
                 "matrix": " + ".join(
                     (f"{m.groups} of " if m.groups > 1 else "") + f"{m.rows} x {m.cols}" for m in matrices
@@ -256,7 +247,7 @@ def _layer_rows(p: Placement) -> list[dict[str, Any]]:
                 "arrays": int(array.size),
                 "arrays_per_copy": layout.arrays,
                 "cores_per_copy": layout.cores,
-                "utilisation": cells / room if room else 0.0,
+                "utilisation": float(taken[own].sum()) / room if room else 0.0,
                 "bits_in": float(p.flows.bits[mine & ~p.flows.partial].sum()),
                 "bits_partial": float(p.flows.bits[mine & p.flows.partial].sum()),
                 "bit_hops": float((p.flows.bits * p.hops)[mine].sum()),

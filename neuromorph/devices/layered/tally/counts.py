@@ -6,12 +6,12 @@ density and mean square into the same counts, so that a cost can be had before a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from neuromorph.counts import Activity, ActivityRow
-from neuromorph.devices.layered.core import Assumption, Count, Layout, Statistics, device_kind
+from neuromorph.devices.layered.core import Assumption, Count, Group, Layout, Statistics
 from neuromorph.devices.layered.place.placement import Placement
 from neuromorph.devices.layered.place.views import routes, tiles_of
 from neuromorph.graph.model import Graph, Node, Shape
@@ -20,46 +20,37 @@ from neuromorph.hardware.component import Component
 
 def assume(placement: Placement, assumption: Assumption | None = None) -> Activity:
     """Activity of a placement on which nothing was run."""
-    unit = core_of(placement)
-    kind, chosen = device_kind(unit.kind.name), assumption or Assumption()
-    found = {n.name: kind.assume(placement.layouts[n.name], unit, chosen) for n in hosted(placement)}
+    chosen = assumption or Assumption()
+    found = {name: layout.kind.assume(layout, chosen) for name, layout in placement.layouts.items()}
     return gather(placement, found)
 
 
 def gather(placement: Placement, statistics: Mapping[str, Statistics]) -> Activity:
-    """Activity of a placement for the statistics of each hosted node."""
-    unit = core_of(placement)
-    kind = device_kind(unit.kind.name)
+    """Activity of a placement for the statistics of each group of nodes."""
     rows: list[ActivityRow] = []
-    for node in hosted(placement):
-        layout, stats = placement.layouts[node.name], statistics[node.name]
-        rows += [_row(node, c) for c in kind.count(layout, unit, stats)]
-        occupancy = kind.occupancy(layout, unit, stats)
-        tiles = max(1.0, tiles_of(placement, node.name) / max(layout.copies, 1))
-        rows += [_row(node, c) for c in _tile_busy(placement, occupancy.service_s * occupancy.products * tiles)]
-    shapes = placement.graph.shapes
-    for node in placement.graph.nodes:
-        rows += [
-            _row(node, c)
-            for c in vector_counts(placement.architecture.chip["tile"], node, [shapes[i] for i in node.inputs])
-        ]
-    rows += _movement(placement, unit)
+    for name, layout in placement.layouts.items():
+        stats = statistics[name]
+        rows += [_row(name, c) for c in layout.kind.count(layout, stats)]
+        occupancy = layout.kind.occupancy(layout, stats)
+        tiles = max(1.0, tiles_of(placement, name) / max(layout.copies, 1))
+        rows += [_row(name, c) for c in _tile_busy(placement, occupancy.service_s * occupancy.products * tiles)]
+    groups = [layout.group for layout in placement.layouts.values()]
+    tile, shapes = placement.architecture.chip["tile"], placement.graph.shapes
+    for node in beside(placement.graph, groups):
+        rows += [_row(node.name, c) for c in vector_counts(tile, node, [shapes[i] for i in node.inputs])]
+    rows += _movement(placement, groups)
     origins = {s.origin for s in statistics.values()}
     return Activity(tuple(rows), "assumed" if "assumed" in origins else "executed", dict(statistics))
 
 
-def core_of(placement: Placement) -> Component:
-    """The compute core of the placement's architecture."""
-    return placement.architecture.chip["tile"]["core"]
+def beside(graph: Graph, groups: Iterable[Group]) -> list[Node]:
+    """Nodes whose element-wise operations are done beside the cores: all but those that a core computes whole."""
+    inside = {node.name for group in groups if group.whole for node in group.nodes}
+    return [node for node in graph.nodes if node.name not in inside]
 
 
-def hosted(placement: Placement) -> list[Node]:
-    """Nodes that a core computes."""
-    return [n for n in placement.graph.nodes if n.operator.role in ("matrix", "state")]
-
-
-def _row(node: Node, count: Count) -> ActivityRow:
-    return ActivityRow(node.name, count.path, count.action, count.mean, count.spread)
+def _row(node: str, count: Count) -> ActivityRow:
+    return ActivityRow(node, count.path, count.action, count.mean, count.spread)
 
 
 def _tile_busy(placement: Placement, seconds: float) -> list[Count]:
@@ -79,39 +70,44 @@ def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Coun
     return [Count(unit.path, "operation", float(operations))]
 
 
-def tile_values(graph: Graph, node: Node) -> dict[tuple[str, str], float]:
-    """Values per sample that a node moves by (part of a tile, action); times the bits of a signal it is what they move.
+def tile_values(graph: Graph, groups: Iterable[Group]) -> list[tuple[str, dict[tuple[str, str], float]]]:
+    """Values per sample that each node or group moves by (part of a tile, action); times the bits of a signal it is
+    what they move. Independent of where anything is placed."""
+    shapes = graph.shapes
+    owner = {node.name: group for group in groups for node in group.nodes}
+    found = []
+    for node in graph.nodes:
+        group, moved = owner.get(node.name), dict[tuple[str, str], float]()
+        if group is None:
+            if node.operator.role != "wiring":
+                moved["buffer", "write_bit"] = float(np.prod(shapes[node.name]))
+        elif node.name == group.name:
+            size = float(np.prod(shapes[group.nodes[-1].name]))
+            arriving = sum(float(np.prod(shape)) for shape in group.shapes[0])
+            moved["buffer", "write_bit"] = size
+            moved["output_register", "write_bit"] = moved["output_register", "read_bit"] = size
+            moved["buffer", "read_bit"] = arriving
+            moved["bus", "transfer_bit"] = arriving + size
+        found.append((node.name, moved))
+    return found
 
-    Independent of where the node is placed.
-    """
-    size = float(np.prod(graph.shapes[node.name]))
-    moved: dict[tuple[str, str], float] = {}
-    if node.operator.role != "wiring":
-        moved["buffer", "write_bit"] = size
-    if node.operator.role in ("matrix", "state"):
-        arriving = sum(float(np.prod(graph.shapes[i])) for i in node.inputs)
-        moved["output_register", "write_bit"] = moved["output_register", "read_bit"] = size
-        moved["buffer", "read_bit"] = arriving
-        moved["bus", "transfer_bit"] = arriving + size
-    return moved
 
-
-def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
+def _movement(placement: Placement, groups: Sequence[Group]) -> list[ActivityRow]:
     """Bits through tile buffers, buses, routers, links and the chip's boundary."""
     chip = placement.architecture.chip
     tile = chip["tile"]
-    bits = device_kind(unit.kind.name).resources(unit).signal_bits
+    bits = placement.chip.resources.signal_bits
     rows: list[ActivityRow] = []
 
     def add(node: str, component: Component | None, action: str, mean: float) -> None:
         if component is not None and mean > 0:
             rows.append(ActivityRow(node, component.path, action, mean))
 
-    for node in placement.graph.nodes:
-        for (part, action), values in tile_values(placement.graph, node).items():
-            add(node.name, tile.get(part), action, values * bits)
-        if node.operator.role in ("matrix", "state"):
-            add(node.name, tile.get("adder"), "add", _partial_sums(placement.layouts[node.name]))
+    for name, moved in tile_values(placement.graph, groups):
+        for (part, action), values in moved.items():
+            add(name, tile.get(part), action, values * bits)
+        if name in placement.layouts:
+            add(name, tile.get("adder"), "add", _partial_sums(placement.layouts[name]))
     for route in routes(placement):
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
         add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
@@ -120,7 +116,7 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
     for limit in placement.limits:
         if limit.name == "chip memory":
             for action in ("write_bit", "read_bit"):
-                add(hosted(placement)[0].name, chip.get("memory"), action, limit.used)
+                add(groups[0].name, chip.get("memory"), action, limit.used)
     leaving = placement.flows.node == len(placement.graph.nodes)
     add(placement.graph.outputs[0], chip.get("io"), "transfer_bit", float(placement.flows.bits[leaving].sum()))
     return rows
@@ -129,7 +125,7 @@ def _movement(placement: Placement, unit: Component) -> list[ActivityRow]:
 def _partial_sums(layout: Layout) -> float:
     """Additions per sample that join the results of the row tiles of each output."""
     total = 0.0
-    products = {m.name: m.products for m in layout.node.operator.matrices(layout.shapes)}
+    products = {item: m.products for item, m in layout.group.matrices.items()}
     for tiling in layout.tilings:
         columns = float((tiling.col1 - tiling.col0).sum())
         outputs = len(set(zip(tiling.group.tolist(), tiling.col0.tolist(), tiling.col1.tolist(), strict=True)))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuromorph.devices.layered.core import device_kind
 from neuromorph.devices.layered.place.views import cores_of, routes, tiles_of
 from neuromorph.devices.layered.tally.counts import vector_counts
 from neuromorph.graph.cycles import cycles
@@ -90,8 +89,13 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
     edges: list[Edge] = []
     orders: dict[str, list[str]] = {}
     delays = _delays(placement)
+    stage_of = {n.name: name for name, layout in placement.layouts.items() for n in layout.group.nodes}
     for node in graph.nodes:
-        tokens = count[node.name]
+        if stage_of.get(node.name, node.name) != node.name:
+            continue  # done within the stage of its group's first node
+        nodes = placement.layouts[node.name].group.nodes if node.name in placement.layouts else (node,)
+        last = nodes[-1].name
+        tokens = count[last]
         service, depth = services.get(node.name, (0.0, 0.0))
         server = servers.get(node.name, "")
         stages.append(Stage(node.name, service / tokens, tokens, depth_s=depth, server=server))
@@ -101,14 +105,18 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
             if over_time(graph):
                 need, keep = one_to_one(tokens) if count[source] == tokens else all_at_once(tokens, count[source])
             else:
-                need, keep = _need(node, shapes[source], shapes[node.name])
-            edges.append(Edge(source, node.name, need, keep, delay_s=delays.get(node.name, 0.0)))
+                need, keep = _need(nodes, shapes[source], [shapes[n.name] for n in nodes])
+            edges.append(Edge(stage_of.get(source, source), node.name, need, keep, delay_s=delays.get(node.name, 0.0)))
     return Pipeline(stages, edges, orders), unmodelled
 
 
-def _need(node: Node, source: Shape, target: Shape) -> tuple[np.ndarray, np.ndarray]:
+def _need(nodes: Sequence[Node], source: Shape, made: Sequence[Shape]) -> tuple[np.ndarray, np.ndarray]:
+    """What a stage of these nodes, which give values of these shapes, needs of its source for each of its tokens."""
+    target = made[-1]
     have, make = tokens_of(source), tokens_of(target)
-    window = getattr(node.operator, "window", None)
+    if any(getattr(n.operator, "window", None) is not None for n in nodes[1:]) or tokens_of(made[0]) != make:
+        return all_at_once(make, have)
+    window = getattr(nodes[0].operator, "window", None)
     if window is not None and len(source) == 3:
         return window_need(
             make, window.kernel[0], window.stride[0], window.padding[0], window.dilation[0], in_rows=have
@@ -123,17 +131,13 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
 
     The cores' time, or that of the part beside them that is busiest with the node: they work at the same time.
     """
-    unit = placement.architecture.chip["tile"]["core"]
-    kind = device_kind(unit.kind.name)
     found: dict[str, tuple[float, float]] = {}
     unmodelled = []
-    for node in placement.graph.nodes:
-        if node.operator.role in ("matrix", "state"):
-            layout = placement.layouts[node.name]
-            o = kind.occupancy(layout, unit, activity.statistics[node.name])
-            found[node.name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
-            if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
-                unmodelled.append(f"{node.name}: duration of a product on {unit.path}")
+    for name, layout in placement.layouts.items():
+        o = layout.kind.occupancy(layout, activity.statistics[name])
+        found[name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
+        if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
+            unmodelled.append(f"{name}: duration of a product on {layout.unit.path}")
     hosted = set(found)
     own = _operations(placement)
     components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
@@ -144,7 +148,7 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
             unmodelled.append(f"{row.node}: duration of its operations")
         if component is None or seconds is None or row.action not in component.kind.occupying:
             continue
-        busy = row.mean * seconds / component.count / _parents(placement, row.node, component, unit)
+        busy = row.mean * seconds / component.count / _parents(placement, row.node, component)
         service, depth = found.get(row.node, (0.0, 0.0))
         found[row.node] = (max(service, busy), depth)
     return found, unmodelled
@@ -160,9 +164,10 @@ def _operations(placement: Placement) -> set[tuple[str, str, str]]:
     }
 
 
-def _parents(placement: Placement, node: str, component: Component, core: Component) -> int:
+def _parents(placement: Placement, node: str, component: Component) -> int:
     """How many cores, tiles or chips with a part of this kind share a node's work."""
-    if component.path.startswith(core.path + "."):
+    layout = placement.layouts.get(node)
+    if layout is not None and component.path.startswith(layout.unit.path + "."):
         return max(1, len(cores_of(placement, node)))
     tile = placement.architecture.chip["tile"]
     return _tiles_near(placement, node) if component.path.startswith(tile.path + ".") else 1
@@ -171,10 +176,11 @@ def _parents(placement: Placement, node: str, component: Component, core: Compon
 def _tiles_near(placement: Placement, name: str) -> int:
     """Tiles whose vector units share the work: those of the nearest hosted operator upstream, at least one."""
     graph = placement.graph
+    owner = {n.name: first for first, layout in placement.layouts.items() for n in layout.group.nodes}
     while name in {n.name for n in graph.nodes}:
         node = graph[name]
-        if node.operator.role in ("matrix", "state"):
-            return max(1, tiles_of(placement, name))
+        if name in owner:
+            return max(1, tiles_of(placement, owner[name]))
         if not node.inputs:
             break
         name = node.inputs[0]
@@ -191,17 +197,14 @@ def _servers(placement: Placement) -> dict[str, str]:
             name = parent[name]
         return name
 
-    sharing = device_kind(placement.architecture.chip["tile"]["core"].kind.name)
-    if sharing.resources(placement.architecture.chip["tile"]["core"]).sharing != "memory":
+    if not placement.chip.resources.packing.takes_turns:
         return {}
-    for node in placement.graph.nodes:
-        if node.operator.role not in ("matrix", "state"):
-            continue
-        parent[node.name] = node.name
-        for core in cores_of(placement, node.name).tolist():
+    for name in placement.layouts:
+        parent[name] = name
+        for core in cores_of(placement, name).tolist():
             if core in owner:
-                parent[root(node.name)] = root(owner[core])
-            owner[core] = node.name
+                parent[root(name)] = root(owner[core])
+            owner[core] = name
     groups: dict[str, list[str]] = {}
     for name in parent:
         groups.setdefault(root(name), []).append(name)

@@ -10,12 +10,12 @@ from test_closed_form import OUTSIDE, agrees, ledger_by, network
 
 from neuromorph.compress import binarize, quantize
 from neuromorph.devices.layered.codes import UNLIMITED, format_bits
+from neuromorph.devices.layered.core import core_of
 from neuromorph.devices.layered.crossbar.coding import slices_needed
 from neuromorph.devices.layered.crossbar.geometry import used
 from neuromorph.devices.layered.designs import estimate
 from neuromorph.devices.layered.execute import execute
 from neuromorph.devices.layered.place.placement import place
-from neuromorph.devices.layered.tally.counts import core_of
 from neuromorph.graph.formats.floating import Float
 from neuromorph.graph.formats.uniform import Int, Ternary
 from neuromorph.hardware.catalog import load_architecture
@@ -39,7 +39,7 @@ def test_four_bit_weights_take_half_the_slices_of_eight() -> None:
     chip = replace(load_architecture("isaac-like"), {"core.weight_bits": 8, "core.input_bits": 8})
     graph = quantize(network(), 4, activations=4, data=data())
     placed = place(graph, chip, effort="none", duplicate=False)
-    unit = core_of(placed)
+    unit = core_of(chip)
     layout = placed.layouts["fc1"]
     mine = used(unit, layout.matrix("weight"))
     assert (mine.settings.weight_bits, mine.settings.input_bits) == (4, 4)

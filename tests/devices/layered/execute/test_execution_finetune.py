@@ -10,7 +10,7 @@ import pytest
 import torch
 from emulated import Graph, Node, activation, altered, dense, inputs_of, mlp, placed, rng
 
-from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.core import core_kind
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.execute.finetune import StraightThrough, _Target, finetune
 from neuromorph.errors import InputError
@@ -177,7 +177,7 @@ def test_tunings_are_data() -> None:
     x, y = task(40, 1)
     _, tuning = finetune(placed(network(), altered("digital-int8")), x, y, epochs=1)
     assert dataclasses.asdict(tuning) == {"losses": tuning.losses, "steps": 1}
-    assert device_kind("digital").effects
+    assert core_kind("digital").effects
 
 
 def test_functions_and_parameters_of_the_hardware_have_the_gradient_of_the_exact_ones() -> None:

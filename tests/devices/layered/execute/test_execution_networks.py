@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from emulated import CROSSBARS, NETWORKS, NOISES, SHIPPED, altered, core_of, inputs_of, placed, shipped
 
-from neuromorph.devices.layered.core import device_kind
+from neuromorph.devices.layered.core import core_kind
 from neuromorph.devices.layered.execute import attribute, calibrate, execute
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import evaluate
@@ -24,7 +24,7 @@ def test_all_effects_off_is_the_float_network(name: str, network: str) -> None:
     if name in ("hermes-like", "sonos-like", "neurram-like"):
         architecture = altered(name, SMALL)
     placement, x = placed(graph, architecture), inputs_of(graph, 12)
-    effects = device_kind(core_of(architecture).kind.name).effects
+    effects = core_kind(core_of(architecture).kind.name).effects
     run = execute(placement, 2 * x, trials=2, off=effects, calibration=calibrate(placement, x))
     assert run.error.max() < 1e-5
     assert run.outputs is not None
@@ -91,7 +91,7 @@ def test_attribution_recovers_the_float_accuracy(name: str) -> None:
     labels = evaluate(graph, x).argmax(-1).numpy()
     options = {"trials": 3, "calibration": calibrate(placement, x)}
     costs = {c.effect: c for c in attribute(placement, x, labels, **options)}
-    effects = device_kind(core_of(shipped(name)).kind.name).effects
+    effects = core_kind(core_of(shipped(name)).kind.name).effects
     assert list(costs) == [*effects, "all"]
     assert costs["all"].accuracy == 1.0
     base = execute(placement, x, labels, **options).accuracy

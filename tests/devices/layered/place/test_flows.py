@@ -73,7 +73,7 @@ def test_every_tile_receives_all_it_multiplies_by(graph, architecture, duplicate
             continue
         expected = np.zeros(placement.chip.tiles)
         own_outputs = 0.0
-        for k, matrix in enumerate(node.operator.matrices(layout.shapes)):
+        for k, matrix in enumerate(layout.group.matrices.values()):
             own = np.flatnonzero((s.node == index) & (s.matrix == k))
             rows = {
                 (int(placement.tile_of_shard[i]), int(s.copy[i]), int(s.group[i]), r)
@@ -81,9 +81,9 @@ def test_every_tile_receives_all_it_multiplies_by(graph, architecture, duplicate
                 for r in range(s.row0[i], s.row1[i])
             }
             features = matrix.groups * matrix.rows
-            values = math.prod(layout.shapes[0])
+            values = math.prod(layout.group.shapes[0][0])
             recurrent_rows = 0
-            if matrix.window is None and matrix.input_shape != layout.shapes[0]:
+            if matrix.window is None and matrix.input_shape != layout.group.shapes[0][0]:
                 own_values = matrix.products * shapes[node.name][-1]
                 recurrent_rows = shapes[node.name][-1]
                 values = (0 if features == recurrent_rows else values) + own_values

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromorph.devices.layered.place.firstfit import next_tile_when_full
-from neuromorph.devices.layered.place.pack import MODES, lower_bound, pack
+from neuromorph.devices.layered.place.pack import lower_bound, one_each, pack
 from neuromorph.errors import FitError, InputError
 
 blocks = st.lists(st.tuples(st.integers(1, 16), st.integers(1, 16)), min_size=1, max_size=40)
@@ -30,12 +30,8 @@ def check_geometry(rows, cols, size, packing):
             continue
         same_rows = overlaps(packing.row0[i], packing.row0[i] + rows[i], packing.row0[j], packing.row0[j] + rows[j])
         same_cols = overlaps(packing.col0[i], packing.col0[i] + cols[i], packing.col0[j], packing.col0[j] + cols[j])
-        if packing.mode == "diagonal":
-            assert not same_rows
-            assert not same_cols
-        else:
-            assert packing.mode == "shelf"
-            assert not (same_rows and same_cols)
+        assert not same_rows
+        assert not same_cols
 
 
 def optimum_diagonal(rows, cols, size):
@@ -62,37 +58,11 @@ def optimum_diagonal(rows, cols, size):
     return best
 
 
-def fits_rectangles(rects, grid):
-    """Whether rectangles go into one grid without overlap, by trying every position."""
-    if not rects:
-        return True
-    (h, w), rest = rects[0], rects[1:]
-    for y in range(grid.shape[0] - h + 1):
-        for x in range(grid.shape[1] - w + 1):
-            if not grid[y : y + h, x : x + w].any():
-                grid[y : y + h, x : x + w] = True
-                found = fits_rectangles(rest, grid)
-                grid[y : y + h, x : x + w] = False
-                if found:
-                    return True
-    return False
-
-
-def optimum_shelf(rows, cols, size):
-    n = len(rows)
-    for bins in range(1, n + 1):
-        for owner in itertools.product(range(bins), repeat=n):
-            groups = [[(rows[k], cols[k]) for k in range(n) if owner[k] == b] for b in range(bins)]
-            if all(fits_rectangles(g, np.zeros(size, bool)) for g in groups):
-                return bins
-    return n
-
-
-@given(blocks, st.sampled_from(["diagonal", "shelf"]))
+@given(blocks)
 @settings(max_examples=60, deadline=None)
-def test_blocks_lie_inside_and_apart_and_the_bound_is_below(sizes, mode):
+def test_blocks_lie_inside_and_apart_and_the_bound_is_below(sizes):
     rows, cols = np.array(sizes).T
-    packing = pack(rows, cols, 16, 20, mode)
+    packing = pack(rows, cols, 16, 20)
     check_geometry(rows, cols, (16, 20), packing)
     assert 1 <= packing.lower_bound <= packing.arrays <= len(sizes)
 
@@ -106,26 +76,17 @@ def test_diagonal_bound_and_answer_enclose_the_optimum(sizes):
     assert packing.lower_bound <= best <= packing.arrays <= best + 1
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
-def test_shelf_bound_and_answer_enclose_the_optimum(sizes):
-    rows, cols = np.array(sizes).T
-    packing = pack(rows, cols, 4, 4, "shelf")
-    best = optimum_shelf(rows.tolist(), cols.tolist(), (4, 4))
-    assert packing.lower_bound <= best <= packing.arrays <= best + 1
-
-
 def test_the_matching_bound_sees_blocks_that_exclude_each_other():
     # Ten tall and ten broad blocks: each tall one could pair with a broad one by size of rows, none by columns.
     rows, cols = np.array([9] * 10 + [4] * 10), np.array([8] * 10 + [9] * 10)
-    assert lower_bound(rows, cols, 16, 16, "diagonal") == 20
+    assert lower_bound(rows, cols, 16, 16) == 20
     assert pack(rows, cols, 16, 16).arrays == 20
     # With columns to spare every tall block takes a broad one.
     assert pack(rows, np.array([7] * 10 + [9] * 10), 16, 16).arrays == 10
 
 
 def test_exclusive_gives_each_block_its_array():
-    packing = pack(np.array([3, 1, 2]), np.array([1, 1, 4]), 4, 4, "exclusive")
+    packing = one_each(np.array([3, 1, 2]))
     assert packing.array.tolist() == [0, 1, 2]
     assert packing.row0.tolist() == [0, 0, 0]
     assert packing.arrays == packing.lower_bound == 3
@@ -150,24 +111,22 @@ def test_a_hundred_thousand_random_blocks_come_within_five_percent_of_the_bound(
     assert packing.arrays <= 1.05 * packing.lower_bound
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_nothing_to_pack(mode):
-    packing = pack(np.zeros(0, int), np.zeros(0, int), 8, 8, mode)
+def test_nothing_to_pack():
+    packing = pack(np.zeros(0, int), np.zeros(0, int), 8, 8)
     assert packing.arrays == packing.lower_bound == 0
 
 
 @pytest.mark.parametrize(
-    ("rows", "cols", "array_rows", "mode", "message"),
+    ("rows", "cols", "array_rows", "message"),
     [
-        ([1], [1], 8, "loose", "legal: exclusive, diagonal, shelf"),
-        ([1, 2], [1], 8, "diagonal", "shape"),
-        ([0], [1], 8, "diagonal", "positive"),
-        ([1], [1], 0, "diagonal", "positive"),
+        ([1, 2], [1], 8, "shape"),
+        ([0], [1], 8, "positive"),
+        ([1], [1], 0, "positive"),
     ],
 )
-def test_bad_input_is_named(rows, cols, array_rows, mode, message):
+def test_bad_input_is_named(rows, cols, array_rows, message):
     with pytest.raises(InputError, match=message):
-        pack(np.array(rows), np.array(cols), array_rows, 8, mode)
+        pack(np.array(rows), np.array(cols), array_rows, 8)
 
 
 def test_a_block_larger_than_an_array_is_refused():

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_networks import cnn, conv, crossbar, digital, linear, mlp, recurrent
 
-from neuromorph.devices.layered.core import Misfit, device_kind
+from neuromorph.devices.layered.core import Misfit, core_kind
+from neuromorph.devices.layered.place.arrays import DIAGONAL, EXCLUSIVE
+from neuromorph.devices.layered.place.memory import MEMORY
 from neuromorph.devices.layered.place.placement import place
 from neuromorph.errors import FitError, InputError
 from neuromorph.graph.model import Graph
@@ -24,7 +26,7 @@ def check_coverage(placement):
         if layout is None:
             assert not np.any(s.node == index)
             continue
-        for k, matrix in enumerate(node.operator.matrices(layout.shapes)):
+        for k, matrix in enumerate(layout.group.matrices.values()):
             for copy in range(layout.copies):
                 count = np.zeros(matrix.weight.shape, int)
                 own = np.flatnonzero((s.node == index) & (s.matrix == k) & (s.copy == copy))
@@ -42,25 +44,25 @@ def check_room(placement):
     assert s.array.max() < r.arrays
     assert len(set(placement.tiles.tolist())) == placement.tiles.size
     assert placement.tiles.max() < placement.chip.tiles
-    if r.sharing == "memory":
+    if r.packing is MEMORY:
         stored = np.bincount(s.core, weights=s.bits)
-        assert stored.max() <= r.capacity_bits
+        assert stored.max() <= r["bits"]
         return
-    assert np.all(s.array_row0 + s.height <= r.rows)
-    assert np.all(s.array_col0 + s.width <= r.cols)
+    assert np.all(s.array_row0 + s.height <= r["rows"])
+    assert np.all(s.array_col0 + s.width <= r["cols"])
     array = s.core * r.arrays + s.array
     for a in np.unique(array):
         own = np.flatnonzero(array == a)
-        rows, cols = np.zeros(r.rows, int), np.zeros(r.cols, int)
-        cells = np.zeros((r.rows, r.cols), int)
+        rows, cols = np.zeros(r["rows"], int), np.zeros(r["cols"], int)
+        cells = np.zeros((r["rows"], r["cols"]), int)
         for i in own:
             rows[s.array_row0[i] : s.array_row0[i] + s.height[i]] += 1
             cols[s.array_col0[i] : s.array_col0[i] + s.width[i]] += 1
             cells[s.array_row0[i] : s.array_row0[i] + s.height[i], s.array_col0[i] : s.array_col0[i] + s.width[i]] += 1
         assert cells.max() == 1
-        if r.sharing == "diagonal":
+        if r.packing is DIAGONAL:
             assert rows.max() == cols.max() == 1
-        if r.sharing == "exclusive":
+        if r.packing is EXCLUSIVE:
             assert own.size == 1
 
 
@@ -112,27 +114,19 @@ def test_any_mlp_is_placed_once_and_apart(sizes, seed, shared):
     check_room(placement)
 
 
-@pytest.mark.parametrize("sharing", ["exclusive", "shelf"])
-def test_other_sharing_rules_hold(sharing, monkeypatch):
-    kind = device_kind("crossbar")
+def test_arrays_of_one_tile_each(monkeypatch):
+    kind = core_kind("crossbar")
     real = type(kind).resources
     monkeypatch.setattr(
-        type(kind), "resources", lambda self, unit: dataclasses.replace(real(self, unit), sharing=sharing)
+        type(kind), "resources", lambda self, unit: dataclasses.replace(real(self, unit), packing=EXCLUSIVE)
     )
     placement = place(cnn(), crossbar(64), duplicate=False, effort="none")
     check_coverage(placement)
     check_room(placement)
-
-
-def test_shelf_packing_takes_fewer_arrays_than_one_tile_each(monkeypatch):
-    kind = device_kind("crossbar")
-    real, found = type(kind).resources, {}
-    for sharing in ("exclusive", "diagonal", "shelf"):
-        monkeypatch.setattr(
-            type(kind), "resources", lambda self, unit, s=sharing: dataclasses.replace(real(self, unit), sharing=s)
-        )
-        found[sharing] = place(cnn(), crossbar(64), duplicate=False, effort="none").layouts["depthwise"].arrays
-    assert found == {"exclusive": 6, "diagonal": 6, "shelf": 1}  # 9 x 2 cells each in arrays of 16 x 32
+    assert len(placement.array_cells) == len(placement.shards)
+    most = sum(len(t) for layout in placement.layouts.values() for t in layout.tilings)
+    with pytest.raises(FitError, match=f"the network needs {most} arrays, the chip has {most - 1}"):
+        place(cnn(), crossbar(most - 1), duplicate=False, effort="none")
 
 
 def test_all_zero_tiles_are_left_out_and_counted():
@@ -165,7 +159,7 @@ def test_early_layers_are_copied_until_the_chip_is_full():
     faster = after["steps_of_slowest"] * (1 - 1e-9)
     need = 0
     for layout in work.values():
-        products = max(m.products for m in layout.node.operator.matrices(layout.shapes))
+        products = max(m.products for m in layout.group.matrices.values())
         need += layout.arrays * min(int(np.ceil(products / faster)), products)
     assert need > 64
 
@@ -281,11 +275,11 @@ def test_a_memory_core_runs_layers_in_turn_and_more_cores_spread_them():
 
 
 def test_nodes_that_cannot_be_hosted_are_all_named(monkeypatch):
-    kind = type(device_kind("crossbar"))
+    kind = type(core_kind("crossbar"))
     monkeypatch.setattr(
         kind,
         "admits",
-        lambda self, node, shapes, unit: Misfit("too wide", "narrow ones") if node.name != "fc1" else None,
+        lambda self, group, unit: Misfit("too wide", "narrow ones") if group.name != "fc1" else None,
     )
     with pytest.raises(FitError) as caught:
         place(mlp(8, 8, 8, 8), crossbar(4))
