@@ -28,7 +28,8 @@ from neuromorph.devices.layered.digital.programmed import ProgrammedDigital
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.execute.finetune import finetune
 from neuromorph.devices.layered.place.demand import check_groups
-from neuromorph.devices.layered.place.placement import Placement, load_placement
+from neuromorph.devices.layered.place.loading import load as load_placement
+from neuromorph.devices.layered.place.placement import Placement
 from neuromorph.devices.layered.place.views import routes
 from neuromorph.devices.layered.tally.counts import assume, gather
 from neuromorph.devices.layered.tally.times import pipeline_of, schedule

@@ -9,9 +9,10 @@ import pytest
 from emulated import CROSSBARS, NETWORKS, NOISES, SHIPPED, altered, core_of, inputs_of, placed, shipped
 
 from neuromorph.devices.layered.core import core_kind
-from neuromorph.devices.layered.execute import attribute, calibrate, execute
+from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import evaluate
+from neuromorph.run import attribute
 
 SMALL = {"chip.tile.core.array.rows": 16, "chip.tile.core.array.columns": 24}
 """Arrays so small that every layer is cut in both directions."""
