@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-import neuromorph.run as pipeline
 from neuromorph.devices.layered.core import Draw, core_kind, core_of
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.execute.finetune import finetune
@@ -25,6 +24,7 @@ from neuromorph.graph.operators.synapses import DelayedLinear, SumPool2d
 from neuromorph.graph.operators.wiring import Flatten
 from neuromorph.graph.semantics import Semantics
 from neuromorph.hardware.architecture import read_architecture
+from neuromorph.run import run as run_network
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 6
@@ -82,7 +82,7 @@ def test_report_of_a_spiking_network(name: str, network: str) -> None:
     truth = evaluate(graph, x)
     assert isinstance(truth, torch.Tensor)
     labels = truth.sum(-2).argmax(-1).numpy()
-    report = pipeline.run(graph, architecture(name), x, labels, trials=2)
+    report = run_network(graph, architecture(name), x, labels, trials=2)
     known = {m.name: m.value for m in report.metrics}
     for name_of in ("energy", "latency"):
         found = known[name_of]
