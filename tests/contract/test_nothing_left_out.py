@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from neuromorph.devices.layered.core import device_kinds
+from neuromorph.devices.layered.core import core_kinds
 from neuromorph.devices.protocol import kinds
 from neuromorph.hardware.catalog import architecture_names, datasheet_names, find, load_architecture
 from neuromorph.hardware.registry import admitted, component_kinds
@@ -62,7 +62,7 @@ def test_every_kind_of_component_has_a_datasheet() -> None:
 def test_every_kind_of_hardware_and_of_core_has_a_shipped_architecture() -> None:
     roots = {load_architecture(n).chip.kind.name for n in architecture_names()}
     assert roots == set(kinds())
-    assert set(device_kinds()) <= set().union(*held().values())
+    assert set(core_kinds()) <= set().union(*held().values())
 
 
 def test_every_kind_of_component_is_held_by_a_root_whose_parameters_are_walked() -> None:
