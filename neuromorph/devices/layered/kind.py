@@ -18,6 +18,7 @@ from neuromorph.devices.layered.core import Statistics
 from neuromorph.devices.options import draw_of, option
 from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError, Place
+from neuromorph.events.inputs import as_inputs
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
@@ -124,7 +125,7 @@ class LayeredKind(Kind):
         from neuromorph.devices.layered.execute import execute
 
         execution = execute(
-            placement, dense(inputs), labels, trials=draw.trials, seed=draw.seed, time_s=draw.time_s, off=draw.off,
+            placement, inputs, labels, trials=draw.trials, seed=draw.seed, time_s=draw.time_s, off=draw.off,
             calibration=self._calibration(placement, options, draw), batch=draw.batch, workers=draw.workers,
             torch_device=draw.torch_device, progress=say,
         )  # fmt: skip
@@ -148,7 +149,8 @@ class LayeredKind(Kind):
     ) -> Calibration:
         from neuromorph.devices.layered.execute import calibrate
 
-        return calibrate(placement, dense(inputs)[:samples], torch_device=torch_device)
+        given = as_inputs(inputs, placement.graph, dense=True)
+        return calibrate(placement, np.asarray(given)[:samples], torch_device=torch_device)
 
     def finetune(self, placement: Placement, inputs: Inputs, labels: np.ndarray, **settings: Any) -> Any:
         from neuromorph.devices.layered.execute.finetune import finetune
@@ -160,7 +162,7 @@ class LayeredKind(Kind):
             names = ", ".join([*legal, "seed", "time_s", "off", "batch", "torch_device"])
             raise InputError(f"finetune has no option {unknown[0]!r}", Place(key=unknown[0]), f"legal: {names}")
         return finetune(
-            placement, dense(inputs), labels, seed=draw.seed, time_s=draw.time_s, off=sorted(draw.off),
+            placement, inputs, labels, seed=draw.seed, time_s=draw.time_s, off=sorted(draw.off),
             batch=draw.batch, torch_device=draw.torch_device, **settings,
         )  # fmt: skip
 
@@ -200,11 +202,6 @@ class LayeredKind(Kind):
         from neuromorph.devices.layered.describe import describe
 
         return describe(placement, execution, times, energy)
-
-
-def dense(inputs: Inputs) -> np.ndarray:
-    """Inputs as an array: events become the values of every step."""
-    return inputs.dense() if hasattr(inputs, "dense") else np.asarray(inputs)
 
 
 KIND = LayeredKind()

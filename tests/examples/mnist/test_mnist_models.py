@@ -95,7 +95,7 @@ def test_integer_versions_lie_on_their_grids(network: str, bits: int) -> None:
     for _, matrix in graph_of(f"{network}-int{bits}").matrices():
         for number_format in (matrix.weight_format, matrix.input_format):
             assert number_format is not None
-            assert (number_format.kind, number_format.bits) == ("int", bits)
+            assert (number_format.name, number_format.bits) == ("int", bits)
         codes = matrix.weight / matrix.weight_format.scale
         assert np.allclose(codes, np.rint(codes), rtol=0, atol=1e-9)
         assert 2 ** (bits - 2) < np.abs(codes).max() < 2 ** (bits - 1)

@@ -18,6 +18,7 @@ from neuromorph.files import write_file
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.protocol import Inputs
 
 CHUNK = 256
 """Samples per calibration pass, fixed so that ranges do not depend on any batch size."""
@@ -66,7 +67,7 @@ def by_node(layouts: Mapping[str, Layout], hosts: Mapping[str, Any]) -> dict[str
     return {node.name: host for name, host in hosts.items() for node in layouts[name].group.nodes}
 
 
-def calibrate(placement: Placement, inputs: np.ndarray, *, torch_device: str = "cpu") -> Calibration:
+def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Calibration:
     """Finds input and converter ranges on inputs (samples, *shape) with nominal cells and ideal converters.
 
     Raises InputError where inputs do not fit the network or there are none.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.protocol import Inputs
     from neuromorph.graph.model import Graph
 
 BUDGET = 48_000_000
@@ -41,7 +42,7 @@ KEPT_OUTPUTS = 4_000_000
 
 def execute(
     placement: Placement,
-    inputs: np.ndarray,
+    inputs: Inputs,
     labels: np.ndarray | None = None,
     *,
     trials: int | Sequence[int] = 10,

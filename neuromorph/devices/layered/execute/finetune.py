@@ -30,6 +30,7 @@ from neuromorph.progress import Progress
 
 if TYPE_CHECKING:
     from neuromorph.devices.layered.place.placement import Placement
+    from neuromorph.devices.protocol import Inputs
     from neuromorph.graph.model import Graph, Host, Node
 
 TRAINING_TRIALS = 1 << 20
@@ -46,7 +47,7 @@ class Tuning:
 
 def finetune(
     placement: Placement,
-    inputs: np.ndarray,
+    inputs: Inputs,
     labels: np.ndarray,
     *,
     epochs: int = 3,
