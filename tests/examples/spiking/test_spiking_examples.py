@@ -96,7 +96,9 @@ def test_a_simulation_gives_the_recorded_packets_their_times() -> None:
     simulated_us = [0.023, 0.025, 0.104, 0.169, 0.177, 0.193, 0.153, 0.299, 0.419]
     for row, delay_us in zip(script.rows(3), simulated_us, strict=True):
         t = simulated_times(script.fabric(row.chip, row.traffic), script.firing(row.traffic, 3))
-        assert (t.delays.packets, int(t.lost.sum())) == (row.packets, row.lost)
+        assert int(t.lost.sum()) == row.lost
+        # where queues overflow the two may lose other copies of a packet, and so deliver a few more or fewer
+        assert t.delays.packets == (pytest.approx(row.packets, rel=1e-3) if row.lost else row.packets)
         assert row.makespan_s == pytest.approx(t.makespan_s.mean(), rel=0.002)
         off = 0.058 if (row.chip, row.traffic) == ("triangular torus", "bursty") else 0.04
         assert row.delay_s == pytest.approx(t.delays.mean_s, rel=off)
