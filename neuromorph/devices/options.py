@@ -118,7 +118,10 @@ def _torch_device(name: str) -> str:
 
 
 def _neutral(name: str, value: Any) -> bool:
-    """Whether a field of `Draw` is given as it is where nothing is drawn."""
+    """Whether a field of `Draw` is given as it is where nothing is drawn. Samples at once and processes are bounds that
+    no result depends on, and hardware that takes one at a time keeps within them."""
+    if name in ("batch", "workers"):
+        return isinstance(value, int)
     if name == "trials":
         return value in (None, 1, (0,), [0])
     if name == "off":
