@@ -57,7 +57,7 @@ def test_options_that_mean_nothing_are_refused_and_neutral_ones_are_not() -> Non
         settled(kind_of(CHIP), CHIP, "place", {"rates": None})
     with pytest.raises(InputError, match="duplicate has no meaning for execute on hermes-like"):
         settled(kind_of(CHIP), CHIP, "execute", {"duplicate": False})
-    with pytest.raises(InputError, match="run has no option 'trails'.*did you mean 'trials'"):
+    with pytest.raises(InputError, match=r"run has no option 'trails'.*did you mean 'trials'"):
         settled(kind_of(CHIP), CHIP, "run", {"trails": 3})
 
 
