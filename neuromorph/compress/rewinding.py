@@ -11,7 +11,7 @@ from neuromorph.compress import magnitude
 from neuromorph.compress.grid import check_choice
 from neuromorph.compress.pruning import prune
 from neuromorph.compress.selection import Changes, all_layers, check_finite, rebuild, select
-from neuromorph.errors import InputError, Place, Problem
+from neuromorph.errors import InputError, Place, Problem, suggest
 from neuromorph.graph.model import Graph, Node
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Dead = dict[str, dict[str, np.ndarray]]
 """By node and field: True where an entry is to stay 0."""
 
+PRUNING = ("scope", "norm", "layers", "exclude")
 REWINDS = ("weights", "learning_rate", None)
 
 
@@ -44,12 +45,9 @@ def iterative_prune(
     rewind: str | None = "weights",
     rewind_to: Graph | None = None,
     rewind_epoch: int = 0,
-    scope: str = "global",
     structure: str = "unstructured",
-    norm: str = "l1",
-    layers: str | Iterable[str] | None = None,
-    exclude: str | Iterable[str] = (),
     on_round: Callable[[int, float, Graph], None] | None = None,
+    **pruning: Any,
 ) -> Graph:
     """A trained graph pruned to `sparsity` over several rounds of pruning and training.
 
@@ -62,12 +60,17 @@ def iterative_prune(
                        (Renda, Frankle and Carbin, arXiv:2003.02389);
       None             weights stay, start_epoch = None: fine-tuning.
     Pruned weights are exactly 0 throughout; so are the bias and normalization of pruned channels. Structure is
-    "unstructured" or "channel"; the other arguments are those of `prune`. on_round(r, sparsity, graph) is called
-    after each round.
+    "unstructured" or "channel"; pruning: scope, norm, layers and exclude of `prune`. on_round(r, sparsity, graph) is
+    called after each round.
 
     Raises InputError for bad arguments, a `rewind_to` of another network, and a training that diverged.
     """
-    targets = schedule(sparsity, rounds, _present_sparsity(graph, structure, layers, exclude))
+    if unknown := sorted(set(pruning) - set(PRUNING)):
+        message = f"iterative_prune has no argument {unknown[0]!r}"
+        raise InputError(message, Place(key=unknown[0]), suggest(unknown[0], PRUNING))
+    targets = schedule(
+        sparsity, rounds, _present_sparsity(graph, structure, pruning.get("layers"), pruning.get("exclude", ()))
+    )
     check_choice("rewind", rewind, REWINDS)
     check_choice("structure", structure, ("unstructured", "channel"))
     if rewind == "weights" and rewind_to is None:
@@ -78,7 +81,7 @@ def iterative_prune(
     if rewind_to is not None:
         _check_same(graph, rewind_to)
     for number, target in enumerate(targets, start=1):
-        graph = prune(graph, target, scope=scope, structure=structure, norm=norm, layers=layers, exclude=exclude)
+        graph = prune(graph, target, structure=structure, **pruning)
         dead = _dead_entries(graph) if structure == "channel" else {}
         if rewind == "weights" and rewind_to is not None:
             graph = _rewound(graph, rewind_to, dead)
