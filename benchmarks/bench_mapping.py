@@ -116,7 +116,7 @@ def row(name: str, seconds: float, placement: Placement) -> dict[str, object]:
         "shards": summary["shards"],
         "flows": len(placement.flows),
         "mean_hops": traffic["mean_hops"],
-        "bit_hops": {o["order"]: o["bit_hops"] for o in found["orders"]},
+        "bit_hops": {o["order"]: o["cost"] for o in found["orders"]},
     }
 
 
