@@ -14,7 +14,7 @@ help:
 	@echo "make walk      change every parameter in every place, not only until it shows what it declares"
 	@echo "make check     format, lint, types, import layers, tests"
 	@echo "make bench     speed, as ratios against named baselines"
-	@echo "make validate  published figures beside ours"
+	@echo "make validate  published measurements beside ours"
 
 env: $(STAMP)
 

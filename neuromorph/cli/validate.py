@@ -1,107 +1,89 @@
-"""Command: validate, published figures beside ours."""
+"""Command: validate, published measurements beside what this package predicts."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from neuromorph.validate import Comparison
-
-
-LONG = 15
-"""Calibrated tables with more rows are condensed unless --all is given."""
-
-
-CHECK_TOLERANCE = 0.02
-"""Published parts that miss their total by more are flagged."""
+    from neuromorph.validate import Comparison, Summary
 
 
 def validate(
-    fixtures: Annotated[list[str] | None, typer.Argument(help="Fixtures to compare; all by default.")] = None,
+    fixtures: Annotated[
+        list[str] | None, typer.Argument(help="Fixtures to compare, names or files; all by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Print every row of long calibrated tables.")] = False,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Draw predicted against measured into this file.")] = None,
 ) -> None:
-    """Print published figures beside ours, with the deviation.
+    """Print published measurements beside what networks placed, counted, timed and priced here come to.
 
-    calibrated: a figure the datasheets were made from or one quantity was solved for. predicted:
-    nothing was fitted to it. check: published parts against their published total.
+    fitted: a parameter was solved from the measurement, which is named. held out: nothing here was set from it. design
+    study: published, but there is no silicon.
     """
+    from neuromorph.validate import summaries
     from neuromorph.validate import validate as compare
 
     found = compare(fixtures or ())
+    if plot is not None:
+        from neuromorph.sweep.plots import save
+        from neuromorph.validate.plot import plot as draw
+
+        save(draw(found), plot)
     if as_json:
-        _print_json(found)
+        _print_json(found, summaries(found))
         return
-    for name in dict.fromkeys(c.fixture for c in found):
-        rows = [c for c in found if c.fixture == name]
-        _print_table(name, rows if every else list(_condensed(rows)))
-    _print_summary(found)
+    for standing in dict.fromkeys(c.standing for c in found):
+        _print_standing(standing, [c for c in found if c.standing == standing])
+    _print_summaries(summaries(found))
 
 
-def _print_json(found: Sequence[Comparison]) -> None:
+def _print_json(found: Sequence[Comparison], rows: Sequence[Summary]) -> None:
     import dataclasses
     import json
 
-    rows = [{**dataclasses.asdict(c), "deviation": c.deviation} for c in found]
-    typer.echo(json.dumps({"schema": 1, "comparisons": rows}, indent=2, ensure_ascii=False))
+    comparisons = [{**dataclasses.asdict(c), "deviation": c.deviation} for c in found]
+    data = {"schema": 2, "comparisons": comparisons, "summary": [dataclasses.asdict(r) for r in rows]}
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _condensed(found: Sequence[Comparison]) -> Iterator[Comparison]:
-    """Long calibrated tables as their worst row, which says for how many it stands."""
-    import dataclasses
+def _percent(deviation: float | None, sign: str = "+") -> str:
+    if deviation is None:
+        return ""
+    return "0.0%" if abs(deviation) < 0.0005 else f"{deviation:{sign}.1%}"
 
-    tables: dict[tuple[str, str], list[Comparison]] = {}
+
+def _print_standing(standing: str, found: Sequence[Comparison]) -> None:
+    from neuromorph.terminal import table
+    from neuromorph.validate.quantities import QUANTITIES
+
+    columns = ("chip", "figure", "quantity", "published", "ours", "deviation", "remark")
+    rows = []
     for c in found:
-        # the table is what the label says before its colon
-        tables.setdefault((c.label.split(": ")[0], c.role), []).append(c)
-    for (_, role), rows in tables.items():
-        if role != "calibrated" or len(rows) <= LONG:
-            yield from rows
-            continue
-        worst = max(rows, key=lambda c: abs(c.deviation))
-        yield dataclasses.replace(worst, note=f"largest of {len(rows)} deviations" + (worst.note and f"; {worst.note}"))
+        shown = QUANTITIES[c.quantity].shown
+        remark = f"{c.fitted} was solved from it" if c.fitted else ""
+        remark += ("; " if remark and c.note else "") + c.note
+        remark += (" " if remark else "") + "(within the range of published prices)" if c.covered else ""
+        rows.append(
+            (c.fixture, c.label, c.quantity, shown(c.published), shown(c.ours), _percent(c.deviation), remark)
+        )  # fmt: skip
+    table(standing, columns, rows, left=("chip", "figure", "quantity", "remark"))
 
 
-def _percent(deviation: float) -> str:
-    return "0.0%" if abs(deviation) < 0.0005 else f"{deviation:+.1%}"
-
-
-def _shown(value: float, unit: str) -> str:
-    from neuromorph import units
-    from neuromorph.devices.measures import PLAIN
-
-    if unit in PLAIN:
-        return f"{value:.4g}" + ("" if unit == "1" else f" {unit}")
-    if unit == "m^2":
-        return f"{value * 1e6:.4g} mm2" if value >= 1e-8 else f"{value * 1e12:.4g} um2"
-    return units.format_si(value, unit)
-
-
-def _print_table(name: str, found: Sequence[Comparison]) -> None:
+def _print_summaries(rows: Sequence[Summary]) -> None:
     from neuromorph.terminal import table
 
-    sources = "; ".join(dict.fromkeys(c.source.split("; ")[0] for c in found))
-    columns = ("figure", "published", "ours", "deviation", "role", "remark")
-    rows = [
-        (c.label, _shown(c.published, c.unit), _shown(c.ours, c.unit), _percent(c.deviation), c.role, c.note)
-        for c in found
-    ]
-    table(f"{name}: {sources}", columns, rows, left=("figure", "role", "remark"))
-
-
-def _print_summary(found: Sequence[Comparison]) -> None:
-    for role in dict.fromkeys(c.role for c in found):
-        deviations = sorted(abs(c.deviation) for c in found if c.role == role)
-        middle = deviations[len(deviations) // 2]
-        typer.echo(f"{role}: {len(deviations)} figures, median deviation {middle:.1%}, largest {deviations[-1]:.1%}")
-    for c in found:
-        if c.role == "check" and abs(c.deviation) > CHECK_TOLERANCE:
-            typer.echo(f"{c.fixture}, {c.label}: the published figures disagree with each other by {c.deviation:+.1%}")
-    typer.echo("one multiply-accumulate counts as two operations")
+    columns = ("standing", "quantity", "figures", "not modelled", "median deviation", "largest", "of")
+    cells = (
+        (r.standing, r.quantity, r.number, r.unmodelled or "", _percent(r.median, ""), _percent(r.largest, ""), r.worst)
+        for r in rows
+    )
+    table("deviations", columns, cells, left=("standing", "quantity", "of"))
+    typer.echo("one multiply-accumulate counts as two operations; --json has the source and conditions of every figure")
 
 
 def register(app: typer.Typer) -> None:

@@ -80,9 +80,9 @@ def test_no_room_knows_another(room: str) -> None:
 
 
 def test_verbs_tables_and_sweeps_know_no_room() -> None:
-    """Kinds are found, not named: only systems that are built on one chip and figures of one chip name a room."""
+    """Kinds are found, not named: only systems that are built on one chip name a room."""
     rooms = tuple(f"neuromorph.devices.{r}" for r in ROOMS)
-    free = ("neuromorph.systems", "neuromorph.validate", "neuromorph.devices")
+    free = ("neuromorph.systems", "neuromorph.devices")
     named = {n: sorted(m for m in e if m.startswith(rooms)) for n, e in edges().items() if not n.startswith(free)}
     assert {n: m for n, m in named.items() if m} == KNOWN
 

@@ -1,7 +1,7 @@
 """Read energy, area and access time of plain SRAM: a power law fitted to runs of CACTI 7.
 
 Fitted by least squares of logarithms to 21 CACTI 7 results (7 sizes from 1 KB to 1 MB with 32 to 256
-bit words, at 45, 32 and 22 nm; the table is in neuromorph/costing/validate/cacti_sram.yaml):
+bit words, at 45, 32 and 22 nm; the table is in tests/shared/published/cacti_sram.yaml):
 
     E = 3.4267 pJ (C/8 KB)^0.5983 (W/64)^0.5947 (n/32 nm)^1.9834          maximum error 11.3 %
     A = 13968 um^2 (C/8 KB)^0.9831 (W/64)^0.0733 (n/32 nm)^1.8707         maximum error 18.3 %

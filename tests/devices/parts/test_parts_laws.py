@@ -1,4 +1,4 @@
-"""The converter regression and the SRAM law against their tables (which live with `neuromorph validate`)."""
+"""The converter regression and the SRAM law against their tables (in tests/shared/published)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from published import compared
 
 from neuromorph.devices.parts import adc_regression, sram
 from neuromorph.errors import InputError
-from neuromorph.validate import validate
 
 
 def test_regression_test_point() -> None:
@@ -18,7 +18,7 @@ def test_regression_test_point() -> None:
 
 
 def test_regression_tables() -> None:
-    rows = [c for c in validate(["adc_survey"]) if c.role == "calibrated"]
+    rows = [c for c in compared(["adc_survey"]) if c.role == "fitted"]
     assert len(rows) == 68
     # the tables print two to four digits
     for c in rows:
@@ -64,7 +64,7 @@ def test_regression_on_many_designs_at_once() -> None:
 
 def test_sram_error_bounds_hold_and_are_tight() -> None:
     worst = {"read": 0.0, "area": 0.0, "access": 0.0}
-    rows = [c for c in validate(["cacti_sram"]) if c.role == "calibrated"]
+    rows = [c for c in compared(["cacti_sram"]) if c.role == "fitted"]
     assert len(rows) == 63
     for c in rows:
         key = c.label.split(":")[0]
@@ -75,7 +75,7 @@ def test_sram_error_bounds_hold_and_are_tight() -> None:
 
 
 def test_sram_fit_is_the_least_squares_solution() -> None:
-    rows = [c for c in validate(["cacti_sram"]) if c.label.startswith("read:")]
+    rows = [c for c in compared(["cacti_sram"]) if c.label.startswith("read:")]
     x, y = [], []
     for c in rows:
         size, word, node = (part.strip() for part in c.label.split(": ")[1].split(","))

@@ -7,31 +7,30 @@ import itertools
 import numpy as np
 import pytest
 from manycore_examples import MANYCORE, linear, projection, shipped
+from published import Comparison, compared, manycore
 
 from neuromorph.costing.ledger import price
 from neuromorph.devices.manycore import read_machine
-from neuromorph.devices.manycore import validate as manycore
 from neuromorph.devices.manycore.place import place_network
 from neuromorph.devices.manycore.tally.counts import gather_network
 from neuromorph.devices.manycore.tally.spikes import count_traffic
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
 from neuromorph.spiking.network import Population, SpikingNetwork
-from neuromorph.validate import Comparison, validate
 
-FIXTURES = ("spinnaker", "loihi", "truenorth", "odin")
+TABLES = ("spinnaker", "loihi", "truenorth", "odin")
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Comparison]:
-    return validate(FIXTURES)
+    return compared(TABLES)
 
 
 def test_what_figures_were_made_from_is_given_back(rows: list[Comparison]) -> None:
-    calibrated = [c for c in rows if c.role == "calibrated"]
-    assert len(calibrated) >= 25
-    assert {c.fixture for c in calibrated} == set(FIXTURES)
-    for c in calibrated:
+    fitted = [c for c in rows if c.role == "fitted"]
+    assert len(fitted) >= 25
+    assert {c.table for c in fitted} == set(TABLES)
+    for c in fitted:
         assert abs(c.deviation) < 0.003, c
 
 
@@ -48,7 +47,7 @@ def test_predictions(rows: list[Comparison]) -> None:
     assert found(rows, "all-in constants").deviation == pytest.approx(23.6 / 27.1 - 1)
     # an upper bound of what a chip draws: two thirds of it are used
     assert -0.5 < found(rows, "largest network").deviation < 0
-    assert {c.role for c in rows} == {"calibrated", "predicted"}
+    assert {c.role for c in rows} == {"fitted", "other"}
 
 
 def test_the_largest_published_network_keeps_its_deadline() -> None:

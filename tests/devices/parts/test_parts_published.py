@@ -1,24 +1,22 @@
-"""`neuromorph validate`: the published totals, what is fitted, what is predicted, and the command."""
+"""Tables of published figures: totals are their parts, what is fitted is given back, and other figures beside it."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from published import compared, table_names
+from published.full_product import full_product
+from published.measures import MEASURES
+from published.parts import subtree_area_m2, subtree_power_w
+from published.tables import ROLES
 
-from neuromorph.devices.layered.crossbar.validate import full_product
-from neuromorph.devices.measures import MEASURES
 from neuromorph.errors import InputError
 from neuromorph.hardware import catalog, paths
-from neuromorph.validate import fixture_names, validate
-from neuromorph.validate.fixtures import ROLES
-from neuromorph.validate.measures import subtree_area_m2, subtree_power_w
 
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, list]:
-    found = validate()
-    return {name: [c for c in found if c.fixture == name] for name in fixture_names()}
+    found = compared()
+    return {name: [c for c in found if c.table == name] for name in table_names()}
 
 
 def test_isaac_from_its_component_tree() -> None:
@@ -46,27 +44,10 @@ def test_isaac_energy_per_multiply_accumulate() -> None:
     assert per_mac["adder.add"] == pytest.approx(0.0195, rel=3e-3)
 
 
-def test_hermes_is_solved_for_one_energy_and_one_area(everything: dict[str, list]) -> None:
-    calibrated = [c for c in everything["hermes"] if c.role == "calibrated"]
-    assert [c.published for c in calibrated] == [10.5, 1.59, 63.1]
-    for c in calibrated:
-        assert abs(c.deviation) < 1e-5, c
-    core = catalog.load_architecture("hermes-like").chip["tile"]["core"]
-    energies = full_product(core, 0.5, 0.25).energies_j
-    # array: V^2 t G of 256 x 256 weights at mean 0.5 x 0.25
-    assert energies["array.read"] == pytest.approx(0.4005**2 * 132.9415e-9 * 20.7e-6 * 0.125 * 65536, rel=1e-9)
-    residual = 131072 / 10.5e12 - energies["array.read"] - energies["dac.conversion"]
-    assert energies["adc.conversion"] == pytest.approx(residual, rel=1e-5)
-
-
 def test_neurram(everything: dict[str, list]) -> None:
     rows = everything["neurram"]
     checks = [c for c in rows if c.role == "check"]
     assert [round(c.ours, 3) for c in checks] == [0.993, 0.993, 1.0, 0.995]
-    for c in (c for c in rows if c.role == "calibrated"):
-        assert abs(c.deviation) < 1e-3, c
-    total = sum(c.ours for c in rows if c.role == "calibrated" and c.unit == "fJ/op")
-    assert total * 15.95e-3 == pytest.approx(0.995, abs=1e-3)
 
 
 def test_every_published_total_is_its_parts(everything: dict[str, list]) -> None:
@@ -77,13 +58,13 @@ def test_every_published_total_is_its_parts(everything: dict[str, list]) -> None
 
 
 def test_puma_unit_is_predicted_from_constants(everything: dict[str, list]) -> None:
-    (unit,) = [c for c in everything["puma"] if c.role == "predicted"]
+    (unit,) = [c for c in everything["puma"] if c.role == "other"]
     assert unit.ours == pytest.approx(8 * 0.3e-3 + 8 * 2e-3 + 128 * 3.9e-6 + 1024 * 9.7e-9 + 4 * 0.05e-3, rel=1e-9)
     assert abs(unit.deviation) < 0.005
 
 
-def test_technology_and_calibrated_rows(everything: dict[str, list]) -> None:
-    for c in everything["technology"] + [c for c in everything["isaac"] if c.role == "calibrated"]:
+def test_technology_and_fitted_rows(everything: dict[str, list]) -> None:
+    for c in everything["technology"] + [c for c in everything["isaac"] if c.role == "fitted"]:
         assert abs(c.deviation) < 0.006, c
 
 
@@ -97,7 +78,7 @@ def test_the_figures_answer_to_the_design() -> None:
 
 
 def test_every_row_names_role_and_source(everything: dict[str, list]) -> None:
-    assert set(everything) == set(fixture_names())
+    assert set(everything) == set(table_names())
     for c in (c for rows in everything.values() for c in rows):
         assert c.role in ROLES
         assert c.source.count("; ") >= 1
@@ -107,24 +88,6 @@ def test_every_row_names_role_and_source(everything: dict[str, list]) -> None:
     assert used <= {m.unit for m in MEASURES.values()}
 
 
-def test_unknown_fixture() -> None:
-    with pytest.raises(InputError, match="no fixture 'isac'"):
-        validate(["isac"])
-
-
-def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    from neuromorph.cli import main
-
-    assert main(["validate", "hermes", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["schema"] == 1
-    assert {"published", "ours", "deviation", "role", "source"} <= set(data["comparisons"][0])
-    assert main(["validate", "hermes", "cacti_sram", "adc_survey"]) == 0
-    text = capsys.readouterr().out
-    assert "10.5 TOPS/W" in text
-    assert "calibrated" in text
-    assert "largest of 21 deviations" in text
-    assert "two operations" in text
-    assert main(["validate", "macros"]) == 0
-    assert "disagree with each other by +4.3%" in capsys.readouterr().out
-    assert main(["validate", "nothing"]) == 2
+def test_unknown_table() -> None:
+    with pytest.raises(InputError, match="no table 'isac'"):
+        compared(["isac"])

@@ -1,18 +1,14 @@
-"""Measures of cores and parts, see `devices.measures`."""
+"""Measures of cores and parts, see `published.measures`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from neuromorph import units
-from neuromorph.devices.layered.core import core_of
-from neuromorph.devices.layered.crossbar.validate import CoreProduct, full_product
-from neuromorph.devices.measures import declare, load
 from neuromorph.devices.parts import adc_regression, sram, technology
 from neuromorph.devices.parts.pricing import peak_power
-from neuromorph.hardware import paths
 from neuromorph.hardware.component import Component
+from published.measures import declare, load
 
 
 def _component(architecture: str, path: str) -> Component:
@@ -61,69 +57,6 @@ def area_in_parent(architecture: str, path: str) -> float:
     """Area of all of these components in one parent."""
     found = _component(architecture, path)
     return found.count * subtree_area_m2(found)
-
-
-def _product(architecture: str, drive: float, level: float, changes: Mapping[str, Any] | None) -> CoreProduct:
-    found = load(architecture)
-    if changes:
-        found = paths.replace(found, changes)
-    return full_product(core_of(found), drive, level)
-
-
-@declare("GOPS", architecture=None)
-def core_throughput(architecture: str) -> float:
-    """Operations per second of one core at full use."""
-    product = _product(architecture, 1.0, 1.0, None)
-    return product.operations / product.time_s / 1e9
-
-
-@declare("TOPS", architecture=None)
-def chip_throughput(architecture: str) -> float:
-    """Operations per second of all cores at full use."""
-    tile = load(architecture).chip["tile"]
-    return core_throughput(architecture) * tile.count * tile["core"].count / 1e3
-
-
-@declare("TOPS/W", architecture=None)
-def chip_peak_efficiency(architecture: str) -> float:
-    """Throughput at full use over the chip's peak power."""
-    return chip_throughput(architecture) / subtree_power_w(load(architecture).chip)
-
-
-@declare("TOPS/mm2", architecture=None)
-def chip_density(architecture: str) -> float:
-    """Throughput at full use over the chip's area."""
-    return chip_throughput(architecture) / (subtree_area_m2(load(architecture).chip) * 1e6)
-
-
-@declare("TOPS/W", architecture=None, drive=None, level=None)
-def core_efficiency(architecture: str, drive: float, level: float) -> float:
-    """Operations per joule of one core; drive, level: mean input and weight relative to full scale."""
-    product = _product(architecture, drive, level, None)
-    return product.operations / sum(product.energies_j.values()) / 1e12
-
-
-@declare("TOPS/mm2", architecture=None)
-def core_density(architecture: str) -> float:
-    """Operations per second and area of one core."""
-    return core_throughput(architecture) / 1e3 / (subtree_area_m2(core_of(load(architecture))) * 1e6)
-
-
-@declare("fJ/op", architecture=None, component=None, operations=None, changes=None)
-def core_energy_per_operation(
-    architecture: str, component: str, operations: float, changes: Mapping[str, Any]
-) -> float:
-    """Energy of one action of the core, "component.action" or all of a component, at full use, per operation."""
-    product = _product(architecture, 1.0, 1.0, changes)
-    parts = [e for name, e in product.energies_j.items() if name == component or name.split(".")[0] == component]
-    return sum(parts) / operations * 1e15
-
-
-@declare("TOPS", architecture=None, operations=None, changes=None)
-def cores_throughput(architecture: str, operations: float, changes: Mapping[str, Any]) -> float:
-    """Throughput of all cores with this many operations counted per product of a core."""
-    tile = load(architecture).chip["tile"]
-    return operations / _product(architecture, 1.0, 1.0, changes).time_s * tile.count * tile["core"].count / 1e12
 
 
 @declare("J", bits=None, rate="Hz", node="m")

@@ -10,10 +10,10 @@ from neuromorph.costing.ledger import price
 from neuromorph.counts import Activity, ActivityRow
 from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.reading import barrier_s
-from neuromorph.devices.measures import declare, load
 from neuromorph.errors import InputError
 from neuromorph.hardware import paths
 from neuromorph.hardware.component import Architecture, Component
+from published.measures import declare, load
 
 
 def _altered(architecture: str, changes: Mapping[str, Any] | None) -> Architecture:

@@ -1,6 +1,6 @@
-"""What a fixture can ask for: each measure computes one of our figures from named arguments.
+"""What a table can ask for: each measure computes one of our figures from named arguments.
 
-A measure declares its unit and those of its arguments; values in fixtures carry their units, except
+A measure declares its unit and those of its arguments; values in tables carry their units, except
 in the field's own units (TOPS/W, fJ/op and the like), where plain numbers are given.
 An operation is half a multiply-accumulate, as the field counts.
 """
