@@ -44,7 +44,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_file_of_a_user_is_compared(tmp_path: Path) -> None:
     array, rest = validate([written(tmp_path, GOOD)])
-    assert array.ours == pytest.approx(0.4005**2 * 132.9415e-9 * 20.7e-6 * 0.125 * 65536 / 131072, abs=0)
+    assert array.ours == pytest.approx(0.4005**2 * 132.9415e-9 * 20.7e-6 * 0.125 * 65536 / 131072, rel=1e-9, abs=0)
     assert rest.ours > array.ours
     assert array.deviation == pytest.approx(array.ours / 28e-15 - 1)
 
@@ -53,9 +53,9 @@ def test_a_comparison_answers_to_the_architecture(tmp_path: Path) -> None:
     (usual, _) = validate([written(tmp_path, GOOD)])
     text = GOOD.replace("    density: 1.0\n", "    density: 1.0\n    changes: {cell.read_voltage: 2x}\n")
     (doubled, _) = validate([written(tmp_path, text)])
-    assert doubled.ours == pytest.approx(4 * usual.ours, abs=0)
+    assert doubled.ours == pytest.approx(4 * usual.ours, rel=1e-9, abs=0)
     (half, _) = validate([written(tmp_path, GOOD.replace("density: 1.0\n", "density: 0.5\n"))])
-    assert half.ours == pytest.approx(usual.ours / 2, abs=0)
+    assert half.ours == pytest.approx(usual.ours / 2, rel=1e-9, abs=0)
 
 
 def test_a_network_file_is_a_workload(tmp_path: Path) -> None:
