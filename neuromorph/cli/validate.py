@@ -46,7 +46,7 @@ def _print_json(found: Sequence[Comparison], rows: Sequence[Summary]) -> None:
     import dataclasses
     import json
 
-    comparisons = [{**dataclasses.asdict(c), "deviation": c.deviation} for c in found]
+    comparisons = [{**dataclasses.asdict(c), "deviation": c.deviation, "covered": c.covered} for c in found]
     data = {"schema": 2, "comparisons": comparisons, "summary": [dataclasses.asdict(r) for r in rows]}
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
 

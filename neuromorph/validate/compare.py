@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuromorph.devices.protocol import Assumption, Placement
+from neuromorph.errors import InputError, Problem
 from neuromorph.hardware.component import Architecture
 from neuromorph.report.model import Report
 from neuromorph.run import place, run
@@ -42,11 +43,6 @@ class Comparison:
     def deviation(self) -> float | None:
         """Ours over the published one, less 1."""
         return None if self.ours is None else self.ours / self.published - 1.0
-
-    @property
-    def factor(self) -> float | None:
-        """How many times the larger is the smaller."""
-        return max(self.ours / self.published, self.published / self.ours) if self.ours else None
 
     @property
     def covered(self) -> bool:
@@ -93,9 +89,14 @@ class Bench:
         return run(placement.graph, architecture, placement=placement, assumption=Assumption(m.density))
 
     def compare(self, m: Measurement) -> Comparison:
-        """One measurement beside ours."""
-        report = self.report(m, m.architecture, m.key)
-        baseline = None if m.baseline is None else self.report(m, m.baseline, "baseline of " + m.key)
+        """One measurement beside ours. Raises InputError with the place of its row where its workload cannot run."""
+        try:
+            report = self.report(m, m.architecture, m.key)
+            baseline = None if m.baseline is None else self.report(m, m.baseline, "baseline of " + m.key)
+        except InputError as error:
+            told = [Problem(f"{m.label}: {f'{p.place}: ' if str(p.place) else ''}{p.message}", m.place, p.hint)
+                    for p in error.problems]  # fmt: skip
+            raise type(error)(told) from None
         outcome = Outcome(report, m.architecture, m.within, baseline)
         ours = m.quantity.of(outcome)
         ends = [m.quantity.of(dataclasses.replace(outcome, end=end)) for end in ("low_j", "high_j")]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from neuromorph.errors import InputError, suggest
+from neuromorph.errors import InputError, Place, suggest
 from neuromorph.hardware import catalog, paths
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.fields import INVALID, Reader, shown
@@ -49,7 +49,7 @@ class Measurement:
 
     architecture: with the changes made. low, high: published range. fitted: the parameter that was solved from it.
     within: paths of components that the figure includes. baseline: the architecture that a ratio is to. key: what has
-    to be equal for two measurements to share one run.
+    to be equal for two measurements to share one run. place: where the row stands.
     """
 
     fixture: str
@@ -70,6 +70,7 @@ class Measurement:
     workload: Workload
     density: float
     key: str
+    place: Place = field(repr=False)
     parts: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -295,7 +296,7 @@ class _Row:
         return Measurement(
             self.name, texts["label"], chosen, published, low, high, standing, texts["fitted"], where, boundary,
             texts["conditions"], texts["note"], architecture, baseline, within, self.file.workloads[workload], density,
-            key, tuple(parts),
+            key, self.reader.yaml.place(self.path), tuple(parts),
         )  # fmt: skip
 
     def _architecture(self, key: str) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
-from neuromorph.errors import InputError
+from neuromorph.errors import FitError, InputError
 from neuromorph.importers import save_graph
-from neuromorph.validate import read_fixture, validate
+from neuromorph.validate import read_fixture, summaries, validate
 from neuromorph.validate.workload import Layer, Workload
 
 GOOD = """\
@@ -63,6 +64,38 @@ def test_a_network_file_is_a_workload(tmp_path: Path) -> None:
     layers = "{layers: [{rows: 256, columns: 256}], weight_density: 0.25, operations: 131072}"
     (array, _) = validate([written(tmp_path, GOOD.replace(layers, "{network: net.nmg.json}"))])
     assert array.ours == validate([written(tmp_path, GOOD)])[0].ours
+
+
+def test_a_workload_that_does_not_fit_is_told_with_its_row(tmp_path: Path) -> None:
+    text = GOOD.replace("{rows: 256, columns: 256}", "{rows: 256, columns: 256, times: 65}").replace(
+        "131072", "8519680"
+    )
+    with pytest.raises(FitError, match=r"toy\.yaml:18.*array: .*chip\.tile"):
+        validate([written(tmp_path, text)])
+
+
+def test_what_nothing_prices_is_not_modelled(tmp_path: Path) -> None:
+    text = GOOD.replace("energy per operation, chip.tile.core.array", "static power, chip.tile.core.array")
+    array, rest = validate([written(tmp_path, text.replace("28 fJ", "1 mW"))])
+    assert array.ours is None
+    assert array.deviation is None
+    assert not array.covered
+    assert rest.ours is not None
+    static, energy, whole = summaries([array, rest])
+    assert (static.number, static.unmodelled, static.median, static.largest, static.worst) == (0, 1, None, None, "")
+    assert (energy.number, energy.unmodelled) == (1, 0)
+    assert (whole.number, whole.unmodelled, whole.worst) == (1, 1, "toy: rest")
+
+
+def test_ranges_cover_a_figure_from_either_side(tmp_path: Path) -> None:
+    (array, rest) = validate([written(tmp_path, GOOD)])
+    exact = dataclasses.replace(array, ours=2.0, published=3.0, ours_low=2.0, ours_high=2.0)
+    assert not exact.covered
+    assert dataclasses.replace(exact, ours_low=1.0, ours_high=3.5).covered
+    assert not dataclasses.replace(exact, ours_low=1.0, ours_high=2.5).covered
+    assert dataclasses.replace(exact, published_low=1.9).covered
+    assert not dataclasses.replace(exact, published_low=2.1).covered
+    assert not rest.covered  # these prices have no published range
 
 
 def test_parts_that_add_up_pass(tmp_path: Path) -> None:
