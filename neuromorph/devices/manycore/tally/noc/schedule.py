@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuromorph.devices.manycore.tally.noc.model import Fabric, fabric_of
-from neuromorph.devices.manycore.tally.noc.steps import BOUNDS, StepTimes, step_times
+from neuromorph.devices.manycore.tally.noc.steps import BOUNDS, StepTimes, no_times, step_times
 from neuromorph.errors import InputError, Place
 from neuromorph.timeline.result import GanttRow
 from neuromorph.units import format_si
@@ -92,7 +93,8 @@ def schedule_network(
         )
     intervals = fabric.routes.row_target.size <= MOST_ROWS
     ends = raster.steps * min(2, raster.samples)
-    times = step_times(fabric, raster, intervals=intervals, ends=ends)
+    timeless = _timeless(machine)
+    times = no_times(fabric, raster) if timeless else step_times(fabric, raster, intervals=intervals, ends=ends)
     active = np.arange(raster.steps) < used[:, None]
     latencies = np.where(active, times.step_s, 0.0).sum(axis=1)
     known = machine.step_s is not None or bool((times.makespan_s > 0).any())
@@ -107,6 +109,14 @@ def schedule_network(
         mean, low, high, worst, latencies, mean, _bottleneck(times, active), fabric.unmodelled, tuple(_notes(times)),
         tuple(_gantt(times, used)), times,
     )  # fmt: skip
+
+
+def _timeless(machine: Machine) -> bool:
+    """Whether no time of cores, links and ports is known: then there is nothing to compute, only what is not known."""
+    network = machine.network
+    ways = (network.hop_s, network.link_s, network.bridge_hop_s, network.bridge_link_s, network.inject_s,
+            network.eject_s)  # fmt: skip
+    return all(math.isnan(t) for t in (*dataclasses.astuple(machine.times), *ways))
 
 
 def assume_schedule(placement: CorePlacement, traffic: Traffic, machine: Machine) -> NetworkSchedule:
@@ -197,6 +207,9 @@ def _table(times: StepTimes) -> Iterator[list[str]]:
     fabric, d = times.fabric, times.delays
     span = times.makespan_s
     if not span.size:
+        return
+    if times.timeless:
+        yield ["work of a step", "not modelled", "no time of cores, links and ports is known"]
         return
     sample, step = np.unravel_index(int(span.argmax()), span.shape)
     core, link = int(times.worst_core[sample, step]), int(times.worst_link[sample, step])
