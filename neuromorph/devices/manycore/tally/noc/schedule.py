@@ -41,7 +41,7 @@ class NetworkSchedule:
     latency_s: mean over samples, all steps of a sample; latency_low_s, latency_high_s: fastest and 95th percentile;
     worst_s: slowest. latencies_s: (samples,). interval_s: between samples, which do not overlap. bottleneck: what sets
     the time of a step most often. unmodelled: what has no known time. gantt: bars of the first samples by population.
-    times: all steps (None: from assumed rates).
+    times: all steps (None: from assumed rates). losses: packets that the chip would drop, in words; empty: none.
     """
 
     latency_s: float
@@ -55,6 +55,7 @@ class NetworkSchedule:
     notes: tuple[str, ...]
     gantt: tuple[GanttRow, ...]
     times: StepTimes | None
+    losses: str = ""
 
     @property
     def throughput_hz(self) -> float:
@@ -107,7 +108,7 @@ def schedule_network(
     )
     return NetworkSchedule(
         mean, low, high, worst, latencies, mean, _bottleneck(times, active), fabric.unmodelled, tuple(_notes(times)),
-        tuple(_gantt(times, used)), times,
+        tuple(_gantt(times, used)), times, losses_of(times),
     )  # fmt: skip
 
 
@@ -186,6 +187,14 @@ def _bottleneck(times: StepTimes, active: np.ndarray) -> str:
         return "the barrier of a step"
     number, name = (times.worst_core, _core_name) if kind == "core" else (times.worst_link, _link_name)
     return name(fabric, int(np.bincount(number[active][bound == BOUNDS.index(kind)]).argmax()))
+
+
+def losses_of(times: StepTimes) -> str:
+    """Packets that the chip would drop and the run did not: those at full queues, and those too late for their step."""
+    lost, late = int(times.lost.sum()), int(times.late.sum())
+    found = [f"{lost} packet copies are lost at full queues"] if lost else []
+    found += [f"{late} packets come too late for their step and are dropped"] if late else []
+    return " and ".join(found)
 
 
 def _notes(times: StepTimes) -> Iterator[str]:
