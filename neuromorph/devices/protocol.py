@@ -160,7 +160,9 @@ class Times:
 
     latency_s: one sample on an otherwise idle chip, first input to last output, with a range where samples differ;
     interval_s: steady time between samples of an uninterrupted stream, set by `bottleneck`. unmodelled: what has no
-    known time. record: the kind's own account, for its `metrics` and `describe`.
+    known time. losses: what of the run is not what the chip does, such as packets that it would drop: then answers of
+    the execution are not those of the chip; empty otherwise. record: the kind's own account, for its
+    `metrics` and `describe`.
     """
 
     latency_s: float | None
@@ -170,6 +172,7 @@ class Times:
     latency_high_s: float | None = None
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    losses: str = ""
     record: Any = None
 
     @property

@@ -25,6 +25,7 @@ def columns(metrics: Iterable[Metric], execution: Execution | None) -> dict[str,
         found[name] = m.value
         if m.low is not None:
             found |= {f"{name}_low": m.low, f"{name}_high": m.high}
-    if execution is not None and (within := execution.interval) is not None:
+    judged = found.get("accuracy") is not None
+    if judged and execution is not None and (within := execution.interval) is not None:
         found |= {"accuracy_worst": within.worst, "accuracy_best": within.best}
     return found

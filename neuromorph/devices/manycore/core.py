@@ -21,7 +21,7 @@ from neuromorph.hardware.component import (
     setting,
     weakest,
 )
-from neuromorph.spiking.arithmetic import KINDS
+from neuromorph.spiking.arithmetic import KINDS, SIGNS
 
 F, E, T, A = "function", "energy", "time", "area"
 ACTIONS: Mapping[str, str] = {
@@ -62,7 +62,9 @@ class CoreLimits:
     delay_extension: bool = setting(
         doc="longer delays are made by further cores that hold spikes back", affects=(F, E, T), default=False
     )
-    weight_bits: int = setting(doc="bits of a stored weight", affects=(F,), default=16, low=1, high=32)
+    weight_bits: int = setting(
+        doc="bits of a stored weight; in floating point 32 are the type's own", affects=(F,), default=16, low=1, high=32
+    )
     row_bits: float = setting(
         "bit", doc="memory of the header of the synapses of one source neuron", affects=(E, T), default=0.0, low=0.0
     )
@@ -91,7 +93,18 @@ class SpikingCoreSettings(CoreLimits):
         "bit", doc="of the memory, taken by code and buffers", affects=(E, T), default=0.0, low=0.0
     )
     arithmetic: str = setting(doc="number format of weights and state", affects=(F,), default="float32", choices=KINDS)
-    precision_bits: int = setting(doc="bits of a state variable", affects=(F,), default=32, low=8, high=64)
+    precision_bits: int = setting(
+        doc="bits of a state variable, where the arithmetic is loihi; the others have their own", affects=(F,),
+        default=32, low=8, high=64,
+    )  # fmt: skip
+    weight_signs: str = setting(
+        doc="a weight's sign is one of the synapse, within weight_bits, or one of the source neuron, besides them",
+        affects=(F,), default="synapse", choices=SIGNS,
+    )  # fmt: skip
+    axon_types: int | None = setting(
+        doc="weights of one neuron, chosen by the type of the axon; left out: one for each synapse", affects=(F,),
+        default=None, low=1, high=256,
+    )  # fmt: skip
     skip_below: float = setting(
         "1", doc="an update waits while the input since the last one is smaller than this; 0: never",
         affects=(F,), default=0.0, low=0.0,
@@ -229,6 +242,10 @@ def check(core: Component) -> list[str]:
         problems.append("reserved_memory: nothing of the memory is left; give less than memory")
     if s.min_delay > s.max_delay:
         problems.append(f"min_delay: {s.min_delay} steps, but max_delay is {s.max_delay}; give at most that")
+    if s.arithmetic != "loihi" and s.precision_bits != 32:
+        problems.append(f"precision_bits: {s.arithmetic} has its own; leave it out, or choose arithmetic loihi")
+    if not s.arithmetic.startswith("float") and (s.axon_types is not None or s.weight_signs != "synapse"):
+        problems.append(f"weight_signs and axon_types mean nothing in {s.arithmetic} arithmetic; leave them out")
     lists = {name: value(part, name) for name in ("level_clocks", "level_supplies")}
     levels = min((len(x) for x in lists.values() if x is not None), default=0)
     if s.level is not None and s.level > levels:

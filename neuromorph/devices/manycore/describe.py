@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from neuromorph.devices.metrics import Metric, section
 from neuromorph.devices.protocol import Described, Energy
+from neuromorph.units import format_si
 
 if TYPE_CHECKING:
     from neuromorph.costing.ledger import Ledger
@@ -51,7 +53,7 @@ def describe(
         floor=_floor(placement, traffic),
         traffic=_traffic(placement, traffic),
         sections=_sections(placement, traffic, schedule, execution),
-        notes=_notes(placement.network),
+        notes=[*_notes(placement.network), *_real_time(placement)],
     )
 
 
@@ -69,6 +71,19 @@ def _notes(network: SpikingNetwork) -> list[str]:
     if any(p.name == "constant" for p in network.populations):
         notes.append("the population constant is one neuron that fires every step: it carries biases that come late")
     return notes
+
+
+def _real_time(placement: CorePlacement) -> list[str]:
+    """How a chip whose steps have a real time runs a network whose steps have another."""
+    step, dt = placement.architecture.chip.settings.step, placement.network.dt_s
+    if step is None or math.isclose(step, dt, rel_tol=1e-3):
+        return []
+    times, way = (step / dt, "slower") if step > dt else (dt / step, "faster")
+    here, there = format_si(dt, "s"), format_si(step, "s")
+    return [
+        f"a step of the network is {here} and one of the chip {there}: it runs {times:.3g}x {way} than real time; set "
+        f"chip.step to {here} where the chip can, or make the network with dt {there}"
+    ]
 
 
 def _cores(placement: CorePlacement) -> np.ndarray:

@@ -161,8 +161,10 @@ class ManycoreKind(Kind):
         s = account.schedule
         activity = gather_network(placement, account.traffic, s.latency_s, trace.skipped, trace.steps_used)
         latency, interval, low, high = map(_known, (s.latency_s, s.interval_s, s.latency_low_s, s.latency_high_s))
+        if low == high:  # one sample, steps in real time, or an assumption: no range is known
+            low = high = None
         return activity, Times(
-            latency, interval or None, s.bottleneck, low, high, s.unmodelled, s.notes, record=account
+            latency, interval or None, s.bottleneck, low, high, s.unmodelled, s.notes, s.losses, account
         )  # fmt: skip
 
     def metrics(self, placement: CorePlacement, activity: Activity, times: Times, energy: Energy) -> Sequence[Metric]:

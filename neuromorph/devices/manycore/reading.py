@@ -44,10 +44,19 @@ def read_machine(architecture: Architecture) -> Machine:
         core_reserved=c.reserved_memory,
         rows_in_tile=c.rows_in == "tile",
         tile_memory=None if memory is None else memory.settings.capacity,
-        arithmetic=Arithmetic(c.arithmetic, c.weight_bits, c.precision_bits, c.skip_below),
+        arithmetic=_arithmetic(core),
         times=_core_times(core),
         network=_network_times(chip, router),
         **{f.name: getattr(c, f.name) for f in fields(CoreLimits)},
+    )
+
+
+def _arithmetic(core: Component) -> Arithmetic:
+    """Number format of a core. In floating point 32 bits of a weight are the type's own."""
+    c = core.settings
+    bits = None if c.arithmetic.startswith("float") and c.weight_bits == 32 else c.weight_bits
+    return Arithmetic(
+        c.arithmetic, bits, c.precision_bits, c.skip_below, signs=c.weight_signs, axon_types=c.axon_types or 0
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from neuromorph.devices.manycore.execute import layout as c
 from neuromorph.devices.manycore.execute.dense import CHUNK, Plan, Sample, Stage, in_stages, plan
-from neuromorph.devices.manycore.execute.fixed import Quantisation, formats, integers, rounded
+from neuromorph.devices.manycore.execute.fixed import formats, integers, rounded
+from neuromorph.devices.manycore.execute.held import held_weights
 from neuromorph.devices.manycore.execute.rules import Learning, decays
 from neuromorph.devices.manycore.execute.run import EventRun, StopRule
 from neuromorph.devices.manycore.execute.tables import tables
@@ -24,8 +25,9 @@ from neuromorph.spiking.network import SpikingNetwork
 class EventEngine:
     """A network prepared for running; arrays of synapses are shared with it, and between threads.
 
-    network: what runs (in fixed point with the weights that it can hold); quantisation: what was lost by that.
+    network: what runs, with the weights that cores can hold; quantisation: what was lost by that.
     ranges: the largest magnitude expected of populations that never fire, by index, for fixed point that needs one.
+    core_of_neuron: (neurons,), for cores whose axons share weights by type.
     Raises InputError for what the arithmetic cannot express, and for plastic rules that make no sense.
     """
 
@@ -34,11 +36,12 @@ class EventEngine:
         network: SpikingNetwork,
         arithmetic: Arithmetic | None = None,
         ranges: Mapping[int, float] | None = None,
+        core_of_neuron: np.ndarray | None = None,
     ) -> None:
         self.arithmetic = arithmetic or Arithmetic()
         self.plan: Plan | None = None
         if self.arithmetic.kind.startswith("float"):
-            self.quantisation = Quantisation((), ())
+            network, self.quantisation = held_weights(network, self.arithmetic, core_of_neuron)
             self.plan = plan(network) if self.arithmetic.kind == "float64" else None
             self.network = network if self.plan is None else self.plan.network
             self.tables = tables(self.network, self.arithmetic)

@@ -75,19 +75,19 @@ def formats(network: SpikingNetwork, arithmetic: Arithmetic, ranges: Mapping[int
     Raises InputError for what the arithmetic cannot express, with all populations at once.
     """
     _check(network, arithmetic)
-    many = len(network.populations)
+    many, bits = len(network.populations), arithmetic.fixed_weight_bits
     if arithmetic.kind == "spinnaker":
         scale = np.full(many, 2.0**FRACTION)
         ring = _rings(network)
         gains: tuple[np.ndarray | None, ...] = (None,) * many
-        top, bottom = 2**arithmetic.weight_bits - 1, -(2**arithmetic.weight_bits) + 1
+        top, bottom = 2**bits - 1, -(2**bits) + 1
     else:
         scale = np.array([_scale(p, arithmetic, (ranges or {}).get(i)) for i, p in enumerate(network.populations)])
         ring = np.zeros(many, np.int64)
         gains = tuple(
             p.parameters["b_syn"] * p.parameters["b_mem"] if p.model == "linear" else None for p in network.populations
         )
-        top, bottom = 2 ** (arithmetic.weight_bits - 1) - 1, -(2 ** (arithmetic.weight_bits - 1))
+        top, bottom = 2 ** (bits - 1) - 1, -(2 ** (bits - 1))
     unit = np.zeros(len(network.projections), np.int64)
     for q, projection in enumerate(network.projections):
         largest = 0.0
@@ -104,8 +104,8 @@ def _check(network: SpikingNetwork, arithmetic: Arithmetic) -> None:
         arithmetic.kind, ("input", "linear", "threshold", "readout")
     )
     problems = []
-    if arithmetic.weight_bits > 24 or (arithmetic.kind == "loihi" and arithmetic.state_bits > 48):
-        bits = f"{arithmetic.weight_bits} weight bits and {arithmetic.state_bits} state bits"
+    if arithmetic.fixed_weight_bits > 24 or (arithmetic.kind == "loihi" and arithmetic.state_bits > 48):
+        bits = f"{arithmetic.fixed_weight_bits} weight bits and {arithmetic.state_bits} state bits"
         problems.append(Problem(f"{arithmetic.kind} arithmetic with {bits}", hint="at most 24 and 48"))
     sending = {p.source for p in network.projections}
     for i, p in enumerate(network.populations):
@@ -184,7 +184,8 @@ def integers(network: SpikingNetwork, formats_: Formats) -> tuple[np.ndarray, ..
 def quantize(network: SpikingNetwork, arithmetic: Arithmetic) -> tuple[SpikingNetwork, Quantisation]:
     """The network with the weights that the arithmetic can hold, in units of the membrane, and what was lost.
 
-    Raises InputError where the arithmetic cannot express the network. Floating point changes nothing.
+    Raises InputError where the arithmetic cannot express the network. Floating point changes nothing here: see
+    `held`.
     """
     if arithmetic.kind.startswith("float"):
         return network, Quantisation((), ())
@@ -214,10 +215,11 @@ def rounded(
         rows.append(RowLoss(p.name, p.synapses, silent, saturated, error))
         projections.append(replace(p, weight=back))
     found = replace(network, projections=tuple(projections))
-    return found, Quantisation(tuple(rows), _notes(network, found, rows))
+    return found, Quantisation(tuple(rows), loss_notes(network, found, rows))
 
 
-def _notes(before: SpikingNetwork, after: SpikingNetwork, rows: list[RowLoss]) -> tuple[str, ...]:
+def loss_notes(before: SpikingNetwork, after: SpikingNetwork, rows: list[RowLoss]) -> tuple[str, ...]:
+    """What the loss of weights means for results, in words."""
     notes = []
     for row in rows:
         if row.silent:

@@ -77,6 +77,7 @@ def execute_events(
     network = placement.network
     raster = as_raster(inputs, network)
     truth = None if labels is None else as_labels(labels, len(raster), _classes(network))
+    _only_spikes(raster, placement.architecture.name)
     arithmetic = read_machine(placement.architecture).arithmetic
     if "arithmetic" in dropped:
         arithmetic = Arithmetic(skip_below=arithmetic.skip_below)
@@ -85,9 +86,8 @@ def execute_events(
     exact = EventEngine(network).run(
         raster, workers=workers, stop=stop, progress=part(progress, 0.0, 0.5, "in float, ")
     )
-    found = EventEngine(network, arithmetic, _ranges(network, exact)).run(
-        raster, workers=workers, stop=stop, progress=part(progress, 0.5, 0.5, "on the chip, ")
-    )
+    engine = EventEngine(network, arithmetic, _ranges(network, exact), placement.core_of_neuron)
+    found = engine.run(raster, workers=workers, stop=stop, progress=part(progress, 0.5, 0.5, "on the chip, "))
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
     accuracy = None if truth is None else np.array([float((y.argmax(-1) == truth).mean())])
@@ -97,7 +97,7 @@ def execute_events(
     return SpikingExecution(
         (0,), len(raster), seed, 0.0, dropped, accuracy, float_accuracy, error,
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
-        tuple(_notes(found, exact)), found.spikes, found.steps_used, rates(found).per_sample,
+        (*engine.quantisation.notes, *_notes(found, exact)), found.spikes, found.steps_used, rates(found).per_sample,
         _differences(network, found.spikes, exact.spikes), dict(found.counters),
     )  # fmt: skip
 
@@ -107,6 +107,16 @@ def as_raster(inputs: np.ndarray | Raster, network: SpikingNetwork) -> Raster:
     if len(network.inputs) != 1:
         raise InputError(f"{network.name} has {len(network.inputs)} inputs; one is run", hint="join them into one")
     return fitting(inputs, network.populations[network.inputs[0]].shape, network.dt_s, network.name)
+
+
+def _only_spikes(raster: Raster, name: str) -> None:
+    """Refuses inputs that are not whole numbers of spikes: a packet carries an address and no value."""
+    if raster.value is None or not np.any(uneven := (raster.value % 1 != 0) | (raster.value < 0)):
+        return
+    raise InputError(
+        f"{name} takes spikes only, and inputs have values such as {raster.value[uneven][0]:.4g}", Place(key="inputs"),
+        "encode the data as spikes: neuromorph encode, or neuromorph.events.encoders",
+    )  # fmt: skip
 
 
 def _classes(network: SpikingNetwork) -> int:

@@ -200,7 +200,7 @@ def test_spinnaker2_names_what_nobody_published() -> None:
 
 def test_truenorth_pays_for_synaptic_events_and_hops() -> None:
     joules = energies(gather_network(*example(shipped("truenorth-like"))), shipped("truenorth-like"), 5e-3)
-    assert joules[f"{CORE}.synapse"] == pytest.approx(45 * 2.297e-12)
+    assert joules[f"{CORE}.synapse"] == pytest.approx(45 * 1.532e-12)
     assert joules["chip.link.packet"] == pytest.approx(21 * 2.3e-12)
     assert joules["chip.tile.base.leakage"] == pytest.approx(64.4e-3 * 5e-3)
     assert sum(joules.values()) == pytest.approx(sum(joules[k] for k in (

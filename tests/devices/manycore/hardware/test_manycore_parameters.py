@@ -1,6 +1,7 @@
 """A changed parameter of a many-core chip changes what its declaration says and nothing else; none is dead.
 
-What is seen: "function" the number format and the delays a core can make; "energy" the ledger of a small network and
+What is seen: "function" the spikes and values of a random network run in the cores' arithmetic, and the delays a core
+can make; "energy" the ledger of a small network and
 whatever decides where neurons and spikes go; "time" the durations, and again where they go; "area" the areas.
 """
 
@@ -11,18 +12,23 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
-from manycore_examples import altered, example
+from manycore_examples import altered, example, linear, projection
 
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.devices.manycore import read_machine
+from neuromorph.devices.manycore.execute import EventEngine
 from neuromorph.devices.manycore.tally.counts import gather_network
 from neuromorph.errors import InputError
+from neuromorph.events.raster import Raster
 from neuromorph.hardware.component import Architecture
 from neuromorph.hardware.fields import declared
 from neuromorph.hardware.paths import Parameter, parameters, replace
 from neuromorph.hardware.registry import component_kinds
+from neuromorph.spiking.arithmetic import Arithmetic
+from neuromorph.spiking.network import Population, SpikingNetwork
 
 KINDS = ("manycore", "manycore_tile", "spiking_core", "router", "link", "barrier", "base")
 CORE, TILE = "chip.tile.core.", "chip.tile."
@@ -56,6 +62,24 @@ SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@cache
+def computed(arithmetic: Arithmetic) -> tuple[bytes, bytes]:
+    """Spikes and values of a random network of 20 inputs and 16 leaky neurons, with a read-out that never fires."""
+    rng = np.random.default_rng(0)
+    network = SpikingNetwork(
+        "random",
+        (Population("in", (20,), "input"), linear("hidden", 16, 4.0), linear("out", 5, np.inf)),
+        (projection("fc0", 0, 1, rng.normal(size=(20, 16))), projection("fc1", 1, 2, rng.normal(size=(16, 5)))),
+        (0,),
+        (2,),
+        1e-3,
+    )
+    core = np.concatenate((np.full(20, -1), np.arange(16) % 2, np.full(5, 2)))
+    inputs = Raster.from_dense((rng.random((2, 60, 20)) < 0.3).astype(np.float32))
+    found = EventEngine(network, arithmetic, {2: 20.0}, core).run(inputs)
+    return found.spikes.index.tobytes(), found.outputs[0].tobytes()
+
+
 def observe(architecture: Architecture) -> dict[str, Any]:
     machine = read_machine(architecture)
     placement, traffic = example(architecture, plastic=True)
@@ -64,7 +88,7 @@ def observe(architecture: Architecture) -> dict[str, Any]:
     where = {k: v for k, v in dataclasses.asdict(machine).items() if k not in apart}
     delays = (machine.min_delay, machine.max_delay, machine.delay_extension)
     return {
-        "function": (machine.arithmetic, machine.weight_bits, delays),
+        "function": (computed(machine.arithmetic), delays),
         "energy": (where, [(r.layer, r.component, r.action, r.energy_j) for r in ledger if r.energy_j]),
         "time": repr((where, delays, machine.step_s, machine.times, machine.network)),
         "area": [(r.component, r.area_m2) for r in chip_area(architecture).rows],

@@ -112,7 +112,7 @@ EXPECTED: Mapping[str, Rows] = {
     "loihi-like": loihi_like(),
     "loihi-sanafe": loihi_sanafe(),
     "truenorth-like": {
-        ("hid", CORE, "synapse"): 6 * 2.297e-12, ("out", CORE, "synapse"): 3 * 2.297e-12,
+        ("hid", CORE, "synapse"): 6 * 1.532e-12, ("out", CORE, "synapse"): 3 * 1.532e-12,
         ("in", LINK, "packet"): 9 * 2.3e-12, ("hid", LINK, "packet"): 3 * 2.3e-12,
         ("(chip)", BASE, "leakage"): 64.4e-3 * SECONDS,
     },

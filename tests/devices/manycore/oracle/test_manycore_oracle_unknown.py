@@ -70,3 +70,20 @@ def test_what_is_known_still_fills_queues():
     for times in (step_times, simulated_times):
         t = times(fabric_of(placement, slow, full="drop"), raster)
         assert t.lost.sum() == 2 * (60 - 17)
+
+
+def test_a_chip_of_which_no_time_is_known_is_not_timed_packet_by_packet(monkeypatch):
+    placement, raster = crowd("truenorth-like")
+    machine = read_machine(placement.architecture)
+    before = step_times(fabric_of(placement, machine), raster)
+    monkeypatch.setattr("neuromorph.devices.manycore.tally.noc.schedule.step_times", None)
+    found = schedule_network(placement, raster, machine)
+    assert found.latencies_s.tolist() == pytest.approx([0.003])
+    assert not found.times.makespan_s.any()
+    assert not before.makespan_s.any()
+    assert found.table() == [["work of a step", "not modelled", "no time of cores, links and ports is known"]]
+    assert "truenorth-like: latency of a hop" in found.unmodelled
+    assert not found.notes
+    partly = dataclasses.replace(machine, times=dataclasses.replace(machine.times, synapse_s=1e-9))
+    with pytest.raises(TypeError):  # one known time is enough to follow every packet
+        schedule_network(placement, raster, partly)

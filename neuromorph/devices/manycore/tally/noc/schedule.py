@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuromorph.devices.manycore.tally.noc.model import Fabric, fabric_of
-from neuromorph.devices.manycore.tally.noc.steps import BOUNDS, StepTimes, step_times
+from neuromorph.devices.manycore.tally.noc.steps import BOUNDS, StepTimes, no_times, step_times
 from neuromorph.errors import InputError, Place
 from neuromorph.timeline.result import GanttRow
 from neuromorph.units import format_si
@@ -40,7 +41,7 @@ class NetworkSchedule:
     latency_s: mean over samples, all steps of a sample; latency_low_s, latency_high_s: fastest and 95th percentile;
     worst_s: slowest. latencies_s: (samples,). interval_s: between samples, which do not overlap. bottleneck: what sets
     the time of a step most often. unmodelled: what has no known time. gantt: bars of the first samples by population.
-    times: all steps (None: from assumed rates).
+    times: all steps (None: from assumed rates). losses: packets that the chip would drop, in words; empty: none.
     """
 
     latency_s: float
@@ -54,6 +55,7 @@ class NetworkSchedule:
     notes: tuple[str, ...]
     gantt: tuple[GanttRow, ...]
     times: StepTimes | None
+    losses: str = ""
 
     @property
     def throughput_hz(self) -> float:
@@ -92,7 +94,8 @@ def schedule_network(
         )
     intervals = fabric.routes.row_target.size <= MOST_ROWS
     ends = raster.steps * min(2, raster.samples)
-    times = step_times(fabric, raster, intervals=intervals, ends=ends)
+    timeless = _timeless(machine)
+    times = no_times(fabric, raster) if timeless else step_times(fabric, raster, intervals=intervals, ends=ends)
     active = np.arange(raster.steps) < used[:, None]
     latencies = np.where(active, times.step_s, 0.0).sum(axis=1)
     known = machine.step_s is not None or bool((times.makespan_s > 0).any())
@@ -105,8 +108,16 @@ def schedule_network(
     )
     return NetworkSchedule(
         mean, low, high, worst, latencies, mean, _bottleneck(times, active), fabric.unmodelled, tuple(_notes(times)),
-        tuple(_gantt(times, used)), times,
+        tuple(_gantt(times, used)), times, losses_of(times),
     )  # fmt: skip
+
+
+def _timeless(machine: Machine) -> bool:
+    """Whether no time of cores, links and ports is known: then there is nothing to compute, only what is not known."""
+    network = machine.network
+    ways = (network.hop_s, network.link_s, network.bridge_hop_s, network.bridge_link_s, network.inject_s,
+            network.eject_s)  # fmt: skip
+    return all(math.isnan(t) for t in (*dataclasses.astuple(machine.times), *ways))
 
 
 def assume_schedule(placement: CorePlacement, traffic: Traffic, machine: Machine) -> NetworkSchedule:
@@ -178,6 +189,14 @@ def _bottleneck(times: StepTimes, active: np.ndarray) -> str:
     return name(fabric, int(np.bincount(number[active][bound == BOUNDS.index(kind)]).argmax()))
 
 
+def losses_of(times: StepTimes) -> str:
+    """Packets that the chip would drop and the run did not: those at full queues, and those too late for their step."""
+    lost, late = int(times.lost.sum()), int(times.late.sum())
+    found = [f"{lost} packet copies are lost at full queues"] if lost else []
+    found += [f"{late} packets come too late for their step and are dropped"] if late else []
+    return " and ".join(found)
+
+
 def _notes(times: StepTimes) -> Iterator[str]:
     fabric, steps = times.fabric, times.makespan_s.size
     if missed := int((times.missed > 0).sum()):
@@ -197,6 +216,9 @@ def _table(times: StepTimes) -> Iterator[list[str]]:
     fabric, d = times.fabric, times.delays
     span = times.makespan_s
     if not span.size:
+        return
+    if times.timeless:
+        yield ["work of a step", "not modelled", "no time of cores, links and ports is known"]
         return
     sample, step = np.unravel_index(int(span.argmax()), span.shape)
     core, link = int(times.worst_core[sample, step]), int(times.worst_link[sample, step])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,7 +50,8 @@ class StepTimes:
     that met a full queue, which grew ("grow") or held them up ("hold"); lost: packets dropped at full queues; late:
     packets served after the deadline (dropped); missed: cores that missed it.
     Over the run: late_of, missed_of (cores,), packets and steps; lost_at (links + cores,), before each link, core.
-    ends_s: (rows, cores), when each core was done, of the first rows (sample x steps + step).
+    ends_s: (rows, cores), when each core was done, of the first rows (sample x steps + step). timeless: nothing was
+    computed, because no time is known.
     """
 
     fabric: Fabric
@@ -68,6 +69,7 @@ class StepTimes:
     lost_at: np.ndarray
     ends_s: np.ndarray
     delays: Delays
+    timeless: bool = False
 
     @cached_property
     def step_s(self) -> np.ndarray:
@@ -109,6 +111,13 @@ def step_times(
     raster = repeated(raster)
     rows, kept, done = _recursion(fabric, raster, intervals, ends, threads)
     return times_of(fabric, raster, rows, kept, done, intervals)
+
+
+def no_times(fabric: Fabric, raster: Raster) -> StepTimes:
+    """Steps of a machine of which no time is known: all zero, and nothing is lost or late."""
+    rows = np.zeros((raster.samples * raster.steps, recursion.COLUMNS))
+    found = times_of(fabric, raster, rows, kept_of(fabric, False), np.zeros((0, fabric.ports)), False)
+    return replace(found, timeless=True)
 
 
 def times_of(
