@@ -93,11 +93,12 @@ def test_static_power_times_time() -> None:
         static = {r.component: r for r in ledger if r.kind == "static"}
         assert static["chip.tile.buffer"].energy_j == pytest.approx(168 * 2e-3 * seconds)
         assert static["chip.tile.core.adc"].energy_j == pytest.approx(168 * 12 * 8 * 3e-6 * seconds)
-        assert ledger.total("static") == pytest.approx((168 * 2e-3 + 168 * 12 * 8 * 3e-6) * seconds)
+        assert static["chip.io"].energy_j == pytest.approx(10.4 * seconds)
+        assert ledger.total("static") == pytest.approx((168 * 2e-3 + 168 * 12 * 8 * 3e-6 + 10.4) * seconds)
         assert "chip.tile.router: leakage" in ledger.unmodelled
         assert "chip.tile.buffer: leakage" not in ledger.unmodelled
     assert price(activity, architecture).total("static") == 0
-    assert chip_area(architecture).leakage_w == pytest.approx(168 * 2e-3 + 168 * 12 * 8 * 3e-6)
+    assert chip_area(architecture).leakage_w == pytest.approx(168 * 2e-3 + 168 * 12 * 8 * 3e-6 + 10.4)
 
 
 def test_ranges_of_prices_bound_the_total() -> None:

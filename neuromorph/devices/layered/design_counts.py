@@ -91,13 +91,14 @@ class DenseLayers:
 class DesignCounts:
     """Per sample and design. counts: by (part of the core, action), summed over layers, (designs,) or a number.
 
-    service_s: how long the cores of a node work for one sample, one copy of each, (designs or 1, nodes). partial_sums:
-    additions that join the row tiles of outputs. arrays, cores: of one copy of the network. feasible: whether the core
-    can hold a weight and drive an input at all.
+    service_s: how long the cores of a node work for one sample, one copy of each, (designs or 1, nodes). depth_s: of
+    their pipelines, (designs or 1, nodes or 1). partial_sums: additions that join the row tiles of outputs. arrays,
+    cores: of one copy of the network. feasible: whether the core can hold a weight and drive an input at all.
     """
 
     counts: Mapping[tuple[str, str], Any]
     service_s: np.ndarray
+    depth_s: np.ndarray
     partial_sums: Any
     arrays: Any
     cores: Any

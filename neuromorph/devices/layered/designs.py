@@ -36,7 +36,8 @@ class Estimates:
     """One entry per design. Energies are of one inference, joules, dynamic, without `not_included`.
 
     energy_by: by component path. interval_s: time between results of a full pipeline, one copy per layer: the work of
-    the slowest layer. latency_high_s: layers one after the other; the latency lies between the two, but for vector
+    the slowest layer. latency_high_s: layers one after the other, each
+    with the depth of its pipeline; the latency lies between the two, but for vector
     units and the network. area_m2, leakage_w: of the whole chip. arrays, cores: what the network needs without sharing
     (feasible: at most as many arrays as the chip has, and a core can hold a weight and drive an input).
     """
@@ -254,7 +255,7 @@ def _evaluate(
         energy_j=np.sum(list(by.values()), axis=0) if by else np.zeros(count),
         energy_by=by,
         interval_s=full(counted.service_s.max(axis=-1)),
-        latency_high_s=full(counted.service_s.sum(axis=-1)),
+        latency_high_s=full((counted.service_s + counted.depth_s).sum(axis=-1)),
         area_m2=full(area),
         leakage_w=full(leakage),
         arrays=full(counted.arrays),

@@ -37,6 +37,12 @@ class AdderQuantities:
     operation_rate: Quantity | None = quantity(
         "Hz", doc="additions per second", affects=("energy", "time"), vector=True
     )
+    demand: Quantity | None = quantity(
+        "Hz",
+        doc="rate at which it draws its active power at full load, where that is no limit: prices, never times",
+        affects=("energy",),
+        vector=True,
+    )
     energy_per_operation: Quantity | None = quantity(
         "J", doc="energy of one addition at reference_bits", affects=("energy",), vector=True
     )
@@ -55,7 +61,7 @@ def _width_ratio(component: Component) -> float:
 
 
 def _energy(component: Component) -> Known | None:
-    energy = per_operation(component.part, "energy_per_operation", "operation_rate")
+    energy = per_operation(component.part, "energy_per_operation", "demand", "operation_rate")
     if energy is None:
         return None
     factor, _, note = logic.scaling(component)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import sram
-from neuromorph.devices.parts.pricing import Known, footprint, known, priced, value, with_range
+from neuromorph.devices.parts.pricing import Known, at_rate, footprint, known, priced, value, with_range
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -55,6 +55,11 @@ class BufferQuantities:
         vector=True,
     )
     bandwidth: Quantity | None = quantity("bit/s", doc="rate of one port", affects=("energy", "time"))
+    demand: Quantity | None = quantity(
+        "bit/s",
+        doc="rate at which it draws its active power at full load, where that is no limit: prices, never times",
+        affects=("energy",),
+    )
     reference_capacity: Quantity | None = quantity(
         "bit", doc="capacity the figures are given at", affects=("energy", "area")
     )
@@ -109,10 +114,9 @@ def costs(component: Component) -> dict[str, Cost]:
         return {"read_bit": bit, "write_bit": bit}
     read = known(part, "read_energy")
     if read is None:
-        watts, rate = known(part, "active_power"), known(part, "bandwidth")
-        if watts is None or rate is None:
+        read = at_rate(part, "active_power", "demand", "bandwidth")
+        if read is None:
             return priced("busy", None, part)
-        read = watts / rate
     factor, _, note = _capacity_factors(component)
     write = known(part, "write_energy") or read
     return {"read_bit": read.scaled(factor, note).cost(), "write_bit": write.scaled(factor, note).cost()}

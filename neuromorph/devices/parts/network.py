@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import Known, footprint, join, known, priced, value
+from neuromorph.devices.parts.pricing import Known, at_rate, footprint, join, known, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
 
 
@@ -56,6 +56,11 @@ class TransportQuantities:
         "W", doc="power while it transfers without pause", affects=("energy",), vector=True
     )
     bandwidth: Quantity | None = quantity("bit/s", doc="data rate while it transfers", affects=("energy", "time"))
+    demand: Quantity | None = quantity(
+        "bit/s",
+        doc="rate at which it draws its active power at full load, where that is no limit: prices, never times",
+        affects=("energy",),
+    )
     energy_per_bit: Quantity | None = quantity(
         "J/bit", doc="energy to move one bit through it (one hop)", affects=("energy",), vector=True
     )
@@ -102,8 +107,7 @@ def _energy_per_bit(component: Component) -> Known | None:
     by_length, length = known(part, "energy_per_bit_length"), getattr(component.settings, "length", None)
     if by_length is not None and length is not None:
         return by_length.scaled(length, "times the wire length")
-    watts, rate = known(part, "active_power"), known(part, "bandwidth")
-    return None if watts is None or rate is None else watts / rate
+    return at_rate(part, "active_power", "demand", "bandwidth")
 
 
 def costs(component: Component) -> dict[str, Cost]:

@@ -82,13 +82,17 @@ def value(part: Datasheet | None, name: str, default: Any = None) -> Any:
     return default if part is None else part.value(name, default)
 
 
-def per_operation(part: Datasheet | None, energy: str, rate: str, power: str = "active_power") -> Known | None:
-    """Energy of one operation: given, or active power over the rate, or None where neither is known."""
+def at_rate(part: Datasheet | None, power: str, *rates: str) -> Known | None:
+    """Power over the first of these rates that the part gives, joules each; None where either is not known."""
+    watts = known(part, power)
+    found = next((rate for name in rates if (rate := known(part, name)) is not None), None)
+    return None if watts is None or found is None else watts / found
+
+
+def per_operation(part: Datasheet | None, energy: str, *rates: str) -> Known | None:
+    """Energy of one operation: given, or active power over the first rate given, or None where neither is known."""
     direct = known(part, energy)
-    if direct is not None:
-        return direct
-    watts, hertz = known(part, power), known(part, rate)
-    return None if watts is None or hertz is None else watts / hertz
+    return at_rate(part, "active_power", *rates) if direct is None else direct
 
 
 def priced(action: str, energy: Known | None, part: Datasheet | None) -> dict[str, Cost]:
@@ -117,8 +121,13 @@ def peak_power(component: Component) -> Known | None:
     """Power of one component (without children) while it works without pause, in watts.
 
     Its active power where the part gives one (times its lanes, divided by the parents that share
-    it), else the largest energy / duration over its actions, else None: not modelled.
+    it), else the largest energy / duration over its actions, else None: not modelled. Static power comes on top.
     """
+    active, static = _active_power(component), known(component.part, "leakage")
+    return static if active is None else active if static is None else active + static
+
+
+def _active_power(component: Component) -> Known | None:
     watts = known(component.part, "active_power")
     if watts is not None:
         share = getattr(component.settings, "shared_by", 1)

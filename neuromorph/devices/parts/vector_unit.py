@@ -37,6 +37,12 @@ class VectorQuantities:
     operation_rate: Quantity | None = quantity(
         "Hz", doc="elementary operations per second", affects=("energy", "time"), vector=True
     )
+    demand: Quantity | None = quantity(
+        "Hz",
+        doc="rate at which it draws its active power at full load, where that is no limit: prices, never times",
+        affects=("energy",),
+        vector=True,
+    )
     energy_per_operation: Quantity | None = quantity(
         "J", doc="energy of one elementary operation", affects=("energy",), vector=True
     )
@@ -48,7 +54,7 @@ class VectorQuantities:
 
 def costs(component: Component) -> dict[str, Cost]:
     """operation: J each; busy: W of all lanes where only the power is known."""
-    energy = per_operation(component.part, "energy_per_operation", "operation_rate")
+    energy = per_operation(component.part, "energy_per_operation", "demand", "operation_rate")
     factor, _, note = logic.scaling(component)
     if energy is not None:
         return {"operation": energy.scaled(factor, note).cost()}

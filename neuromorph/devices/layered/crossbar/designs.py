@@ -51,12 +51,12 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     )
     if array["cell"].part is not None and "read" in (array.kind.costs or _nothing)(array):
         counts["array", "read"] = _siemens(layers, unit, extent, slice_count) * drives * column(power)
-    busy, service, cores = _times(layers, unit, extent, g, slice_count, steps)
+    busy, service, depth, cores = _times(layers, unit, extent, g, slice_count, steps)
     totals = {key: value.sum(axis=-1) for key, value in (counts | busy).items()}
     feasible = ((g.weight_rows >= 1) & (g.weight_columns >= 1)).all(axis=-1)
     joined = (extent.columns - layers.groups * layers.columns) * layers.products
     return DesignCounts(
-        totals, service, joined.sum(axis=-1), extent.tiles.sum(axis=-1), cores.sum(axis=-1),
+        totals, service, depth, joined.sum(axis=-1), extent.tiles.sum(axis=-1), cores.sum(axis=-1),
         np.reshape(feasible, -1) & ~counting.contradicts(s, cell_bits, unit["dac"].settings.bits),
     )  # fmt: skip
 
@@ -102,8 +102,8 @@ def _levels_of(
 
 def _times(
     layers: DenseLayers, unit: Component, extent: Extent, g: counting.Geometry, slice_count: Any, steps: Any
-) -> tuple[dict[tuple[str, str], Any], np.ndarray, Any]:
-    """Busy times of parts by (part, "busy"), seconds per sample of each node, cores of each matrix."""
+) -> tuple[dict[tuple[str, str], Any], np.ndarray, np.ndarray, Any]:
+    """Busy times of parts by (part, "busy"), seconds per sample and depth of each node, cores of each matrix."""
     array, adc, part = unit["array"], unit["adc"], unit["array"]["cell"].part
     read = column(part.value("read_time", 0.0)) if part is not None else 0.0
     conversion = column(adc.kind.times(adc).get("conversion", 0.0)) if adc.kind.times else 0.0
@@ -117,4 +117,5 @@ def _times(
     busy = {(name, "busy"): active * cores * column(c.count) for name, c in unit.parts.items() if name != "array"}
     busy["array", "busy"] = active * extent.tiles
     most = np.maximum.reduceat(layers.products, layers.first)
-    return busy, layers.per_node(one) * most, cores
+    depth = np.maximum.reduceat(np.broadcast_to(step, one.shape), layers.first, axis=-1)
+    return busy, layers.per_node(one) * most, depth, cores

@@ -44,4 +44,5 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     totals = {key: np.asarray(value).sum(axis=-1) for key, value in counts.items()}
     needed = np.ceil(stored.sum(axis=-1, keepdims=True) / capacity)[..., 0]  # layers may share a memory
     joined = ((extent.columns - layers.groups * layers.columns) * layers.products).sum(axis=-1)
-    return DesignCounts(totals, layers.per_node(busy) * share, joined, needed, needed, feasible)
+    depth = (column(s.rows) + column(s.columns)) / column(s.clock)
+    return DesignCounts(totals, layers.per_node(busy) * share, np.atleast_2d(depth), joined, needed, needed, feasible)

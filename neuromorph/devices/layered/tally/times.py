@@ -96,9 +96,9 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
         nodes = placement.layouts[node.name].group.nodes if node.name in placement.layouts else (node,)
         last = nodes[-1].name
         tokens = count[last]
-        service, depth = services.get(node.name, (0.0, 0.0))
+        work = services.get(node.name, Work())
         server = servers.get(node.name, "")
-        stages.append(Stage(node.name, service / tokens, tokens, depth_s=depth, server=server))
+        stages.append(Stage(node.name, work.service_s / tokens, tokens, depth_s=work.fill_s(tokens), server=server))
         if server:
             orders.setdefault(server, []).append(node.name)
         for source in node.inputs:
@@ -126,16 +126,29 @@ def _need(nodes: Sequence[Node], source: Shape, made: Sequence[Shape]) -> tuple[
     return all_at_once(make, have)
 
 
-def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Seconds each operator is busy per sample on all its copies together, and its pipeline depth, by node.
+@dataclass(frozen=True)
+class Work:
+    """What an operator asks of its stage: seconds it is busy per sample on all its copies together, seconds that one
+    product or operation takes, however many are done side by side, and the depth of its pipeline."""
 
-    The cores' time, or that of the part beside them that is busiest with the node: they work at the same time.
-    """
-    found: dict[str, tuple[float, float]] = {}
+    service_s: float = 0.0
+    one_s: float = 0.0
+    depth_s: float = 0.0
+
+    def fill_s(self, tokens: int) -> float:
+        """Depth of a stage of so many tokens. Copies shorten the time between tokens, not the way of one product: a
+        token leaves at least one product's time and the pipeline's depth after it began."""
+        return self.depth_s + max(self.one_s - self.service_s / tokens, 0.0)
+
+
+def _services(placement: Placement, activity: Activity) -> tuple[dict[str, Work], list[str]]:
+    """The work of each operator by node: the cores', or that of the part beside them that is busiest with the node:
+    they work at the same time."""
+    found: dict[str, Work] = {}
     unmodelled = []
     for name, layout in placement.layouts.items():
         o = layout.kind.occupancy(layout, activity.statistics[name])
-        found[name] = (o.service_s * math.ceil(o.products / layout.copies), o.depth_s)
+        found[name] = Work(o.service_s * math.ceil(o.products / layout.copies), o.service_s, o.depth_s)
         if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
             unmodelled.append(f"{name}: duration of a product on {layout.unit.path}")
     hosted = set(found)
@@ -149,8 +162,9 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, tuple
         if component is None or seconds is None or row.action not in component.kind.occupying:
             continue
         busy = row.mean * seconds / component.count / _parents(placement, row.node, component)
-        service, depth = found.get(row.node, (0.0, 0.0))
-        found[row.node] = (max(service, busy), depth)
+        work = found.get(row.node, Work())
+        one = max(work.one_s, min(seconds, row.mean * seconds))
+        found[row.node] = Work(max(work.service_s, busy), one, work.depth_s)
     return found, unmodelled
 
 
