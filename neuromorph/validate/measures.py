@@ -109,21 +109,20 @@ def core_density(architecture: str) -> float:
     return core_throughput(architecture) / 1e3 / (subtree_area_m2(core_of(load(architecture))) * 1e6)
 
 
-@declare("fJ/op", architecture=None, component=None, operations=None, changes=None)
-def core_energy_per_operation(
-    architecture: str, component: str, operations: float, changes: Mapping[str, Any]
-) -> float:
+@declare("fJ/op", architecture=None, component=None, changes=None)
+def core_energy_per_operation(architecture: str, component: str, changes: Mapping[str, Any]) -> float:
     """Energy of one action of the core, "component.action" or all of a component, at full use, per operation."""
     product = _product(architecture, 1.0, 1.0, changes)
     parts = [e for name, e in product.energies_j.items() if name == component or name.split(".")[0] == component]
-    return sum(parts) / operations * 1e15
+    return sum(parts) / product.operations * 1e15
 
 
-@declare("TOPS", architecture=None, operations=None, changes=None)
-def cores_throughput(architecture: str, operations: float, changes: Mapping[str, Any]) -> float:
-    """Throughput of all cores with this many operations counted per product of a core."""
+@declare("TOPS", architecture=None, changes=None)
+def cores_throughput(architecture: str, changes: Mapping[str, Any]) -> float:
+    """Throughput of all cores at full use."""
     tile = load(architecture).chip["tile"]
-    return operations / _product(architecture, 1.0, 1.0, changes).time_s * tile.count * tile["core"].count / 1e12
+    product = _product(architecture, 1.0, 1.0, changes)
+    return product.operations / product.time_s * tile.count * tile["core"].count / 1e12
 
 
 @declare("J", bits=None, rate="Hz", node="m")
