@@ -50,6 +50,25 @@ def test_neurram(everything: dict[str, list]) -> None:
     assert [round(c.ours, 3) for c in checks] == [0.993, 0.993, 1.0, 0.995]
 
 
+def test_neurram_operations_are_those_of_its_geometry() -> None:
+    """65,536 operations a product: 256 x 256 cells, two for a signed weight, two operations per weight."""
+    core = catalog.load_architecture("neurram-like").chip["tile"]["core"]
+    product = full_product(core, 1.0, 1.0)
+    assert product.operations == 65536
+    per_operation = {"array.row": 21.76, "dac.conversion": 11.51}
+    for name, published in per_operation.items():
+        assert product.energies_j[name] / 65536 * 1e15 == pytest.approx(published, rel=1e-6)
+    neuron = product.energies_j["adc.conversion"] + product.energies_j["adc.count"]
+    assert neuron / 65536 * 1e15 == pytest.approx(29.11, rel=1e-5)
+
+
+def test_no_figure_brings_its_own_count_of_operations() -> None:
+    """Operations follow from the geometry: a count beside it would hide that the two differ."""
+    for measure in MEASURES.values():
+        if "architecture" in measure.arguments:
+            assert not {"operations", "ops", "macs"} & set(measure.arguments), measure.name
+
+
 def test_every_published_total_is_its_parts(everything: dict[str, list]) -> None:
     checks = [c for rows in everything.values() for c in rows if c.role == "check"]
     assert len(checks) == 20
