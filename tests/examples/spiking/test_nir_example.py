@@ -38,6 +38,9 @@ def test_the_readmes_command_gives_what_is_recorded(architecture: str, tmp_path:
     expected: dict[str, Any] = json.loads((HERE / "reports.json").read_text())[f"{architecture}, 3 recordings"]
     assert found["accuracy"] == expected["accuracy"]
     for name, value in expected.items():
+        if value is None:  # lost and late packets contradict the accuracy
+            assert found[name] is None
+            continue
         assert found[name] == pytest.approx(value, rel=0.1 if name == "latency" else 0.01), name
 
 

@@ -77,8 +77,9 @@ def execute_events(
     network = placement.network
     raster = as_raster(inputs, network)
     truth = None if labels is None else as_labels(labels, len(raster), _classes(network))
-    _only_spikes(raster, placement.architecture.name)
     arithmetic = read_machine(placement.architecture).arithmetic
+    if not _graded(arithmetic):
+        _only_spikes(raster, placement.architecture.name)
     if "arithmetic" in dropped:
         arithmetic = Arithmetic(skip_below=arithmetic.skip_below)
     if "skipping" in dropped:
@@ -107,6 +108,12 @@ def as_raster(inputs: np.ndarray | Raster, network: SpikingNetwork) -> Raster:
     if len(network.inputs) != 1:
         raise InputError(f"{network.name} has {len(network.inputs)} inputs; one is run", hint="join them into one")
     return fitting(inputs, network.populations[network.inputs[0]].shape, network.dt_s, network.name)
+
+
+def _graded(arithmetic: Arithmetic) -> bool:
+    """Whether packets may carry values: cores that compute in plain floating point are processors, and their packets
+    have a payload."""
+    return arithmetic.kind.startswith("float") and not arithmetic.axon_types and arithmetic.signs == "synapse"
 
 
 def _only_spikes(raster: Raster, name: str) -> None:
