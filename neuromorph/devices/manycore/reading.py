@@ -78,6 +78,7 @@ def _network_times(chip: Component, router: Component | None) -> NetworkTimes:
         inject_s=port,
         eject_s=port,
         barrier_s=barrier_s(chip.get("barrier"), chip["tile"].count),
+        barrier_tiles=barrier_tiles(chip.get("barrier")),
         queue=chip.settings.queue,
     )
 
@@ -96,9 +97,15 @@ def _occupied_s(component: Component | None, packet_bits: float) -> float:
 
 
 def barrier_s(component: Component | None, tiles: int) -> float:
-    """Seconds of the barrier of so many tiles; NaN where not known."""
+    """Seconds of the barrier of so many tiles; NaN where not known, as beyond the tiles that its figures are of."""
     found = None if component is None else value(component.part, "latency")
-    return math.nan if found is None else float(found(float(tiles)))
+    return math.nan if found is None or tiles > barrier_tiles(component) else float(found(float(tiles)))
+
+
+def barrier_tiles(component: Component | None) -> float:
+    """Tiles up to which the time of the barrier is known."""
+    most = None if component is None else value(component.part, "tiles")
+    return math.inf if most is None else float(most)
 
 
 def _together(*parts: float) -> float:

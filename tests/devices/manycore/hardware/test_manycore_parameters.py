@@ -51,6 +51,7 @@ SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "all leaks and areas": ("loihi-like", SMALL | {
         f"{part}.{name}": value for part in (CORE[:-1], TILE + "router", TILE + "base", "chip.link")
         for name, value in (("leakage", "1 mW"), ("area", "1 mm2"))}),
+    "every tile of a barrier": ("loihi-like", {}),
     "priced barrier": ("loihi-like", SMALL | {"chip.barrier.energy": "1 nJ"}),
     "priced packets": ("loihi-like", SMALL | {TILE + "router.energy_per_packet": "1 pJ"}),
     "wires by length": ("spinnaker2", SMALL | {
