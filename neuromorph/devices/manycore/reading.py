@@ -55,8 +55,13 @@ def _arithmetic(core: Component) -> Arithmetic:
     """Number format of a core. In floating point 32 bits of a weight are the type's own."""
     c = core.settings
     bits = None if c.arithmetic.startswith("float") and c.weight_bits == 32 else c.weight_bits
+    rings = {
+        name: given
+        for name, given in (("ring_rate_hz", c.ring_rate), ("ring_deviations", c.ring_deviations))
+        if given is not None
+    }
     return Arithmetic(
-        c.arithmetic, bits, c.precision_bits, c.skip_below, signs=c.weight_signs, axon_types=c.axon_types or 0
+        c.arithmetic, bits, c.precision_bits, c.skip_below, signs=c.weight_signs, axon_types=c.axon_types or 0, **rings
     )
 
 

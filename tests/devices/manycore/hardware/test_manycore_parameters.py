@@ -37,6 +37,7 @@ TIMES = {f"{CORE}{x}_time": "30 ns" for x in ("step", "spike", "receive", "learn
 SMALL = {"chip.tile.count": 6}
 SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "spinnaker1": ("spinnaker1", SMALL | {"chip.die_columns": 3, "chip.die_rows": 2}),
+    "wide rings": ("spinnaker1", SMALL | {CORE + "ring_rate": "4 kHz", CORE + "ring_deviations": 0.5}),
     "spinnaker2": ("spinnaker2", SMALL),
     "spinnaker2, slower": ("spinnaker2", SMALL | {CORE + "level": 1, CORE + "skip_below": 0.1}),
     "spinnaker2, known by its power": (
