@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neuromorph.cli.models import Dt, Preset, SemanticsFile, read_model, read_samples
+from neuromorph.cli.models import Dt, Preset, SemanticsFile, TimeScale, read_model, read_samples
 
 if TYPE_CHECKING:
     from neuromorph.compress import Compression
@@ -29,6 +29,7 @@ def compress(
     dt: Dt = None,
     preset: Preset = None,
     semantics: SemanticsFile = None,
+    time_scale: TimeScale = None,
 ) -> None:
     """Prune and quantize a network and write it as a portable graph; masks and number formats stay with it."""
     from neuromorph.compress import apply_steps, needs_data, parse_steps, summary
@@ -42,7 +43,7 @@ def compress(
         check_target(written, [model])
     if needs_data(parsed) and data is None:
         raise InputError("quantizing activations needs data", Place(key="--data"), "a .npz file with inputs as array x")
-    graph = read_model(model, dt, preset, semantics)
+    graph = read_model(model, dt, preset, semantics, None, time_scale)
     inputs = None
     if data is not None and needs_data(parsed):
         graph, found, _ = read_samples(graph, data, samples)

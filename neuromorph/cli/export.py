@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neuromorph.cli.models import TimeScale
+
 if TYPE_CHECKING:
     from neuromorph.graph.model import Graph
 
@@ -18,6 +20,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, usually a .nir file.")],
     dt: Annotated[str | None, typer.Option("--dt", help="Time step of a .nir MODEL, e.g. '1 ms'.")] = None,
     preset: Annotated[str | None, typer.Option("--preset", help="Dialect of a .nir MODEL, e.g. snntorch.")] = None,
+    time_scale: TimeScale = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Random samples that the check runs.")] = 4,
     rate: Annotated[float, typer.Option("--rate", min=0.0, max=1.0, help="Spike rate of these samples.")] = 0.2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of these samples.")] = 0,
@@ -31,7 +34,7 @@ def export(
     from neuromorph.importers import read_graph, save_graph
 
     check_target(output, [model])
-    graph = read_graph(model, dt=dt, preset=preset)
+    graph = read_graph(model, dt=dt, preset=preset, time_scale=time_scale)
     written = save_graph(graph, output)
     total, differing, farthest = _compare(graph, read_graph(written), samples, rate, seed)
     typer.echo(f"written: {written}")

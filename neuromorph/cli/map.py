@@ -16,6 +16,7 @@ from neuromorph.cli.models import (
     Preset,
     SemanticsFile,
     Steps,
+    TimeScale,
     given,
     read_hardware,
     read_model,
@@ -78,6 +79,7 @@ def register(app: typer.Typer) -> None:
         steps: Steps = None,
         preset: Preset = None,
         semantics: SemanticsFile = None,
+        time_scale: TimeScale = None,
         changes: Changes = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     ) -> None:
@@ -91,7 +93,7 @@ def register(app: typer.Typer) -> None:
         from neuromorph.terminal import progress
 
         chip = read_hardware(architecture, arch, changes)
-        graph, inputs, _ = read_samples(read_model(model, dt, preset, semantics, steps), data, 8)
+        graph, inputs, _ = read_samples(read_model(model, dt, preset, semantics, steps, time_scale), data, 8)
         with progress() as say:
             placement = place(graph, chip, inputs, seed=seed, progress=say, **given(effort=effort, duplicate=duplicate))
         found = placement.explain()

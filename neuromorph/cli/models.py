@@ -29,6 +29,9 @@ Steps = Annotated[
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Dialect a NIR file was written in: snntorch, norse, sinabs, ...")
 ]
+TimeScale = Annotated[
+    float | None, typer.Option("--time-scale", help="Seconds per unit of the times in a NIR file, e.g. 0.001 for ms.")
+]
 SemanticsFile = Annotated[
     Path | None, typer.Option("--semantics", help="YAML file with what NIR leaves open; default: beside the model.")
 ]
@@ -40,12 +43,12 @@ Changes = Annotated[
 
 def read_model(
     path: Path | str, dt: str | None = None, preset: str | None = None, semantics: Path | None = None,
-    steps: int | None = None,
+    steps: int | None = None, time_scale: float | None = None,
 ) -> Graph:  # fmt: skip
     """A model file. Options that were given and that its format cannot use are refused."""
     from neuromorph.importers import read_graph
 
-    options = {"dt": dt, "preset": preset, "semantics": semantics}
+    options = {"dt": dt, "preset": preset, "semantics": semantics, "time_scale": time_scale}
     graph = read_graph(path, **{k: v for k, v in options.items() if v is not None})
     return graph if steps is None else with_steps_of(graph, steps)
 

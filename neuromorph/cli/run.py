@@ -17,6 +17,7 @@ from neuromorph.cli.models import (
     Preset,
     SemanticsFile,
     Steps,
+    TimeScale,
     given,
     names_of,
     read_hardware,
@@ -44,6 +45,7 @@ def run(
     steps: Steps = None,
     preset: Preset = None,
     semantics: SemanticsFile = None,
+    time_scale: TimeScale = None,
     calibration: Calibration = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder the report is written to.")] = None,
     trials: Annotated[
@@ -98,7 +100,7 @@ def run(
     from neuromorph.terminal import show
 
     chip = read_hardware(architecture, arch, changes)
-    graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps), data, samples, steps)
+    graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps, time_scale), data, samples, steps)
     _, cx, _ = read_samples(graph, calibration, None, steps)
     placed = None if placement is None else load_placement(placement, graph, chip)
     options = given(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neuromorph.cli.models import Dt, Preset, SemanticsFile, Steps, given, read_model
+from neuromorph.cli.models import Dt, Preset, SemanticsFile, Steps, TimeScale, given, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ def sweep(
     steps: Steps = None,
     preset: Preset = None,
     semantics: SemanticsFile = None,
+    time_scale: TimeScale = None,
     trials: Annotated[
         int | None, typer.Option("--trials", help="Chips per point (10 where chips differ).", min=1)
     ] = None,
@@ -72,8 +73,8 @@ def sweep(
 
     if plots not in PICTURES:
         raise InputError(f"{plots!r} is no picture format", Place(key="--plots"), suggest(plots, PICTURES))
-    told = any(option is not None for option in (dt, preset, semantics, steps))
-    network = read_model(model, dt, preset, semantics, steps) if told else model
+    told = any(option is not None for option in (dt, preset, semantics, steps, time_scale))
+    network = read_model(model, dt, preset, semantics, steps, time_scale) if told else model
     make_folder(output)
     kept = store or output / "sweep.sqlite"
     try:

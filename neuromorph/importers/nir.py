@@ -37,8 +37,8 @@ def read(
     dt: time step in seconds, or a text with its unit ("1 ms"); needed unless the preset or the semantics file gives
     one. preset: dialect of the file. semantics: fields to change ({"reset": "subtract"}), a whole Semantics, or a
     semantics file; without it and without a preset the semantics file beside the .nir is read where there is one.
-    steps: time steps of a sample, 1 by default. time_scale: seconds per unit of the file's times, in place of the
-    dialect's. Remarks on what was assumed stand in metadata["notes"].
+    steps: time steps of a sample, 1 by default. time_scale: seconds per unit of the file's times (and of
+    1 / r of I and IF), in place of the dialect's. Remarks on what was assumed stand in metadata["notes"].
     Raises InputError with every problem: file, place in it, what is legal.
     """
     from neuromorph.importers.nir_files.build import build, needs_dt

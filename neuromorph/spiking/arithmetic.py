@@ -22,6 +22,8 @@ class Arithmetic:
     weight_bits: bits of a stored weight; None: as exact as the type, in fixed point 16. In floating point, signs says
     whether a sign is one of the "synapse" or of the "source" neuron, and axon_types how many different weights a neuron
     has, by type of the axon (0: each synapse its own); see `devices.manycore.execute.held`.
+    ring_rate_hz, ring_deviations: "spinnaker" only, what the rings of inputs hold: the sums that all sources reach at
+    this rate with so many standard deviations.
     skip_below: an update is skipped, and its input kept, while the input since the last one is smaller than this
     (0: never). state_grid: the decayed membrane is cut towards zero to multiples of this before input is added, in
     floating point only (0: no grid). scale: integer units per unit of the membrane, "loihi" only (0: chosen from the
@@ -36,6 +38,8 @@ class Arithmetic:
     scale: float = 0.0
     signs: str = "synapse"
     axon_types: int = 0
+    ring_rate_hz: float = 30.0
+    ring_deviations: float = 5.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -48,7 +52,7 @@ class Arithmetic:
             raise InputError(
                 f"{self.kind} arithmetic with axon types or signs by source", hint="floating point has them"
             )
-        for name in ("skip_below", "state_grid", "scale"):
+        for name in ("skip_below", "state_grid", "scale", "ring_rate_hz", "ring_deviations"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise InputError(f"{name} is {value}", hint="a finite number, 0 or more")

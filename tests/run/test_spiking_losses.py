@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from spiking_run_network import events, network
 
 import neuromorph as nm
+from neuromorph.graph.operators.dense import Linear
 from neuromorph.hardware.paths import replace
 from neuromorph.report import Report
 from neuromorph.report.terminal import summary
@@ -68,3 +71,18 @@ def test_a_chip_whose_step_is_not_the_networks_says_how_fast_it_runs(step: str, 
 
 def test_steps_without_a_real_time_are_not_compared() -> None:
     assert not any("than real time" in note for note in report("loihi-like").notes)
+
+
+def test_a_sample_that_waits_for_its_input_says_so() -> None:
+    told = "enter one by one through the port of tile 0"
+    graph, chip = network(), replace(nm.load_architecture("loihi-like"), {"chip.tile.router.port_rate": "1 MHz"})
+    first = graph.nodes[0].operator
+    assert isinstance(first, Linear)
+    quiet = dataclasses.replace(graph.nodes[0], operator=Linear(0.01 * np.asarray(first.weight)))  # nobody answers
+    waiting = nm.run(dataclasses.replace(graph, nodes=(quiet, *graph.nodes[1:])), chip, *events())
+    assert waiting["spikes"].value == pytest.approx(49.625)  # of inputs alone, a microsecond each
+    (note,) = (note for note in waiting.notes if told in note)
+    assert "49.6" in note
+    assert not any(told in note for note in nm.run(graph, chip, *events()).notes)  # its own spikes take longer
+    assert not any(told in note for note in report("loihi-like").notes)
+    assert not any(told in note for note in report("spinnaker1").notes)

@@ -105,6 +105,14 @@ class SpikingCoreSettings(CoreLimits):
         doc="weights of one neuron, chosen by the type of the axon; left out: one for each synapse", affects=(F,),
         default=None, low=1, high=256,
     )  # fmt: skip
+    ring_rate: float | None = setting(
+        "Hz", doc="spikes of every source and second that the saturating rings of inputs are made for, where the "
+        "arithmetic is spinnaker; left out: 30", affects=(F,), default=None, low=0.0,
+    )  # fmt: skip
+    ring_deviations: float | None = setting(
+        "1", doc="standard deviations above that rate that the rings hold; left out: 5", affects=(F,), default=None,
+        low=0.0,
+    )  # fmt: skip
     skip_below: float = setting(
         "1", doc="an update waits while the input since the last one is smaller than this; 0: never",
         affects=(F,), default=0.0, low=0.0,
@@ -244,6 +252,8 @@ def check(core: Component) -> list[str]:
         problems.append(f"min_delay: {s.min_delay} steps, but max_delay is {s.max_delay}; give at most that")
     if s.arithmetic != "loihi" and s.precision_bits != 32:
         problems.append(f"precision_bits: {s.arithmetic} has its own; leave it out, or choose arithmetic loihi")
+    if s.arithmetic != "spinnaker" and (s.ring_rate is not None or s.ring_deviations is not None):
+        problems.append(f"ring_rate and ring_deviations: {s.arithmetic} arithmetic has no rings; leave them out")
     if not s.arithmetic.startswith("float") and (s.axon_types is not None or s.weight_signs != "synapse"):
         problems.append(f"weight_signs and axon_types mean nothing in {s.arithmetic} arithmetic; leave them out")
     lists = {name: value(part, name) for name in ("level_clocks", "level_supplies")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices.manycore.reading import read_machine
 from neuromorph.devices.metrics import Metric, section
 from neuromorph.devices.protocol import Described, Energy
 from neuromorph.units import format_si
@@ -53,7 +54,7 @@ def describe(
         floor=_floor(placement, traffic),
         traffic=_traffic(placement, traffic),
         sections=_sections(placement, traffic, schedule, execution),
-        notes=[*_notes(placement.network), *_real_time(placement)],
+        notes=[*_notes(placement.network), *_real_time(placement), *_entry(placement, traffic, schedule)],
     )
 
 
@@ -83,6 +84,20 @@ def _real_time(placement: CorePlacement) -> list[str]:
     return [
         f"a step of the network is {here} and one of the chip {there}: it runs {times:.3g}x {way} than real time; set "
         f"chip.step to {here} where the chip can, or make the network with dt {there}"
+    ]
+
+
+def _entry(placement: CorePlacement, traffic: Traffic, schedule: NetworkSchedule) -> list[str]:
+    """A note where spikes from outside, which one port takes in one by one, set the time of a sample."""
+    port = read_machine(placement.architecture).network.inject_s
+    outside = np.unique(placement.slices.population[placement.slices.core < 0])
+    spent = float(traffic.packets.mean(axis=0)[outside].sum()) * port
+    if placement.architecture.chip.settings.step is not None or not spent > 0.5 * schedule.latency_s:
+        return []
+    whole = format_si(schedule.latency_s, "s")
+    return [
+        f"spikes from outside enter one by one through the port of tile 0, which is an assumption: "
+        f"{format_si(spent, 's')} of the {whole} of a sample; chips with more entries are faster"
     ]
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,7 @@ class NetworkTimes:
     eject_s: float = _fact("time of a core's port to receive a packet")
     barrier_s: float = _fact("synchronisation of a step")
     queue: int = _fact("packets that wait at one link before the sender is held up")
+    barrier_tiles: float = field(default=math.inf, metadata={"doc": "tiles up to which the synchronisation is known"})
 
 
 @dataclass(frozen=True, kw_only=True)

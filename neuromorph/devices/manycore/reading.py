@@ -55,8 +55,13 @@ def _arithmetic(core: Component) -> Arithmetic:
     """Number format of a core. In floating point 32 bits of a weight are the type's own."""
     c = core.settings
     bits = None if c.arithmetic.startswith("float") and c.weight_bits == 32 else c.weight_bits
+    rings = {
+        name: given
+        for name, given in (("ring_rate_hz", c.ring_rate), ("ring_deviations", c.ring_deviations))
+        if given is not None
+    }
     return Arithmetic(
-        c.arithmetic, bits, c.precision_bits, c.skip_below, signs=c.weight_signs, axon_types=c.axon_types or 0
+        c.arithmetic, bits, c.precision_bits, c.skip_below, signs=c.weight_signs, axon_types=c.axon_types or 0, **rings
     )
 
 
@@ -78,6 +83,7 @@ def _network_times(chip: Component, router: Component | None) -> NetworkTimes:
         inject_s=port,
         eject_s=port,
         barrier_s=barrier_s(chip.get("barrier"), chip["tile"].count),
+        barrier_tiles=barrier_tiles(chip.get("barrier")),
         queue=chip.settings.queue,
     )
 
@@ -96,9 +102,15 @@ def _occupied_s(component: Component | None, packet_bits: float) -> float:
 
 
 def barrier_s(component: Component | None, tiles: int) -> float:
-    """Seconds of the barrier of so many tiles; NaN where not known."""
+    """Seconds of the barrier of so many tiles; NaN where not known, as beyond the tiles that its figures are of."""
     found = None if component is None else value(component.part, "latency")
-    return math.nan if found is None else float(found(float(tiles)))
+    return math.nan if found is None or tiles > barrier_tiles(component) else float(found(float(tiles)))
+
+
+def barrier_tiles(component: Component | None) -> float:
+    """Tiles up to which the time of the barrier is known."""
+    most = None if component is None else value(component.part, "tiles")
+    return math.inf if most is None else float(most)
 
 
 def _together(*parts: float) -> float:

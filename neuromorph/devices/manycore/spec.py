@@ -181,6 +181,9 @@ class BarrierQuantities:
     """Facts of the synchronisation of all tiles at the end of a step."""
 
     latency: Quantity | None = quantity("s", doc="time as a curve over the tiles", affects=(T,), shape="curve")
+    tiles: Quantity | None = quantity(
+        "1", doc="tiles up to which the latency is known; left out: any number", affects=(T,)
+    )
     energy: Quantity | None = quantity("J", doc="energy of one barrier of the whole chip", affects=(E,))
 
 

@@ -20,6 +20,9 @@ OPERATORS: Mapping[str, type[Operator]] = {
 }  # fmt: skip
 NUMBERS = ("r", "v_leak", "v_threshold", "v_reset", "w_in")
 CONSTANTS = ("tau", "tau_syn", "tau_mem")
+LEAST_GAIN = 0.01
+"""Of r dt / threshold, below which the unit of r is doubted."""
+
 EXTRA = ("sign", "v_init")
 """What this package adds to a node's metadata where the file format has no field for it."""
 
@@ -45,6 +48,8 @@ def neuron(f: Fields, settings: Settings) -> Plan | None:
         return None
     given = {name: value for name, value in found.items() if value is not None}
     given = _in_units(f, given, semantics, settings)
+    if f.raw.kind == "IF":
+        _doubt_gain(f, given, semantics.dt_s)
     if f.raw.kind in ("IF", "LIF", "CubaLIF") and "v_reset" not in given:
         given["v_reset"] = np.zeros(())
     if f.raw.kind in ("CubaLI", "CubaLIF") and "w_in" not in given:
@@ -111,8 +116,9 @@ def _in_units(
     """Gains of 1 per step where the dialect means that, whatever the file says (Dialect.unit_gains)."""
     units, changed = settings.dialect.unit_gains, dict(given)
     if f.raw.kind in ("I", "IF"):
-        if "integrator" in units:
-            changed["r"] = np.full(given["r"].shape, 1.0 / semantics.dt_s)
+        # v' = r x: r has the unit 1 / time
+        whole = np.full(given["r"].shape, 1.0 / semantics.dt_s)
+        changed["r"] = whole if "integrator" in units else given["r"] / settings.time_scale
         return changed
     membrane = "tau" if "tau" in given else "tau_mem"
     if "membrane" in units:
@@ -120,6 +126,18 @@ def _in_units(
     if "current" in units and "tau_syn" in given:
         changed["w_in"] = 1.0 / _gain(given["tau_syn"], semantics)
     return changed
+
+
+def _doubt_gain(f: Fields, given: Mapping[str, np.ndarray], dt_s: float) -> None:
+    """A note where an input of 1 raises no membrane by a hundredth of its threshold."""
+    gain, threshold = float(np.abs(given["r"]).max()) * dt_s, np.abs(given["v_threshold"])
+    least = float(threshold[threshold > 0].min(initial=np.inf))
+    if 0 < gain / least < LEAST_GAIN:
+        f.faults.note(
+            f"{f.raw.name}: an input of 1 adds r dt = {gain:.3g} to the membrane in a step of {dt_s:g} s, "
+            f"{gain / least:.2g} of the threshold: it hardly fires unless weights are large; r may be per millisecond "
+            f"(time_scale 0.001) or per step (time_scale {dt_s:g})"
+        )
 
 
 def _gain(tau: np.ndarray, semantics: Semantics) -> np.ndarray:

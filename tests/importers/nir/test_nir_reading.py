@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nir_files_by_hand import chain, lif, network, node, small, write
 
+from neuromorph.cli import main
 from neuromorph.errors import InputError
 from neuromorph.graph.evaluate import Evaluator
 from neuromorph.importers import read_graph
@@ -247,3 +248,59 @@ def test_options_that_an_importer_cannot_use_are_refused(tmp_path: Path) -> None
         read_graph(path, dt=1e-3, preset="norse")
     with pytest.raises(InputError, match=r"option timestep has no use.*legal: dt, preset, semantics"):
         read_graph(tmp_path / "a.nir", timestep=1e-3)
+
+
+def integrator(kind: str, r: float, threshold: float = 1.0) -> dict[str, Any]:
+    root = small()
+    fires = {"v_threshold": np.full(3, threshold), "v_reset": np.zeros(3)} if kind == "IF" else {}
+    root["nodes"]["lif"] = node(kind, r=np.full(3, r), **fires)
+    return root
+
+
+@pytest.mark.parametrize("kind", ["IF", "I"])
+def test_the_gain_of_integrators_is_per_unit_of_time(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "a.nir", integrator(kind, 0.5))
+    for scale, want in ((None, 0.5), (1e-3, 500.0), (2.0, 0.25)):
+        found = read(path, dt=1e-3, time_scale=scale).nodes[-1].operator
+        np.testing.assert_allclose(found.r, want)
+    per_step = read(path, dt=1e-3, preset="sinabs", time_scale=1e-3).nodes[-1].operator  # whatever the file says
+    np.testing.assert_allclose(per_step.r, 1000.0)
+
+
+def test_integrators_that_hardly_rise_are_told_with_the_time_scale_that_would_help(tmp_path: Path) -> None:
+    silent = read(write(tmp_path / "a.nir", integrator("IF", 1.0)), dt=1e-3).metadata["notes"]
+    assert "lif: an input of 1 adds r dt = 0.001" in silent
+    assert "time_scale 0.001" in silent
+    for root, more in (
+        (integrator("IF", 1.0), {"time_scale": 1e-3}),
+        (integrator("IF", 1.0, threshold=0.1), {}),
+        (integrator("IF", 1.0), {"preset": "norse"}),
+        (integrator("I", 1.0), {}),
+    ):
+        found = read(write(tmp_path / "a.nir", root), **{"dt": 1e-3, **more})
+        assert "adds r dt" not in found.metadata.get("notes", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "{}", "spinnaker2"],
+        ["map", "{}", "spinnaker2"],
+        ["sweep", "{}", "spinnaker2", "--vary", "core.clock=100e6,200e6"],
+        ["compress", "{}", "--steps", "quantize:8", "-o", "{}.nmg.json"],
+        ["export", "{}", "-o", "{}.out.nir"],
+    ],
+)
+def test_commands_that_read_files_take_the_time_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    path = write(tmp_path / "a.nir", integrator("IF", 1.0))
+    filled = [word.format(path) for word in command]
+    assert main([*filled, "--dt", "1 ms", "--time-scale", "-1"]) == 2
+    assert "time_scale is -1.0" in capsys.readouterr().err
+
+
+def test_the_time_scale_of_a_command_reaches_the_reading(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nir", integrator("IF", 1.0))
+    assert main(["export", str(path), "-o", str(tmp_path / "b.nir"), "--dt", "1 ms", "--time-scale", "0.001"]) == 0
+    np.testing.assert_allclose(read(tmp_path / "b.nir").nodes[-1].operator.r, 1000.0)

@@ -4,9 +4,10 @@
 fixed point, decays of synaptic currents in unsigned 0.32, products cut towards minus infinity as GCC's fixed-point
 library does. A weight is an unsigned magnitude of `weight_bits` bits with a power of two per projection; inputs gather
 in two rings of 16 bits per neuron, excitatory and inhibitory, that saturate. The unit of a population's rings is the
-smallest power of two for which the largest weight fits, and the sums that 30 spikes/s of every source reach with five
-standard deviations. Izhikevich neurons take the step of `kernels.izhikevich` with these products; sPyNNaker solves them
-by another rule (midpoints), so that their spikes are not bit for bit its own.
+smallest power of two for which the largest weight fits, and the sums that `ring_rate_hz` spikes/s of every source reach
+with `ring_deviations` standard deviations (sPyNNaker's choice: 30 and 5). Izhikevich neurons take the step of
+`kernels.izhikevich` with these products; sPyNNaker solves them by another rule (midpoints), so that their spikes are
+not bit for bit its own.
 
 "loihi": v = decay(v) + i + c with decay(v) = sign(v) (|v| (4096 - d) >> 12), d = floor(4096 (1 - a)). Equal to the
 chip's published trace of one neuron at every step (Pedersen et al. 2024); that negative states are cut towards zero
@@ -31,7 +32,6 @@ from neuromorph.spiking.network import Population, Projection, SpikingNetwork
 FRACTION = 15
 RING_BITS = 16
 DECAY_BITS = 12
-_RATE_HZ, _DEVIATIONS = 30.0, 5.0
 _CHUNK = 1 << 20
 
 
@@ -78,7 +78,7 @@ def formats(network: SpikingNetwork, arithmetic: Arithmetic, ranges: Mapping[int
     many, bits = len(network.populations), arithmetic.fixed_weight_bits
     if arithmetic.kind == "spinnaker":
         scale = np.full(many, 2.0**FRACTION)
-        ring = _rings(network)
+        ring = _rings(network, arithmetic)
         gains: tuple[np.ndarray | None, ...] = (None,) * many
         top, bottom = 2**bits - 1, -(2**bits) + 1
     else:
@@ -124,7 +124,7 @@ def _check(network: SpikingNetwork, arithmetic: Arithmetic) -> None:
         raise InputError(problems)
 
 
-def _rings(network: SpikingNetwork) -> np.ndarray:
+def _rings(network: SpikingNetwork, arithmetic: Arithmetic) -> np.ndarray:
     """Exponent of the unit of each population's rings: the shift left into 16.15, 0 or more."""
     ring = np.zeros(len(network.populations), np.int64)
     for i, population in enumerate(network.populations):
@@ -138,8 +138,8 @@ def _rings(network: SpikingNetwork) -> np.ndarray:
             for side, w in enumerate((np.maximum(weights, 0), np.maximum(-weights, 0))):
                 mean[side] += np.bincount(p.index, w, population.size)
                 square[side] += np.bincount(p.index, w * w, population.size)
-        per_step = _RATE_HZ * network.dt_s
-        sums = per_step * mean + _DEVIATIONS * np.sqrt(per_step * square)
+        per_step = arithmetic.ring_rate_hz * network.dt_s
+        sums = per_step * mean + arithmetic.ring_deviations * np.sqrt(per_step * square)
         largest = max(largest, float(sums.max(initial=0.0))) * 2.0**FRACTION
         ring[i] = max(0, math.ceil(math.log2(max(largest, 1e-300) / (2**RING_BITS - 0.5))))
     return ring

@@ -98,7 +98,8 @@ def execute_events(
     return SpikingExecution(
         (0,), len(raster), seed, 0.0, dropped, accuracy, float_accuracy, error,
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
-        (*engine.quantisation.notes, *_notes(found, exact)), found.spikes, found.steps_used, rates(found).per_sample,
+        (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind)), found.spikes, found.steps_used,
+        rates(found).per_sample,
         _differences(network, found.spikes, exact.spikes), dict(found.counters),
     )  # fmt: skip
 
@@ -215,11 +216,12 @@ def _counts(network: SpikingNetwork, spikes: Raster) -> np.ndarray:
     return found
 
 
-def _notes(found: EventRun, exact: EventRun) -> list[str]:
+def _notes(found: EventRun, exact: EventRun, kind: str) -> list[str]:
     """What a reader should know before trusting the answers: silence, restlessness, number ranges that end too soon."""
     notes = [*rates(found).notes, *silenced(exact, found)]
     for population, times in zip(found.network.populations, found.counters["saturated"].tolist(), strict=True):
         if times:
             each = times / max(found.spikes.samples, 1)
-            notes.append(f"{population.name}: {each:.4g} inputs a sample meet the end of their number range")
+            wider = "; core.ring_rate and core.ring_deviations widen it" if kind == "spinnaker" else ""
+            notes.append(f"{population.name}: {each:.4g} inputs a sample meet the end of their number range{wider}")
     return notes

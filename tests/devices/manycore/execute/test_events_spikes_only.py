@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from test_events_held import network
@@ -12,6 +14,8 @@ from neuromorph.devices.manycore.execute.spiking import execute_events
 from neuromorph.devices.manycore.place.place import place_network
 from neuromorph.devices.manycore.place.placement import CorePlacement
 from neuromorph.errors import InputError
+from neuromorph.hardware.paths import replace
+from neuromorph.spiking.network import SpikingNetwork
 
 CHIPS = ("loihi-like", "loihi-sanafe", "spinnaker1", "spinnaker1-4chip", "spinnaker2", "truenorth-like", "odin-like")
 
@@ -41,4 +45,38 @@ def test_weights_that_become_zero_are_told(chip: str) -> None:
     assert any("72 of 80 weights are too small and become zero" in note for note in found.notes)
     assert not any(
         "become zero" in n for n in execute_events(placement, np.ones((1, 5, 10)), off=("arithmetic",)).notes
+    )
+
+
+def test_rings_that_saturate_are_widened_by_the_rate_they_are_made_for() -> None:
+    """All sources fire together, far above the 30 Hz that the rings are made for by default."""
+    w = np.abs(np.random.default_rng(0).normal(size=(200, 32))) * 20
+    x = np.zeros((1, 30, 200), np.float32)
+    x[0, ::5] = 1
+    errors, saturated = [], []
+    for changes in ({}, {"core.ring_rate": "1 kHz"}, {"core.ring_deviations": 60.0}):
+        chip = replace(nm.load_architecture("spinnaker1"), changes)
+        net = leaky(w)
+        found = execute_events(place_network(net, chip, read_machine(chip), effort="none"), x)
+        errors.append(float(found.error[0]))
+        saturated.append([n for n in found.notes if "end of their number range" in n])
+    assert saturated[0]
+    assert "core.ring_rate" in saturated[0][0]
+    assert not saturated[1]
+    assert not saturated[2]
+    assert errors[1] < errors[0]
+    assert errors[2] < errors[0]
+    with pytest.raises(InputError, match="no rings"):
+        replace(nm.load_architecture("loihi-like"), {"core.ring_rate": "1 kHz"})
+
+
+def leaky(weight: np.ndarray) -> SpikingNetwork:
+    """Neurons that halve their membrane each step and fire above the sum of half of their inputs."""
+    net = network(weight)
+    out = net.populations[-1]
+    parameters = {
+        **out.parameters, "a_mem": np.full(out.size, 0.5), "threshold": weight.sum(axis=0) * 0.9
+    }  # fmt: skip
+    return dataclasses.replace(
+        net, populations=(*net.populations[:-1], dataclasses.replace(out, parameters=parameters))
     )

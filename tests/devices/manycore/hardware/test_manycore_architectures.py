@@ -10,11 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from manycore_examples import MANYCORE, altered, shipped
+from manycore_examples import MANYCORE, altered, example, shipped
 
 from neuromorph.costing.area import chip_area
 from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.spec import grid, squarest
+from neuromorph.devices.manycore.tally.noc import fabric_of
 from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import InputError
 from neuromorph.hardware import catalog
@@ -232,3 +233,16 @@ def test_commands(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
 def test_grid_of_a_chip_is_that_of_its_machine() -> None:
     for name in MANYCORE:
         assert grid(shipped(name).chip) == (read_machine(shipped(name)).columns, read_machine(shipped(name)).rows)
+
+
+@pytest.mark.parametrize("name", ["loihi-like", "loihi-sanafe"])
+def test_a_barrier_beyond_the_tiles_of_its_figures_is_not_modelled(name: str) -> None:
+    """Published barriers are of up to 32 tiles: 1,024 are not read off the same line."""
+    for tiles, known in ((1, True), (32, True), (33, False), (1024, False)):
+        chip = altered(name, {"chip.tile.count": tiles})
+        placement, _ = example(chip)
+        fabric = fabric_of(placement, read_machine(chip))
+        told = [what for what in fabric.unmodelled if "synchronisation of a step" in what]
+        assert math.isnan(read_machine(chip).network.barrier_s) != known
+        assert bool(told) != known
+        assert all(f"of {tiles} tiles (figures are of up to 32)" in what for what in told)

@@ -37,6 +37,7 @@ TIMES = {f"{CORE}{x}_time": "30 ns" for x in ("step", "spike", "receive", "learn
 SMALL = {"chip.tile.count": 6}
 SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "spinnaker1": ("spinnaker1", SMALL | {"chip.die_columns": 3, "chip.die_rows": 2}),
+    "wide rings": ("spinnaker1", SMALL | {CORE + "ring_rate": "4 kHz", CORE + "ring_deviations": 0.5}),
     "spinnaker2": ("spinnaker2", SMALL),
     "spinnaker2, slower": ("spinnaker2", SMALL | {CORE + "level": 1, CORE + "skip_below": 0.1}),
     "spinnaker2, known by its power": (
@@ -51,6 +52,7 @@ SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "all leaks and areas": ("loihi-like", SMALL | {
         f"{part}.{name}": value for part in (CORE[:-1], TILE + "router", TILE + "base", "chip.link")
         for name, value in (("leakage", "1 mW"), ("area", "1 mm2"))}),
+    "every tile of a barrier": ("loihi-like", {}),
     "priced barrier": ("loihi-like", SMALL | {"chip.barrier.energy": "1 nJ"}),
     "priced packets": ("loihi-like", SMALL | {TILE + "router.energy_per_packet": "1 pJ"}),
     "wires by length": ("spinnaker2", SMALL | {

@@ -160,10 +160,18 @@ def fabric_of(
         known["inject_s"], known["eject_s"], machine.network.queue, routes.multicast, full == "drop", full == "hold",
         ORDERS.index(order), deadline, _grain(known),
     )  # fmt: skip
-    unmodelled = tuple(f"{machine.name}: {_MEANING[name]}" for name in unknown)
+    unmodelled = tuple(f"{machine.name}: {_MEANING[name]}{_beyond(machine, name)}" for name in unknown)
     return Fabric(
         placement, routes, arrays, phases, order, full, known["barrier_s"], machine.step_s, unmodelled, tuple(unknown)
     )
+
+
+def _beyond(machine: Machine, name: str) -> str:
+    """Why a time is not known, where it is for smaller machines."""
+    most = machine.network.barrier_tiles
+    if name != "barrier_s" or machine.tiles <= most:
+        return ""
+    return f" of {machine.tiles} tiles (figures are of up to {most:g})"
 
 
 def _ways(routes: Routes) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +196,7 @@ def _times(machine: Machine, skip: set[str]) -> tuple[dict[str, float], list[str
     known, unknown = {}, []
     for group in (machine.times, machine.network):
         for field in fields(group):
-            if field.name == "queue":
+            if field.name in ("queue", "barrier_tiles"):
                 continue
             value = float(getattr(group, field.name))
             if value < 0 or math.isinf(value):
