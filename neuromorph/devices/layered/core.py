@@ -296,6 +296,10 @@ class CoreKind(ABC):
     def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
         """Actions of the core and its parts for one sample."""
 
+    def shortages(self, unit: Component) -> tuple[str, ...]:
+        """Parts of the core that are fewer than the actions it is counted for need at once."""
+        return ()
+
     def handover(self, layout: Layout, statistics: Statistics) -> Handover:
         """Bits into and out of the cores; here every input and output value once."""
         group = layout.group

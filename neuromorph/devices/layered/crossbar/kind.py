@@ -114,6 +114,17 @@ class CrossbarKind(CoreKind):
             _count_matrix(per_sample, matrix, tiling, layout, used(layout.unit, matrix), statistics)
         return counts
 
+    def shortages(self, unit: Component) -> tuple[str, ...]:
+        """Rows of all arrays are driven in one step, their columns held in one; converters and adders take turns."""
+        array = unit["array"]
+        needs = {"dac": ("rows", array.settings.rows), "sample_hold": ("columns", array.settings.columns)}
+        return tuple(
+            f"{part.path}: {part.count} for {array.count * lines} {what} of {array.count} arrays, each of which is "
+            f"counted as if it had its own; set the count to {array.count * lines}"
+            for name, (what, lines) in needs.items()
+            if (part := unit.get(name)) is not None and part.count < array.count * lines
+        )
+
     def handover(self, layout: Layout, statistics: Statistics) -> Handover:
         fetched = given = 0.0
         for tiling in (t for t in layout.tilings if len(t)):
