@@ -210,7 +210,7 @@ def test_hand_counts_of_a_small_digital_layer() -> None:
     assert found["input_buffer", "read_bit"] == 20 * 2 * products * 8  # each column tile reads all rows
     assert found["input_buffer", "write_bit"] == 20 * products * 8
     assert found["output_buffer", "write_bit"] == 6 * 3 * products * 32  # every row tile writes its partial sums
-    assert found["output_buffer", "read_bit"] == 6 * 2 * products * 32
+    assert found["output_buffer", "read_bit"] == 6 * 3 * products * 32  # partial sums and results, each once
     cycles = tiles * products + 2 * 20  # a cycle per tile and product, a cycle per row of a tile to load it
     occupancy = kind.occupancy(layout, kind.assume(layout, Assumption()))
     assert occupancy.service_s * occupancy.products == pytest.approx(cycles / 500e6)
@@ -258,12 +258,13 @@ def test_copies_do_not_change_what_a_sample_costs_in_the_cores() -> None:
 
 
 def test_traffic_follows_routes_and_widths() -> None:
-    """Values cross the tile's buffer at signal width; what no vector unit can do is named under its missing path."""
+    """Values cross the tile's buffer at signal width, but for results that a unit takes as they come; what no vector
+    unit can do is named under its missing path."""
     graph = NETWORKS["mlp"]()
     placement = placed(graph, shipped("hermes-like"))
     rows = {(r.node, r.path, r.action): r.mean for r in assume(placement)}
     assert rows["fc0", "chip.tile.buffer", "read_bit"] == 12 * 8
-    assert rows["fc0", "chip.tile.buffer", "write_bit"] == 9 * 8
+    assert rows["fc0", "chip.tile.buffer", "write_bit"] == 12 * 8  # from outside
     assert rows["relu0", "chip.tile.buffer", "write_bit"] == 9 * 8
     assert rows["relu0", "chip.tile.vector_unit", "operation"] == 9
     assert rows["fc0", "chip.tile.vector_unit", "operation"] == 9  # bias

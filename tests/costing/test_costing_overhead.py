@@ -155,7 +155,9 @@ def test_a_part_of_a_tile_or_of_a_core_may_be_inside(tmp_path: Path) -> None:
 
 
 def test_the_closed_form_agrees_with_the_ledger(tmp_path: Path) -> None:
-    for chip in ({"cold": cooler(tile=tile())}, {"shield": cooler(SHIELD, cold=cooler(tile=tile()))}):
+    # without the tile's buffer, whose traffic over the chip's boundary hangs on the placement
+    inside = {name: part for name, part in tile().items() if name != "buffer"}
+    for chip in ({"cold": cooler(tile=inside)}, {"shield": cooler(SHIELD, cold=cooler(tile=inside))}):
         architecture = read(tmp_path, chip)
         by = price(activity_of(architecture), architecture).by("component")
         found = estimate(network(), architecture)

@@ -85,11 +85,11 @@ def test_a_slower_part_of_a_step_sets_its_pace() -> None:
 
 
 def test_a_slow_memory_or_bus_holds_its_layer_up() -> None:
-    """Values into and out of a layer pass its tile's buffer and bus: 100 and 10 values of 16 bits."""
+    """Values into and out of a layer pass its tile's buffer and bus: 100 of 16 bits and 10 sums of 15."""
     buffer, _ = one(linear(), buffer__bandwidth="0.1 Gbit/s")
     assert buffer.interval_s == pytest.approx(100 * 16 / 0.1e9)
     bus, _ = one(linear(), bus__bandwidth="0.1 Gbit/s")
-    assert bus.interval_s == pytest.approx(110 * 16 / 0.1e9)
+    assert bus.interval_s == pytest.approx((100 * 16 + 10 * 15) / 0.1e9)
     register, _ = one(linear(), core__input_buffer__bandwidth="0.1 Gbit/s")
     assert register.interval_s == pytest.approx(100 * 16 / 0.1e9)
 

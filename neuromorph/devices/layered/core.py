@@ -10,6 +10,7 @@ every kind prices its parts the same way. Kinds that know counts of many designs
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -209,6 +210,15 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Handover:
+    """Bits per sample between a tile and the cores of a group: fetched from the tile's buffer into the cores, and given
+    back by them. What a bus carries and what the cores' own buffers receive and hand on are these bits."""
+
+    fetched: float
+    given: float
+
+
+@dataclass(frozen=True)
 class Occupancy:
     """How one group loads the timeline.
 
@@ -285,6 +295,18 @@ class CoreKind(ABC):
     @abstractmethod
     def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
         """Actions of the core and its parts for one sample."""
+
+    def shortages(self, unit: Component) -> tuple[str, ...]:
+        """Parts of the core that are fewer than the actions it is counted for need at once."""
+        return ()
+
+    def handover(self, layout: Layout, statistics: Statistics) -> Handover:
+        """Bits into and out of the cores; here every input and output value once."""
+        group = layout.group
+        bits = self.resources(layout.unit).signal_bits
+        last = group.nodes[-1].operator.output_shape(list(group.shapes[-1]))
+        fetched = sum(math.prod(shape) for shape in group.shapes[0])
+        return Handover(float(fetched * bits), float(math.prod(last) * bits))
 
     @abstractmethod
     def occupancy(self, layout: Layout, statistics: Statistics) -> Occupancy:

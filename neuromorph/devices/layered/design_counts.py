@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from neuromorph.devices.layered.codes import format_bits
+from neuromorph.devices.layered.windows import distinct_values, held_values
 from neuromorph.graph.model import Graph, Matrix
 
 if TYPE_CHECKING:
@@ -73,6 +74,16 @@ class DenseLayers:
         return np.array([format_bits(m.input_format) for m in self.matrices], np.int64)
 
     @cached_property
+    def distinct(self) -> np.ndarray:
+        """Distinct input values of a sample."""
+        return np.array([distinct_values(m) for m in self.matrices])
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """Input values that are held while windows need them."""
+        return np.array([held_values(m) for m in self.matrices])
+
+    @cached_property
     def first(self) -> np.ndarray:
         """Index of the first matrix of each node."""
         return np.searchsorted(self.node, np.arange(len(self.nodes)))
@@ -91,12 +102,15 @@ class DenseLayers:
 class DesignCounts:
     """Per sample and design. counts: by (part of the core, action), summed over layers, (designs,) or a number.
 
+    carried: bits between tiles and cores, both ways; fetched: those into the cores, (designs,) or a number.
     service_s: how long the cores of a node work for one sample, one copy of each, (designs or 1, nodes). depth_s: of
     their pipelines, (designs or 1, nodes or 1). partial_sums: additions that join the row tiles of outputs. arrays,
     cores: of one copy of the network. feasible: whether the core can hold a weight and drive an input at all.
     """
 
     counts: Mapping[tuple[str, str], Any]
+    carried: Any
+    fetched: Any
     service_s: np.ndarray
     depth_s: np.ndarray
     partial_sums: Any

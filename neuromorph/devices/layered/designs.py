@@ -3,9 +3,9 @@
 For weight-stationary arrays all counts are quotients rounded up. The counts come from the same functions as those of a
 placement, prices and footprints from the same components, here with arrays of designs in the place of numbers.
 Included: the parts of the cores, and of the parts of tiles what does not hang on where a layer lies (buffers, buses,
-output registers, vector units, additions of partial sums). Not included: routers, links, the chip's boundary, parts of
-tiles known by their power alone, and static power (given apart). Tiles that pruning leaves empty are counted, copies
-are not.
+output registers, vector units, additions of partial sums). Not included: routers, links, the chip's boundary and what
+buffers pass over them, parts of tiles known by their power alone, and static power (given apart). Tiles that pruning
+leaves empty are counted, copies are not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, Component
 from neuromorph.hardware.paths import Parameter, replace, resolve
 
-NOT_INCLUDED = ("routers", "links", "the chip's boundary", "parts of tiles known by their power alone", "static power")
+NOT_INCLUDED = (
+    "routers", "links", "the chip's boundary", "what tile buffers pass over them",
+    "parts of tiles known by their power alone", "static power",
+)  # fmt: skip
 
 CHUNK = 4096
 """Designs evaluated together: their arrays stay in the processor's cache."""
@@ -241,6 +244,8 @@ def _evaluate(
         add(unit.get(name), action, mean)
     for (name, action), mean in _tile_counts(work, tile, unit).items():
         add(tile.get(name), action, mean)
+    add(tile.get("buffer"), "read_bit", counted.fetched)
+    add(tile.get("bus"), "transfer_bit", counted.carried)
     add(tile.get("adder"), "add", counted.partial_sums)
     unknown = _add_overheads(chip, energy)
     area, leakage = _footprints(chip)

@@ -188,7 +188,10 @@ class LayeredKind(Kind):
         activity = gather(placement, trace.statistics)
         found = schedule(placement, activity)
         latency, interval = found.latency_s, found.interval_s or None
-        return activity, Times(latency, interval, found.bottleneck, unmodelled=found.unmodelled, record=found)
+        notes = placement.chip.kind.shortages(placement.chip.unit)
+        return activity, Times(
+            latency, interval, found.bottleneck, unmodelled=found.unmodelled, notes=notes, record=found
+        )
 
     def metrics(self, placement: Placement, activity: Activity, times: Times, energy: Energy) -> Sequence[Metric]:
         from neuromorph.devices.layered.describe import metrics

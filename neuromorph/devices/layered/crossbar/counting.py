@@ -76,6 +76,11 @@ def result_bits(converter_bits: Any, steps: Any, slice_count: Any) -> Any:
     return converter_bits + np.ceil(np.log2(np.maximum(steps * slice_count, 1)))
 
 
+def given_bits(extent: Extent, products: Any, steps: Any, slice_count: Any, converter_bits: Any) -> Any:
+    """Bits per sample out of the cores: the sums of every tile."""
+    return extent.columns * products * result_bits(converter_bits, steps, slice_count)
+
+
 def actions(
     extent: Extent,
     g: Geometry,
@@ -86,15 +91,16 @@ def actions(
     active: Any,
     code: Any,
     input_bits: Any,
+    fetched: Any,
     converter_bits: Any,
 ) -> dict[tuple[str, str], Any]:
     """Counts per sample of one matrix by (part of the core, action), without reads and busy times.
 
-    active: drives that are not zero, summed over tiles; code: mean |code| of a conversion.
+    active: drives that are not zero, summed over tiles; fetched: bits into the core; code: mean |code| of a conversion.
     """
     results = outputs(extent, slice_count, g) * products * steps
     bits_in = extent.rows * products * input_bits
-    bits_out = extent.columns * products * result_bits(converter_bits, steps, slice_count)
+    bits_out = given_bits(extent, products, steps, slice_count, converter_bits)
     return {
         ("array", "row"): active * g.rows_per_weight,
         ("dac", "conversion"): extent.rows * products * steps * g.rows_per_weight,
@@ -103,7 +109,7 @@ def actions(
         ("sample_hold", "sample"): results,
         ("adder", "add"): results,
         ("input_buffer", "read_bit"): bits_in,
-        ("input_buffer", "write_bit"): bits_in,
+        ("input_buffer", "write_bit"): fetched,
         ("output_buffer", "write_bit"): bits_out,
         ("output_buffer", "read_bit"): bits_out,
     }

@@ -18,6 +18,7 @@ from neuromorph.devices.layered.crossbar.coding import devices_per_slice
 from neuromorph.devices.layered.crossbar.levels import LevelSums
 from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts, column
 from neuromorph.devices.layered.tiling import Extent, dense_extent, whole_parts
+from neuromorph.devices.layered.windows import fetched_bits
 from neuromorph.hardware.component import Component
 
 
@@ -38,6 +39,8 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     steps = counting.unsigned_steps(s.input_coding, input_bits, column(unit["dac"].settings.bits))
     active, power = counting.assumed_drives(s.input_coding, unit["dac"].settings.bits, assumption)
     drives = layers.products * steps
+    fetched = fetched_bits(unit, extent.rows, layers.products, layers.distinct, layers.held, input_bits)
+    given = counting.given_bits(extent, layers.products, steps, slice_count, column(converter_bits))
     counts = counting.actions(
         extent,
         g,
@@ -47,6 +50,7 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
         active=extent.rows * drives * column(active),
         code=column(counting.assumed_code(converter_bits, assumption)),
         input_bits=input_bits,
+        fetched=fetched,
         converter_bits=column(converter_bits),
     )
     if array["cell"].part is not None and "read" in (array.kind.costs or _nothing)(array):
@@ -56,9 +60,16 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     feasible = ((g.weight_rows >= 1) & (g.weight_columns >= 1)).all(axis=-1)
     joined = (extent.columns - layers.groups * layers.columns) * layers.products
     return DesignCounts(
-        totals, service, depth, joined.sum(axis=-1), extent.tiles.sum(axis=-1), cores.sum(axis=-1),
-        np.reshape(feasible, -1) & ~counting.contradicts(s, cell_bits, unit["dac"].settings.bits),
-    )  # fmt: skip
+        counts=totals,
+        carried=(fetched + given).sum(axis=-1),
+        fetched=np.sum(fetched, axis=-1),
+        service_s=service,
+        depth_s=depth,
+        partial_sums=joined.sum(axis=-1),
+        arrays=extent.tiles.sum(axis=-1),
+        cores=cores.sum(axis=-1),
+        feasible=np.reshape(feasible, -1) & ~counting.contradicts(s, cell_bits, unit["dac"].settings.bits),
+    )
 
 
 def _nothing(_: Component) -> dict[str, Any]:

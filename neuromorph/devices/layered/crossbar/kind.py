@@ -13,6 +13,7 @@ from neuromorph.devices.layered.core import (
     Count,
     Draw,
     Group,
+    Handover,
     Layout,
     Misfit,
     Occupancy,
@@ -34,6 +35,7 @@ from neuromorph.devices.layered.crossbar.geometry import (
 from neuromorph.devices.layered.crossbar.spec import SPEC
 from neuromorph.devices.layered.place.arrays import DIAGONAL
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
@@ -112,6 +114,27 @@ class CrossbarKind(CoreKind):
             _count_matrix(per_sample, matrix, tiling, layout, used(layout.unit, matrix), statistics)
         return counts
 
+    def shortages(self, unit: Component) -> tuple[str, ...]:
+        """Rows of all arrays are driven in one step, their columns held in one; converters and adders take turns."""
+        array = unit["array"]
+        needs = {"dac": ("rows", array.settings.rows), "sample_hold": ("columns", array.settings.columns)}
+        return tuple(
+            f"{part.path}: {part.count} for {array.count * lines} {what} of {array.count} arrays, each of which is "
+            f"counted as if it had its own; set the count to {array.count * lines}"
+            for name, (what, lines) in needs.items()
+            if (part := unit.get(name)) is not None and part.count < array.count * lines
+        )
+
+    def handover(self, layout: Layout, statistics: Statistics) -> Handover:
+        fetched = given = 0.0
+        for tiling in (t for t in layout.tilings if len(t)):
+            matrix = layout.matrix(tiling.item)
+            unit, steps = used(layout.unit, matrix), float(statistics.values[f"{tiling.item}.steps"])
+            slices, bits = slices_needed_of(unit), unit["adc"].settings.bits
+            fetched += _fetched(matrix, tiling, unit)
+            given += float(counting.given_bits(extent_of(tiling), matrix.products, steps, slices, bits))
+        return Handover(fetched, given)
+
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
         from neuromorph.devices.layered.crossbar.designs import design_counts
 
@@ -164,6 +187,7 @@ def _count_matrix(
         active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
         code=float(statistics.values[f"{tiling.item}.code"]),
         input_bits=unit.settings.input_bits,
+        fetched=_fetched(matrix, tiling, unit),
         converter_bits=unit["adc"].settings.bits,
     )
     for (name, action), mean in counts.items():
@@ -175,6 +199,11 @@ def _count_matrix(
     for child in unit.parts.values():
         if child.path != array.path:
             add(child.path, "busy", active_s * cores * child.count)
+
+
+def _fetched(matrix: Matrix, tiling: Tiling, unit: Component) -> float:
+    rows, bits = extent_of(tiling).rows, unit.settings.input_bits
+    return float(fetched_bits(unit, rows, matrix.products, distinct_values(matrix), held_values(matrix), bits))
 
 
 def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:

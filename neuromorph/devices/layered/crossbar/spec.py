@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from neuromorph.devices.layered import windows
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -202,6 +203,7 @@ class CrossbarSettings:
         default="overlapped",
         choices=("overlapped", "sequential"),
     )
+    windows: str = setting(doc=windows.DOC, affects=(E, T), default="reread", choices=windows.CHOICES)
     drift_compensation: str = setting(
         doc="none, or one digital factor per array that restores the mean output (global)",
         affects=(F,),
@@ -302,7 +304,7 @@ def _check(component: Component) -> list[str]:
             f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, "
             f"got {dac.settings.bits}"
         )
-    return problems
+    return problems + windows.needs_a_buffer(component)
 
 
 SPEC = ComponentKind(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from neuromorph.devices.layered.core import Tiling
 from neuromorph.devices.layered.tiling import Extent, extent_of
 from neuromorph.graph.model import Matrix
@@ -13,21 +11,20 @@ from neuromorph.hardware.component import Component
 
 
 def actions(
-    extent: Extent, *, macs: Any, products: Any, inputs: Any, outputs: Any, bits: tuple[Any, Any, Any]
+    extent: Extent, *, macs: Any, products: Any, fetched: Any, bits: tuple[Any, Any, Any]
 ) -> dict[tuple[str, str], Any]:
     """Counts per sample of one matrix by (part of the core, action), without busy times.
 
-    macs: multiply-accumulates done; inputs: distinct input values; outputs: groups x columns; bits: of a weight, an
-    input and an accumulator. Partial sums of later row tiles are read back.
+    macs: multiply-accumulates done; fetched: bits into the core; bits: of a weight, an input and an accumulator. Every
+    sum that is written is read once: partial sums by later row tiles, results on their way out.
     """
     weight_bits, input_bits, accumulator_bits = bits
-    again = np.maximum(extent.columns - outputs, 0)
     return {
         ("mac", "mac"): macs,
         ("weight_buffer", "read_bit"): extent.weights * weight_bits,
         ("input_buffer", "read_bit"): extent.rows * products * input_bits,
-        ("input_buffer", "write_bit"): inputs * input_bits,
-        ("output_buffer", "read_bit"): again * products * accumulator_bits,
+        ("input_buffer", "write_bit"): fetched,
+        ("output_buffer", "read_bit"): extent.columns * products * accumulator_bits,
         ("output_buffer", "write_bit"): extent.columns * products * accumulator_bits,
     }
 
@@ -35,13 +32,6 @@ def actions(
 def seconds(extent: Extent, products: Any, clock_hz: Any) -> Any:
     """Busy time of one core doing all tiles of a matrix for one sample: loading a tile takes one cycle a row."""
     return (extent.tiles * products + extent.rows) / clock_hz
-
-
-def matrix_inputs(matrix: Matrix) -> float:
-    """Distinct input values of one sample of a matrix (window overlap counted once)."""
-    if matrix.window is not None:
-        return float(np.prod(matrix.input_shape))
-    return float(matrix.groups * matrix.rows * matrix.products)
 
 
 def matrix_seconds(unit: Component, matrix: Matrix, tiling: Tiling) -> float:

@@ -11,8 +11,8 @@ from neuromorph.devices.layered.codes import layer_bits
 from neuromorph.devices.layered.core import Assumption
 from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts, column
 from neuromorph.devices.layered.digital import counting
-from neuromorph.devices.layered.digital.counting import matrix_inputs
 from neuromorph.devices.layered.tiling import dense_extent, whole_parts
+from neuromorph.devices.layered.windows import fetched_bits
 from neuromorph.hardware.component import Component
 
 
@@ -23,12 +23,13 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     weight_bits = layer_bits(column(s.weight_bits), layers.weight_bits, 1, s.precision)
     input_bits = layer_bits(column(s.input_bits), layers.input_bits, 1, s.precision)
     dense = extent.weights * layers.products
+    fetched = fetched_bits(unit, extent.rows, layers.products, layers.distinct, layers.held, input_bits)
+    given = layers.groups * layers.columns * layers.products * column(s.accumulator_bits)
     counts = counting.actions(
         extent,
         macs=dense * assumption.density if s.skip_zeros else dense,
         products=layers.products,
-        inputs=np.array([matrix_inputs(m) for m in layers.matrices]),
-        outputs=layers.groups * layers.columns,
+        fetched=fetched,
         bits=(weight_bits, input_bits, column(s.accumulator_bits)),
     )
     busy = counting.seconds(extent, layers.products, column(s.clock))
@@ -45,4 +46,7 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     needed = np.ceil(stored.sum(axis=-1, keepdims=True) / capacity)[..., 0]  # layers may share a memory
     joined = ((extent.columns - layers.groups * layers.columns) * layers.products).sum(axis=-1)
     depth = (column(s.rows) + column(s.columns)) / column(s.clock)
-    return DesignCounts(totals, layers.per_node(busy) * share, np.atleast_2d(depth), joined, needed, needed, feasible)
+    carried, taken = (fetched + given).sum(axis=-1), np.sum(fetched, axis=-1)
+    return DesignCounts(
+        totals, carried, taken, layers.per_node(busy) * share, np.atleast_2d(depth), joined, needed, needed, feasible
+    )

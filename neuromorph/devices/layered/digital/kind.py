@@ -20,6 +20,7 @@ from neuromorph.devices.layered.core import (
     Count,
     Draw,
     Group,
+    Handover,
     Layout,
     Misfit,
     Occupancy,
@@ -29,10 +30,12 @@ from neuromorph.devices.layered.core import (
     Tiling,
 )
 from neuromorph.devices.layered.digital import counting
-from neuromorph.devices.layered.digital.counting import matrix_inputs, matrix_seconds
+from neuromorph.devices.layered.digital.counting import matrix_seconds
 from neuromorph.devices.layered.digital.spec import SPEC
 from neuromorph.devices.layered.place.memory import MEMORY
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
+from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
 if TYPE_CHECKING:
@@ -108,8 +111,7 @@ class DigitalKind(CoreKind):
                 extent,
                 macs=macs,
                 products=matrix.products,
-                inputs=matrix_inputs(matrix),
-                outputs=matrix.groups * matrix.cols,
+                fetched=_fetched(unit, matrix, tiling),
                 bits=(stored.weight_bits, stored.input_bits, s.accumulator_bits),
             )
             for (name, action), mean in found.items():
@@ -118,6 +120,12 @@ class DigitalKind(CoreKind):
             busy += matrix_seconds(unit, matrix, tiling)
         counts += [Count(child.path, "busy", busy * child.count) for child in unit.parts.values()]
         return counts
+
+    def handover(self, layout: Layout, statistics: Statistics) -> Handover:
+        tilings = [(layout.matrix(t.item), t) for t in layout.tilings if len(t)]
+        outputs = sum(m.groups * m.cols * m.products for m, _ in tilings)
+        fetched = sum(_fetched(layout.unit, m, t) for m, t in tilings)
+        return Handover(fetched, float(outputs * layout.unit.settings.accumulator_bits))
 
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
         from neuromorph.devices.layered.digital.designs import design_counts
@@ -134,6 +142,12 @@ class DigitalKind(CoreKind):
             products = max(products, matrix.products)
         depth = (unit.settings.rows + unit.settings.columns) / unit.settings.clock
         return Occupancy(service_s=total / products, products=products, depth_s=depth)
+
+
+def _fetched(unit: Component, matrix: Matrix, tiling: Tiling) -> float:
+    bits = for_matrix(unit, matrix).settings.input_bits
+    rows = extent_of(tiling).rows
+    return float(fetched_bits(unit, rows, matrix.products, distinct_values(matrix), held_values(matrix), bits))
 
 
 KIND = DigitalKind()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from neuromorph.devices.layered import windows
 from neuromorph.hardware.component import Component, ComponentKind, Slot, setting
 
 F, E, T = "function", "energy", "time"
@@ -47,6 +48,7 @@ class DigitalSettings:
     input_percentile: float = setting(
         doc="percentile of the calibration inputs at the input range", affects=(F,), default=100.0, low=50.0, high=100.0
     )
+    windows: str = setting(doc=windows.DOC, affects=(E, T), default="reread", choices=windows.CHOICES)
     skip_zeros: bool = setting(
         doc="multiplications by a zero input are gated and cost nothing", affects=(E,), default=False
     )
@@ -56,11 +58,15 @@ def _check(component: Component) -> list[str]:
     """The MAC part is priced by its operand widths and its number: they must be those of the core."""
     s, mac, count = component.settings, component["mac"].settings, component["mac"].count
     few = f"{s.rows} x {s.columns} MAC units, mac.count is {count}; set it to {s.rows * s.columns} or more"
-    return ([few] if count < s.rows * s.columns else []) + [
-        f"{name}: {getattr(s, name)} bits for MAC units of {getattr(mac, name)} bits; set mac.{name} to the same"
-        for name in ("weight_bits", "input_bits", "accumulator_bits")
-        if getattr(s, name) > getattr(mac, name)
-    ]
+    return (
+        ([few] if count < s.rows * s.columns else [])
+        + [
+            f"{name}: {getattr(s, name)} bits for MAC units of {getattr(mac, name)} bits; set mac.{name} to the same"
+            for name in ("weight_bits", "input_bits", "accumulator_bits")
+            if getattr(s, name) > getattr(mac, name)
+        ]
+        + windows.needs_a_buffer(component)
+    )
 
 
 SPEC = ComponentKind(

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """Traffic into one node per sample: bits between tiles and their mean hops; bits from and to the outside."""
+    """Traffic into one node per sample: bits between tiles, values and partial sums, and their mean hops; those of
+    values alone; bits from the outside."""
 
     node: str
     bits: float
     hops: float
     outside_bits: float
+    value_bits: float
 
 
 def routes(placement: Placement) -> Iterator[Route]:
@@ -36,7 +38,8 @@ def routes(placement: Placement) -> Iterator[Route]:
         crossing = float(f.bits[mine & outside].sum())
         if bits or crossing:
             travelled = float((f.bits * placement.hops)[mine & between].sum())
-            yield Route(node.name, bits, travelled / bits if bits else 0.0, crossing)
+            values = float(f.bits[mine & between & ~f.partial].sum())
+            yield Route(node.name, bits, travelled / bits if bits else 0.0, crossing, values)
 
 
 def nodes_index(placement: Placement) -> dict[str, int]:

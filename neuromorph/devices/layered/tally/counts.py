@@ -38,7 +38,7 @@ def gather(placement: Placement, statistics: Mapping[str, Statistics]) -> Activi
     tile, shapes = placement.architecture.chip["tile"], placement.graph.shapes
     for node in beside(placement.graph, groups):
         rows += [_row(node.name, c) for c in vector_counts(tile, node, [shapes[i] for i in node.inputs])]
-    rows += _movement(placement, groups)
+    rows += _movement(placement, groups, statistics)
     origins = {s.origin for s in statistics.values()}
     return Activity(tuple(rows), "assumed" if "assumed" in origins else "executed", dict(statistics))
 
@@ -71,29 +71,56 @@ def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Coun
 
 
 def tile_values(graph: Graph, groups: Iterable[Group]) -> list[tuple[str, dict[tuple[str, str], float]]]:
-    """Values per sample that each node or group moves by (part of a tile, action); times the bits of a signal it is
-    what they move. Independent of where anything is placed."""
+    """Values per sample that each node or group moves by (part of a tile, action), but for those between the tile and
+    its cores; times the bits of a signal they are what is moved. Independent of where anything is placed.
+
+    Results are written to the buffer, and what is computed beside the cores reads them there; a unit that works on
+    single values and is a result's only reader takes them as they come.
+    """
     shapes = graph.shapes
+    groups = list(groups)
     owner = {node.name: group for group in groups for node in group.nodes}
+    taken = _taken_as_they_come(graph, owner)
     found = []
     for node in graph.nodes:
         group, moved = owner.get(node.name), dict[tuple[str, str], float]()
-        if group is None:
-            if node.operator.role != "wiring":
-                moved["buffer", "write_bit"] = float(np.prod(shapes[node.name]))
-        elif node.name == group.name:
-            size = float(np.prod(shapes[group.nodes[-1].name]))
-            arriving = sum(float(np.prod(shape)) for shape in group.shapes[0])
+        last = node.name if group is None else group.nodes[-1].name
+        size = float(np.prod(shapes[last]))
+        if group is None and node.operator.role != "wiring":
+            reads = [i for i in dict.fromkeys((*node.inputs, *node.feedback)) if i not in taken]
+            moved["buffer", "read_bit"] = sum(float(np.prod(shapes[i])) for i in reads)
+        if node.operator.role != "wiring" and (group is None or node.name == group.name) and last not in taken:
             moved["buffer", "write_bit"] = size
+        if group is not None and node.name == group.name:
             moved["output_register", "write_bit"] = moved["output_register", "read_bit"] = size
-            moved["buffer", "read_bit"] = arriving
-            moved["bus", "transfer_bit"] = arriving + size
         found.append((node.name, moved))
     return found
 
 
-def _movement(placement: Placement, groups: Sequence[Group]) -> list[ActivityRow]:
-    """Bits through tile buffers, buses, routers, links and the chip's boundary."""
+def _taken_as_they_come(graph: Graph, owner: Mapping[str, Group]) -> set[str]:
+    """Values that pass from what makes them to their only reader without being stored."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in dict.fromkeys((*node.inputs, *node.feedback)):
+            readers.setdefault(name, []).append(node)
+    shapes, found = graph.shapes, set()
+    for node in graph.nodes:
+        own = readers.get(node.name, [])
+        if len(own) == 1 and node.name not in graph.outputs and node.operator.role != "wiring":
+            (reader,) = own
+            beside = reader.name not in owner and reader.operator.role != "wiring" and not reader.feedback
+            alone = reader.inputs == (node.name,) and not reader.operator.pools
+            if beside and alone and np.prod(shapes[reader.name]) == np.prod(shapes[node.name]):
+                found.add(node.name)
+    return found
+
+
+def _movement(placement: Placement, groups: Sequence[Group], statistics: Mapping[str, Statistics]) -> list[ActivityRow]:
+    """Bits through tile buffers, buses, routers, links and the chip's boundary.
+
+    What cores fetch is read from the tile's buffer and carried by its bus; what they give back takes the bus too. What
+    travels between tiles is read from the buffer of one and written to that of the other.
+    """
     chip = placement.architecture.chip
     tile = chip["tile"]
     bits = placement.chip.resources.signal_bits
@@ -107,18 +134,26 @@ def _movement(placement: Placement, groups: Sequence[Group]) -> list[ActivityRow
         for (part, action), values in moved.items():
             add(name, tile.get(part), action, values * bits)
         if name in placement.layouts:
-            add(name, tile.get("adder"), "add", _partial_sums(placement.layouts[name]))
+            layout = placement.layouts[name]
+            passed = layout.kind.handover(layout, statistics[name])
+            add(name, tile.get("buffer"), "read_bit", passed.fetched)
+            add(name, tile.get("bus"), "transfer_bit", passed.fetched + passed.given)
+            add(name, tile.get("adder"), "add", _partial_sums(layout))
     for route in routes(placement):
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
         add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
         add(route.node, chip.get("io"), "transfer_bit", route.outside_bits)
+        add(route.node, tile.get("buffer"), "read_bit", route.value_bits)
+        add(route.node, tile.get("buffer"), "write_bit", route.value_bits + route.outside_bits)
     # what waits beyond the tiles' buffers is written and read at least once a sample: a lower bound of that traffic
     for limit in placement.limits:
         if limit.name == "chip memory":
             for action in ("write_bit", "read_bit"):
                 add(groups[0].name, chip.get("memory"), action, limit.used)
     leaving = placement.flows.node == len(placement.graph.nodes)
-    add(placement.graph.outputs[0], chip.get("io"), "transfer_bit", float(placement.flows.bits[leaving].sum()))
+    out = float(placement.flows.bits[leaving].sum())
+    add(placement.graph.outputs[0], tile.get("buffer"), "read_bit", out)
+    add(placement.graph.outputs[0], chip.get("io"), "transfer_bit", out)
     return rows
 
 

@@ -12,6 +12,7 @@ from neuromorph.costing.ledger import price
 from neuromorph.devices.layered.core import Assumption
 from neuromorph.devices.layered.designs import Estimates, Workload, _undominated, estimate
 from neuromorph.devices.layered.place.placement import place
+from neuromorph.devices.layered.place.views import routes
 from neuromorph.devices.layered.tally.counts import assume
 from neuromorph.errors import InputError
 from neuromorph.graph.model import Graph, Node, Window
@@ -44,8 +45,16 @@ def network(seed: int = 0) -> Graph:
 
 
 def ledger_by(graph: Graph, architecture: Architecture, density: float = 0.5) -> dict[str, float]:
+    """Joules by component, without what tile buffers pass between tiles and over the chip's boundary."""
     placement = place(graph, architecture, effort="none", duplicate=False)
-    return price(assume(placement, Assumption(density)), architecture).by("component")
+    found = price(assume(placement, Assumption(density)), architecture).by("component")
+    buffer = architecture.chip["tile"]["buffer"]
+    prices = {action: cost.energy_j for action, cost in buffer.kind.costs(buffer).items()}
+    leaving = float(placement.flows.bits[placement.flows.node == len(graph.nodes)].sum())
+    read = leaving + sum(r.value_bits for r in routes(placement))
+    written = sum(r.value_bits + r.outside_bits for r in routes(placement))
+    found[buffer.path] -= read * prices["read_bit"] + written * prices["write_bit"]
+    return found
 
 
 def agrees(found: Estimates, index: int, by: dict[str, float]) -> None:
