@@ -76,8 +76,10 @@ class Comparison:
         return "equal" if d == 0 else f"{100 * d:+.3g} %"
 
     def front(self, cost: str) -> tuple[int, ...]:
-        """Reports that no other one beats in accuracy and `cost`, cheapest first; without those whose constants hold for
-        another design."""
+        """Reports that no other one beats in accuracy and `cost`, cheapest first.
+
+        Those whose constants hold for another design are left out.
+        """
 
         def cost_of(i: int) -> float | None:
             return None if any(m.name == "extrapolated" for m in self.reports[i].metrics) else self.value(i, cost)
