@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from neuromorph.hardware.component import Architecture
+from neuromorph.hardware.extrapolated import marked
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Area:
 def chip_area(architecture: Architecture) -> Area:
     """Footprint of every component of the chip."""
     rows = []
-    for component, count in architecture.chip.walk():
+    for component, count in marked(architecture).chip.walk():
         if component.kind.footprint is None:
             continue
         f = component.kind.footprint(component)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neuromorph.hardware.component import BUSY, Architecture, Component, Cost, Overhead, weakest
+from neuromorph.hardware.extrapolated import marked
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
@@ -113,6 +114,7 @@ def price(activity: Activity, architecture: Architecture, seconds: float | None 
     seconds: how long the chip is on for one inference (its latency, or the initiation interval of a
     full pipeline); static power times it is included. None leaves the static rows out.
     """
+    architecture = marked(architecture)
     components = {c.path: (c, n) for c, n in architecture.chip.walk()}
     prices = {path: _costs(c) for path, (c, _) in components.items()}
     within = {path: (BUSY, *c.kind.within) for path, (c, _) in components.items()}

@@ -39,7 +39,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A physical value in SI with where it comes from. value: float, tuple of floats, or Curve."""
+    """A physical value in SI with where it comes from. value: float, tuple of floats, or Curve.
+
+    at: settings that it holds at where no law is known that moves it elsewhere, see `hardware.extrapolated`.
+    """
 
     value: Any
     unit: str
@@ -48,6 +51,7 @@ class Quantity:
     where: str = ""
     low: float | None = None
     high: float | None = None
+    at: tuple[tuple[str, float], ...] = ()
 
     def scaled(self, factor: float) -> Quantity:
         def times(x: Any) -> Any:

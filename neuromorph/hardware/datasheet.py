@@ -32,7 +32,7 @@ __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
 
 SCHEMA = 1
 KEYS = ("schema", "kind", "name", "title", "notes", "sources", "quantities")
-QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes")
+QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at")
 MAX_PARAMETERS = 16
 
 
@@ -76,9 +76,23 @@ def read_quantity(
     low, high = (_read_bound(reader, path, field, raw, side, value) for side in ("low", "high"))
     if isinstance(low, float) and isinstance(high, float) and low > high:
         reader.error((*path, "low"), f"low {raw['low']} is above high {raw['high']}", "swap them")
+    at = _read_at(reader, path, raw.get("at", {}))
     if len(reader.problems) > before:
         return INVALID
-    return Quantity(value, field.unit, basis, source, where, low, high)
+    return Quantity(value, field.unit, basis, source, where, low, high, at)
+
+
+def _read_at(reader: Reader, path: KeyPath, raw: Any) -> tuple[tuple[str, float], ...]:
+    """Settings that a quantity holds at, as (name, value)."""
+    if reader.mapping((*path, "at"), raw, "settings that it holds at") is INVALID:
+        return ()
+    found = []
+    for key, value in raw.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            reader.error((*path, "at", key), f"expected a number, got {shown(value)}", "write {bits: 8}")
+        else:
+            found.append((str(key), float(value)))
+    return tuple(found)
 
 
 def _read_origin(

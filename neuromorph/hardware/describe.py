@@ -69,6 +69,7 @@ def quantity(found: Quantity) -> dict[str, Any]:
         "basis": found.basis,
         "source": found.source,
         "where": found.where,
+        **({"at": dict(found.at)} if found.at else {}),
     }
 
 

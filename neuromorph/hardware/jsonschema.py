@@ -75,6 +75,7 @@ def _quantity(spec: Field) -> dict[str, Any]:
         "source": _TEXT,
         "where": _TEXT,
         "notes": _TEXT,
+        "at": {"type": "object", "additionalProperties": {"type": "number"}},
     }
     if spec.shape == "curve":
         properties |= {"unit": {"type": ["string", "integer"]}, "curve": {"$ref": "#/$defs/curve"}}

@@ -76,8 +76,15 @@ class Comparison:
         return "equal" if d == 0 else f"{100 * d:+.3g} %"
 
     def front(self, cost: str) -> tuple[int, ...]:
-        """Reports that no other one beats in accuracy and `cost`, cheapest first."""
-        return pareto([(self.value(i, cost), self.value(i, "accuracy")) for i in range(len(self.reports))])
+        """Reports that no other one beats in accuracy and `cost`, cheapest first.
+
+        Those whose constants hold for another design are left out.
+        """
+
+        def cost_of(i: int) -> float | None:
+            return None if any(m.name == "extrapolated" for m in self.reports[i].metrics) else self.value(i, cost)
+
+        return pareto([(cost_of(i), self.value(i, "accuracy")) for i in range(len(self.reports))])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: names, provenance, metrics and differences of every report, and the fronts."""

@@ -10,6 +10,7 @@ from neuromorph.costing.ledger import price
 from neuromorph.devices.metrics import Metric
 from neuromorph.devices.protocol import Energy
 from neuromorph.hardware.component import weakest
+from neuromorph.hardware.extrapolated import extrapolated
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
@@ -23,10 +24,11 @@ NOT_THE_CHIP = "not what this chip would compute"
 
 @dataclass(frozen=True)
 class Cost:
-    """Energy of one sample and area of the chip."""
+    """Energy of one sample and area of the chip. extrapolated: numbers used away from where they hold."""
 
     energy: Energy
     area: Area
+    extrapolated: tuple[str, ...] = ()
 
 
 def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cost:
@@ -34,7 +36,8 @@ def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cos
     single = price(activity, architecture, times.latency_s)
     static_w = single.total("static") / times.latency_s if times.latency_s else 0.0
     steady = single.total("dynamic") + static_w * (times.interval_s or 0.0)
-    return Cost(Energy(single, steady), chip_area(architecture))
+    outside = tuple(str(e) for e in extrapolated(architecture.chip))
+    return Cost(Energy(single, steady), chip_area(architecture), outside)
 
 
 def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metric]:
@@ -56,7 +59,16 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
         Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
         Metric("power", steady / interval if interval else None, "W", basis=basis, note="of an uninterrupted stream"),
         Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),
+        *_extrapolated(cost),
     ]
+
+
+def _extrapolated(cost: Cost) -> list[Metric]:
+    """How many constants are used away from the settings they hold at, and which; nothing where all hold."""
+    if not cost.extrapolated:
+        return []
+    note = "; ".join(cost.extrapolated) + ": kept as they are elsewhere, so off every Pareto front"
+    return [Metric("extrapolated", float(len(cost.extrapolated)), "1", basis="derived", note=note)]
 
 
 def _latency_note(times: Times) -> str:

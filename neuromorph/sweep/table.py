@@ -46,7 +46,8 @@ def to_csv(rows: Sequence[Row]) -> str:
 def pareto(table: Sequence[Row], *, minimise: Sequence[str] = (), maximise: Sequence[str] = ()) -> list[Row]:
     """The rows that no other row beats: none is at least as good in every metric named and better in one.
 
-    Rows without one of these metrics are left out; equal rows are all kept, in the order of the table.
+    Rows without one of these metrics and rows whose constants hold for another design are left out; equal rows are all
+    kept, in the order of the table.
     Raises InputError for a metric that the table does not have or none named.
     """
     import numpy as np
@@ -56,7 +57,7 @@ def pareto(table: Sequence[Row], *, minimise: Sequence[str] = (), maximise: Sequ
         raise InputError("no metric to minimise or maximise", Place(key="pareto"))
     for name in names:
         require_column(table, name)
-    rows = [r for r in table if all(_known(r[n]) for n in names)]
+    rows = [r for r in table if all(_known(r[n]) for n in names) and not r.get("extrapolated")]
     if not rows:
         return []
     costs = np.array([[*(r[n] for n in minimise), *(-r[n] for n in maximise)] for r in rows], dtype=np.float64)

@@ -23,6 +23,7 @@ from neuromorph.devices.layered.tally.counts import beside, tile_values, vector_
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, Component
+from neuromorph.hardware.extrapolated import Extrapolated, extrapolated
 from neuromorph.hardware.paths import Parameter, replace, resolve
 
 NOT_INCLUDED = (
@@ -42,7 +43,8 @@ class Estimates:
     the slowest layer. latency_high_s: layers one after the other, each
     with the depth of its pipeline; the latency lies between the two, but for vector
     units and the network. area_m2, leakage_w: of the whole chip. arrays, cores: what the network needs without sharing
-    (feasible: at most as many arrays as the chip has, and a core can hold a weight and drive an input).
+    (feasible: at most as many arrays as the chip has, and a core can hold a weight and drive an input). extrapolated:
+    some constant of a part is known for another size or resolution alone.
     """
 
     energy_j: np.ndarray
@@ -54,6 +56,7 @@ class Estimates:
     arrays: np.ndarray
     cores: np.ndarray
     feasible: np.ndarray
+    extrapolated: np.ndarray
     macs: int
     not_included: tuple[str, ...] = NOT_INCLUDED
 
@@ -62,14 +65,17 @@ class Estimates:
 
     def columns(self) -> dict[str, np.ndarray]:
         """The one-number-per-design results by name."""
-        names = ("energy_j", "interval_s", "latency_high_s", "area_m2", "leakage_w", "arrays", "cores", "feasible")
+        names = ("energy_j", "interval_s", "latency_high_s", "area_m2", "leakage_w", "arrays", "cores")
+        names += ("feasible", "extrapolated")
         return {name: getattr(self, name) for name in names}
 
     def pareto(self) -> np.ndarray:
-        """Whether no other feasible design is at least as good in energy, interval and area and better in one."""
-        return self.feasible & _undominated(
-            np.stack([self.energy_j, self.interval_s, self.area_m2], axis=1), self.feasible
-        )
+        """Whether no other feasible design is at least as good in energy, interval and area and better in one.
+
+        Designs whose constants hold for another design are left out.
+        """
+        comparable = self.feasible & ~self.extrapolated
+        return comparable & _undominated(np.stack([self.energy_j, self.interval_s, self.area_m2], axis=1), comparable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,6 +272,7 @@ def _evaluate(
         arrays=full(counted.arrays),
         cores=full(counted.cores),
         feasible=full(counted.feasible) & full(counted.arrays <= held),
+        extrapolated=full(_any(extrapolated(chip), count)),
         macs=work.layers.macs,
         not_included=(*NOT_INCLUDED, *unknown),
     )
@@ -310,6 +317,14 @@ def _tile_counts(work: Workload, tile: Component, unit: Component) -> dict[tuple
         work.layers.cache[key] = totals, moved
     totals, moved = work.layers.cache[key]
     return totals | {name: values * bits for name, values in moved.items()}
+
+
+def _any(entries: Sequence[Extrapolated], count: int) -> np.ndarray:
+    """Which of `count` designs one of the entries holds for."""
+    found = np.zeros(count, bool)
+    for entry in entries:
+        found |= entry.where
+    return found
 
 
 def _footprints(chip: Component) -> tuple[Any, Any]:

@@ -99,6 +99,12 @@ def counter_ratio(bits: Any, reference_bits: Any) -> Any:
     return np.exp2(np.asarray(bits, dtype=float) - np.asarray(reference_bits, dtype=float))
 
 
+def _fixed(component: Component, name: str) -> bool:
+    """Whether a figure is known at its own resolution alone (a fitted residual): it is not moved to another."""
+    found = None if component.part is None else component.part.get(name)
+    return found is not None and any(key == "bits" for key, _ in found.at)
+
+
 def _ratios(component: Component) -> tuple[Any, Any, str, str]:
     """(energy factor, area factor, source note, basis) from the part's reference resolution to the chosen one."""
     bits, part = component.settings.bits, component.part
@@ -145,6 +151,8 @@ def costs(component: Component) -> dict[str, Cost]:
         base = known(part, "energy_per_conversion") or Known(0.0, per_count.basis, per_count.source)
         return {"conversion": base.cost(), "count": per_count.cost()}
     energy = per_operation(part, "energy_per_conversion", "sample_rate")
+    if _fixed(component, "energy_per_conversion"):
+        return priced("conversion", energy, part)
     factor, _, note, basis = _ratios(component)
     return priced("conversion", None if energy is None else energy.scaled(factor, note, basis), part)
 

@@ -51,6 +51,15 @@ class CellPhysics:
     def curve(self, name: str, effect: str) -> Curve | None:
         return None if effect in self.off else self.part.value(name)
 
+    def vary(self, time_s: float) -> bool:
+        """Whether two devices of one target can differ, in what they hold or in what they read as."""
+        laws = (("programming_noise", "programming"), ("flicker_noise", "flicker"), ("read_noise", "read"))
+        drifting = time_s > 0.0 and any(
+            self.curve(name, "drift") is not None for name in ("drift_exponent_deviation", "relaxation_spread")
+        )
+        faulty = "faults" not in self.off and any(self.part.value(n, 0.0) > 0.0 for n in ("stuck_on", "stuck_off"))
+        return drifting or faulty or any(self.curve(*law) is not None for law in laws)
+
     def check_time(self, time_s: float) -> None:
         """Refuses a time the cell's data do not cover."""
         limit = self.part.value("valid_time")

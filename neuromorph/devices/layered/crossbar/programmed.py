@@ -9,8 +9,10 @@ import torch
 
 from neuromorph.devices.layered.codes import InputRange
 from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
+from neuromorph.devices.layered.crossbar.cells import CellPhysics
 from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_matrix
 from neuromorph.devices.layered.crossbar.converters import Adc
+from neuromorph.devices.layered.crossbar.dealt import DealtHost
 from neuromorph.devices.layered.crossbar.geometry import EFFECTS, used
 from neuromorph.devices.layered.crossbar.host import MatrixHost, Tally, quantizing, recording
 from neuromorph.devices.layered.crossbar.inputs import InputCoding, input_coding
@@ -123,6 +125,12 @@ class _CalibratingHost(ExactFunctions):
         return self.calibrator.matrix_host(matrix).conv(x)
 
 
+def drawn_copies(layout: Layout, draw: Draw) -> int:
+    """Copies that differ: each is devices of its own; all alike where devices do not vary."""
+    part = layout.unit["array"]["cell"].part
+    return layout.copies if part is not None and CellPhysics(part, draw.off).vary(draw.time_s) else 1
+
+
 class ProgrammedCrossbar:
     """A group of nodes on its chips; see CoreKind.program."""
 
@@ -130,37 +138,45 @@ class ProgrammedCrossbar:
         self.layout, self.draw = layout, draw
         unit = layout.unit
         self.path = f"{draw.scope}{unit.path}/{layout.group.name}"
-        self.effective: dict[str, Effective] = {}
+        self.copies: dict[str, list[Effective]] = {}
         self.codings: dict[str, InputCoding] = {}
-        self.adcs: dict[str, list[Adc]] = {}
+        self.adcs: dict[str, list[list[Adc]]] = {}
         self.tallies: dict[str, Tally] = {}
         self.weights: dict[str, np.ndarray] = {}
-        self._keys: dict[tuple[str, int], list[list[int]]] = {}
+        self._keys: dict[tuple[str, int, int], list[list[int]]] = {}
+        count = drawn_copies(layout, draw)
         for tiling in layout.tilings:
             name = tiling.item
             matrix = layout.matrix(name)
             mine = used(unit, matrix)
-            effective = compile_matrix(matrix, tiling, mine, draw, f"{self.path}/{name}")
+            copies = [compile_matrix(matrix, tiling, mine, draw, self._path(name, copy)) for copy in range(count)]
             full_scale, signed = InputRange.from_ranges(ranges, name)
             coding = input_coding(mine, full_scale, signed, "dac" not in draw.off, matrix.input_format)
-            self.effective[name], self.codings[name], self.tallies[name] = effective, coding, Tally()
+            self.copies[name], self.codings[name], self.tallies[name] = copies, coding, Tally()
             self.weights[name] = coding.step_weights()
             self.adcs[name] = [
-                adc_of(block, _tops(ranges, name, index, effective), mine, coding, "adc" not in draw.off)
-                for index, block in enumerate(effective.blocks)
+                [
+                    adc_of(block, _tops(ranges, name, index, effective), mine, coding, "adc" not in draw.off)
+                    for index, block in enumerate(effective.blocks)
+                ]
+                for effective in copies
             ]
 
-    def keys(self, name: str, call: int) -> list[list[int]]:
+    def _path(self, name: str, copy: int) -> str:
+        """What the streams of one copy of a matrix are keyed by."""
+        return f"{self.path}/{name}" + (f"/copy{copy}" if copy else "")
+
+    def keys(self, name: str, call: int, copy: int = 0) -> list[list[int]]:
         """Noise streams [trial][block] of the call-th product of a pass (time steps of a recurrent cell)."""
-        if (name, call) not in self._keys:
-            self._keys[name, call] = [
+        if (name, call, copy) not in self._keys:
+            self._keys[name, call, copy] = [
                 [
-                    key64(self.draw.seed, trial, f"{self.path}/{name}/{block.row0}", f"read{call}")
-                    for block in self.effective[name].blocks
+                    key64(self.draw.seed, trial, f"{self._path(name, copy)}/{block.row0}", f"read{call}")
+                    for block in self.copies[name][copy].blocks
                 ]
                 for trial in self.draw.trials
             ]
-        return self._keys[name, call]
+        return self._keys[name, call, copy]
 
     def host(self, first_sample: int) -> Host:
         return _RunningHost(self, first_sample)
@@ -171,7 +187,7 @@ class ProgrammedCrossbar:
         values: dict[str, np.ndarray] = {}
         spreads = []
         for name, tally in self.tallies.items():
-            matrix, coding = self.effective[name].matrix, self.codings[name]
+            matrix, coding = self.copies[name][0].matrix, self.codings[name]
             passes = max(tally.samples / max(tally.calls, 1), 1)
             for label, total in (("power", tally.power), ("active", tally.active)):
                 if total is None:
@@ -195,16 +211,19 @@ class _RunningHost(ExactFunctions):
 
     def __init__(self, programmed: ProgrammedCrossbar, first_sample: int) -> None:
         self.programmed, self.first_sample = programmed, first_sample
-        self.calls = dict.fromkeys(programmed.effective, 0)
+        self.calls = dict.fromkeys(programmed.copies, 0)
 
     def _matrix_host(self, name: str) -> MatrixHost:
         p = self.programmed
-        keys = p.keys(name, self.calls[name])
-        p.tallies[name].begin(self.calls[name])
+        call, tally, coding, copies = self.calls[name], p.tallies[name], p.codings[name], p.copies[name]
+        tally.begin(call)
         self.calls[name] += 1
-        coding = p.codings[name]
-        convert = quantizing(p.adcs[name], p.weights[name], keys, p.tallies[name])
-        return MatrixHost(p.effective[name], coding, convert, p.tallies[name], self.first_sample)
+        converts = [
+            quantizing(adcs, p.weights[name], p.keys(name, call, copy), tally) for copy, adcs in enumerate(p.adcs[name])
+        ]
+        if len(copies) > 1:
+            return DealtHost(copies, coding, converts, tally, self.first_sample)
+        return MatrixHost(copies[0], coding, converts[0], tally, self.first_sample)
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         return self._matrix_host(matrix).linear(x)

@@ -183,7 +183,9 @@ class Job:
 
     def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Chips that run at once, so that the largest layer and all cells stay within the memory budget."""
-        cells = sum(int((t.height * t.width).sum()) for k in self.placement.layouts.values() for t in k.tilings)
+        cells = sum(
+            k.copies * int((t.height * t.width).sum()) for k in self.placement.layouts.values() for t in k.tilings
+        )
         return _dealt(chips, BUDGET // max(self._values, cells, 1))
 
     @property

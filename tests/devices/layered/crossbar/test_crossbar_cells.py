@@ -81,7 +81,12 @@ HERMES_1 = [
     (0.35, 0.0638490, 0.0124388, 0.0219649),
     (1.0, 0.0174000, 0.0055000, 0.0168000),
 ]
-HERMES_2 = [(0.05, 0.0293500), (0.25, 0.0105196), (0.35, 0.0091095), (1.0, 0.0048000)]
+HERMES_2 = [
+    (0.05, 0.0293500, 0.0281501),  # both still logarithmic
+    (0.25, 0.0105196, 0.0159328),
+    (0.35, 0.0091095, 0.0165508),
+    (1.0, 0.0048000, 0.0123000),
+]
 
 
 @pytest.mark.parametrize(("u", "mean", "deviation", "flicker"), HERMES_1)
@@ -92,10 +97,11 @@ def test_hermes_curves_at_points_worked_by_hand(u: float, mean: float, deviation
     assert part.value("flicker_noise")(u) == pytest.approx(flicker, abs=1e-6)
 
 
-@pytest.mark.parametrize(("u", "deviation"), HERMES_2)
-def test_hermes_pairs_have_a_law_of_their_own(u: float, deviation: float) -> None:
+@pytest.mark.parametrize(("u", "deviation", "flicker"), HERMES_2)
+def test_hermes_pairs_have_laws_of_their_own(u: float, deviation: float, flicker: float) -> None:
     part = load_datasheet("pcm-hermes-2")
     assert part.value("drift_exponent_deviation")(u) == pytest.approx(deviation, abs=1e-6)
+    assert part.value("flicker_noise")(u) == pytest.approx(flicker, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def core(**changes: Any) -> Any:
 def expected_variance(layer: Layer, x: np.ndarray, off: frozenset[str]) -> np.ndarray:
     """Variance of each output of each sample: sum over reads of weight^2 drive^2 variance, from the levels alone."""
     p = layer.program(off=off)
-    effective, coding = p.effective["weight"], p.codings["weight"]
+    effective, coding = p.copies["weight"][0], p.codings["weight"]
     levels = effective.coding.levels[:, :, 0]  # (slices, devices, rows, cols)
     code = np.clip(np.floor(x / coding.full_scale * coding.top + 0.5), -coding.top if coding.signed else 0, coding.top)
     if coding.serial:

@@ -142,8 +142,8 @@ def test_converter_error_is_that_of_a_uniform_quantizer(bits: int) -> None:
     layer = Layer(Linear(weight), (30,), unit, x[:100])
     ideal = layer.run(x, off=QUIET | {"adc"})[0].astype(float)
     found = layer.run(x, off=QUIET)[0]
-    matrix_top = np.abs(ideal[:100] / layer.program().effective["weight"].scale[0]).max()  # one range per array
-    step = matrix_top * layer.program().effective["weight"].scale[0] / (2 ** (bits - 1) - 1)
+    matrix_top = np.abs(ideal[:100] / layer.program().copies["weight"][0].scale[0]).max()  # one range per array
+    step = matrix_top * layer.program().copies["weight"][0].scale[0] / (2 ** (bits - 1) - 1)
     expected = np.clip(np.floor(ideal / step + 0.5), -(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1) * step
     wrong = np.abs(found - expected) > 1e-4 * np.abs(ideal).max()
     assert wrong.mean() < 0.01  # float32 rounding at the edges of codes
@@ -159,7 +159,7 @@ def test_blocks_that_cut_through_channels_add_up() -> None:
         layer = Layer(conv, (4, 6, 6), unit, x)
         found = layer.run(x, off=IDEAL)[0]
         assert np.allclose(found, layer.exact(x), atol=1e-4)
-        assert len(layer.program().effective["weight"].blocks) == -(-36 // groups // rows)
+        assert len(layer.program().copies["weight"][0].blocks) == -(-36 // groups // rows)
 
 
 def test_pairs_on_rows_or_columns_take_their_lines() -> None:
