@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from emulated import NETWORKS, placed
+from neuromorph.devices.layered.crossbar.validate import full_product
 
 from neuromorph.devices.layered.core import core_kind, core_of
-from neuromorph.devices.layered.crossbar.validate import full_product
 from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.hardware import catalog
 from neuromorph.hardware.paths import replace
