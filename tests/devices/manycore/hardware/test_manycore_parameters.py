@@ -60,6 +60,9 @@ SETUPS: dict[str, tuple[str, dict[str, Any]]] = {
     "known by power and bandwidth": ("spinnaker2", SMALL | {
         f"{part}.{name}": value for part in (TILE + "router", "chip.link")
         for name, value in (("active_power", "10 mW"), ("bandwidth", "1 Gbit/s"))}),
+    "known by power and demand": ("spinnaker2", SMALL | {
+        f"{part}.{name}": value for part in (TILE + "router", "chip.link")
+        for name, value in (("active_power", "10 mW"), ("demand", "1 Gbit/s"))}),
     "priced bits": ("spinnaker1", SMALL | {"chip.link.energy_per_bit": "1 pJ/bit", "chip.link.latency": "10 ns"}),
 }  # fmt: skip
 
