@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cos
 def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metric]:
     """Metrics in the order of a report. Without any component's figure, static energy and area are unknown, not 0."""
     single, steady, area, basis = cost.energy.single, cost.energy.steady_j, cost.area, cost.energy.basis
-    low, high = single.range_j
+    low, high = _wide(*single.range_j)
     known = any(row.kind == "static" for row in single)
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
@@ -69,6 +70,11 @@ def _extrapolated(cost: Cost) -> list[Metric]:
         return []
     note = "; ".join(cost.extrapolated) + ": kept as they are elsewhere, so off every Pareto front"
     return [Metric("extrapolated", float(len(cost.extrapolated)), "1", basis="derived", note=note)]
+
+
+def _wide(low: float, high: float) -> tuple[float | None, float | None]:
+    """A range, or none where it has no width: then no part of it has a known one."""
+    return (None, None) if math.isclose(low, high, rel_tol=1e-12) else (low, high)
 
 
 def _latency_note(times: Times) -> str:

@@ -86,3 +86,12 @@ def test_a_sample_that_waits_for_its_input_says_so() -> None:
     assert not any(told in note for note in nm.run(graph, chip, *events()).notes)  # its own spikes take longer
     assert not any(told in note for note in report("loihi-like").notes)
     assert not any(told in note for note in report("spinnaker1").notes)
+
+
+def test_energy_without_any_published_range_has_none() -> None:
+    """ODIN's power law gives no range."""
+    assert (report("odin-like")["energy"].low, report("odin-like")["energy"].high) == (None, None)
+    for name in ("odin-like", "spinnaker1", "loihi-like", "truenorth-like", "spinnaker2"):
+        energy = report(name)["energy"]
+        assert (energy.low is None) == (energy.high is None)
+        assert energy.low is None or energy.low < energy.high  # type: ignore[operator]
