@@ -31,6 +31,14 @@ def altered(name: str, changes: Mapping[str, Any] | None = None) -> Architecture
     return replace(shipped(name), changes) if changes else shipped(name)
 
 
+def noisy(name: str) -> Architecture:
+    """A shipped architecture, its cells with noise where it has cells."""
+    array = shipped(name).chip["tile"]["core"].get("array")
+    cell = None if array is None else array["cell"].part
+    exact = cell is not None and cell.get("programming_noise") is None
+    return altered(name, {"core.array.cell.part": "reram-wan2022"} if exact else None)
+
+
 def crossbar(**changes: Any) -> Component:
     """A crossbar core: hermes-like with 64 x 64 arrays and 12-bit converters unless told otherwise.
 

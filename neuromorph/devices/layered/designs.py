@@ -40,11 +40,10 @@ class Estimates:
     """One entry per design. Energies are of one inference, joules, dynamic, without `not_included`.
 
     energy_by: by component path. interval_s: time between results of a full pipeline, one copy per layer: the work of
-    the slowest layer. latency_high_s: layers one after the other, each
-    with the depth of its pipeline; the latency lies between the two, but for vector
-    units and the network. area_m2, leakage_w: of the whole chip. arrays, cores: what the network needs without sharing
-    (feasible: at most as many arrays as the chip has, and a core can hold a weight and drive an input). extrapolated:
-    some constant of a part is known for another size or resolution alone.
+    the slowest layer. latency_high_s: layers one after the other, each with the depth of its pipeline; the latency lies
+    between the two, but for vector units and the network. area_m2, leakage_w: of the whole chip. arrays, cores: what
+    the network needs without sharing (feasible: at most as many arrays as the chip has, and a core can hold a weight
+    and drive an input). extrapolated: some constant of a part is known for another size or resolution alone.
     """
 
     energy_j: np.ndarray
@@ -65,8 +64,10 @@ class Estimates:
 
     def columns(self) -> dict[str, np.ndarray]:
         """The one-number-per-design results by name."""
-        names = ("energy_j", "interval_s", "latency_high_s", "area_m2", "leakage_w", "arrays", "cores")
-        names += ("feasible", "extrapolated")
+        names = (
+            "energy_j", "interval_s", "latency_high_s", "area_m2", "leakage_w", "arrays", "cores", "feasible",
+            "extrapolated",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def pareto(self) -> np.ndarray:

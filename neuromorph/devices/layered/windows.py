@@ -32,7 +32,7 @@ def held_values(matrix: Matrix) -> float:
     """Values that are held at once: the lines of all channels that a window covers, or one vector."""
     if matrix.window is None:
         return float(matrix.groups * matrix.rows)
-    channels, height, width = matrix.input_shape
+    channels, height, width = matrix.input_shape[-3:]  # time steps before them are taken one after the other
     covered = (matrix.window.kernel[0] - 1) * matrix.window.dilation[0] + 1
     return float(channels * min(covered, height) * width)
 

@@ -177,7 +177,10 @@ def pace(unit: Component, line_up: Callable[[Any], Any] = lambda x: x) -> dict[s
 
 
 def contradicts(settings: Any, cell_bits: Any, driver_bits: Any) -> Any:
-    """Whether cells hold more bits than a weight has, or drivers are too coarse for the input code."""
+    """Whether cells hold more bits than a weight has, or drivers do not suit the input code."""
     wide = (cell_bits != 0) & (np.asarray(cell_bits) > settings.weight_bits)
     coarse = (settings.input_coding != "bit_serial") & (np.asarray(driver_bits) < settings.input_bits)
-    return wide | coarse
+    fine = (settings.signed_inputs == "twos_complement") & (
+        (settings.input_coding != "bit_serial") | (np.asarray(driver_bits) != 1)
+    )
+    return wide | coarse | fine

@@ -128,5 +128,7 @@ def _times(
     busy = {(name, "busy"): active * cores * column(c.count) for name, c in unit.parts.items() if name != "array"}
     busy["array", "busy"] = active * extent.tiles
     most = np.maximum.reduceat(layers.products, layers.first)
-    depth = np.maximum.reduceat(np.broadcast_to(step, one.shape), layers.first, axis=-1)
+    depth = np.maximum.reduceat(
+        np.broadcast_to(step * column(unit.settings.pipeline_steps), one.shape), layers.first, axis=-1
+    )
     return busy, layers.per_node(one) * most, depth, cores

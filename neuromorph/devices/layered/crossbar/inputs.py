@@ -28,6 +28,7 @@ class InputCoding:
     two_phase: bool
     quantized: bool = True
     widths: bool = False
+    twos_complement: bool = False
 
     @property
     def top(self) -> int:
@@ -36,13 +37,18 @@ class InputCoding:
 
     @property
     def phases(self) -> int:
-        return 2 if self.signed and (self.two_phase or self.serial) else 1
+        return 2 if self.signed and (self.two_phase or self.serial) and not self.complement else 1
+
+    @property
+    def complement(self) -> bool:
+        """The planes of a signed code are the bits of its two's complement; one bit alone has no sign in it."""
+        return self.twos_complement and self.serial and self.signed and self.bits > 1
 
     @property
     def planes(self) -> int:
         if not self.serial:
             return 1
-        return whole_parts(self.bits - 1 if self.signed else self.bits, self.plane_bits)
+        return whole_parts(self.bits - 1 if self.signed and not self.complement else self.bits, self.plane_bits)
 
     @property
     def step_count(self) -> int:
@@ -52,6 +58,8 @@ class InputCoding:
         """Digital weight of each step, phase slowest."""
         base, digit = 2**self.plane_bits, 2**self.plane_bits - 1
         one = [digit * base**k / self.top for k in range(self.planes)] if self.serial else [1.0]
+        if self.complement:  # the highest bit counts negative
+            return [*one[:-1], -one[-1]]
         return one + [-w for w in one] if self.phases == 2 else one
 
     def step_weights(self) -> np.ndarray:
@@ -79,5 +87,6 @@ def input_coding(
         two_phase=s.signed_inputs == "two_phase",
         quantized=quantized,
         widths=s.input_coding == "pulse_width",
+        twos_complement=s.signed_inputs == "twos_complement",
     )
     return replace(coding, full_scale=aligned_input(coding.full_scale, grid, coding.top))

@@ -148,7 +148,7 @@ class CrossbarKind(CoreKind):
             step = step_seconds(used(layout.unit, matrix), layout, tiling)
             total += step * float(statistics.values[f"{tiling.item}.steps"])
             products = max(products, matrix.products)
-            depth = max(depth, step)
+            depth = max(depth, step * layout.unit.settings.pipeline_steps)
         return Occupancy(service_s=total, products=products, depth_s=depth)
 
 

@@ -166,10 +166,11 @@ class CrossbarSettings:
         choices=("differential", "offset"),
     )
     signed_inputs: str = setting(
-        doc="drivers of both polarities, or positive and negative inputs in two phases",
+        doc="drivers of both polarities, positive and negative inputs in two phases, or bits of the two's complement "
+        "whose last counts negative (bit_serial with drivers of 1 bit)",
         affects=(F, E, T),
         default="bipolar",
-        choices=("bipolar", "two_phase"),
+        choices=("bipolar", "two_phase", "twos_complement"),
     )
     weight_scaling: str = setting(
         doc="full-scale conductance stands for the largest weight of the layer or of each column",
@@ -202,6 +203,14 @@ class CrossbarSettings:
         affects=(E, T),
         default="overlapped",
         choices=("overlapped", "sequential"),
+    )
+    pipeline_steps: int = setting(
+        doc="steps from the last one of a product until its result is there: the depth of the core's pipeline",
+        affects=(T,),
+        default=1,
+        low=0,
+        high=1000,
+        vector=True,
     )
     windows: str = setting(doc=windows.DOC, affects=(E, T), default="reread", choices=windows.CHOICES)
     drift_compensation: str = setting(
@@ -304,6 +313,10 @@ def _check(component: Component) -> list[str]:
             f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, "
             f"got {dac.settings.bits}"
         )
+    if settings.signed_inputs == "twos_complement" and (
+        settings.input_coding != "bit_serial" or dac.settings.bits != 1
+    ):
+        problems.append("signed_inputs: twos_complement needs input_coding bit_serial and dac bits 1")
     return problems + windows.needs_a_buffer(component)
 
 

@@ -103,9 +103,10 @@ def drawn(name: str, count: int) -> dict[str, np.ndarray]:
             "core.array.count": np.ones(count, int),
             "core.weight_bits": r.integers(4, 17, count),
             "core.input_bits": r.integers(1, 17, count),
-            "core.dac.bits": r.integers(1, 5, count),
             "cell.bits": r.integers(1, 4, count),
         }
+    if name == "puma-like":  # two's complement, as in isaac-like, needs drivers of 1 bit
+        values["core.dac.bits"] = r.integers(1, 5, count)
     return values
 
 

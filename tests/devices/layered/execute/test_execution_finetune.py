@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from emulated import Graph, Node, activation, altered, dense, inputs_of, mlp, placed, rng
+from emulated import Graph, Node, activation, altered, dense, inputs_of, mlp, noisy, placed, rng
 
 from neuromorph.devices.layered.core import core_kind
 from neuromorph.devices.layered.execute import calibrate, execute
@@ -91,7 +91,7 @@ def test_masks_stay_and_the_given_network_is_untouched() -> None:
     graph = network(mask)
     before = graph["fc0"].operator.weight.copy()
     x, y = task(200, 1)
-    tuned, _ = finetune(placed(graph, altered("isaac-like")), x, y, epochs=2, learning_rate=0.01, redraw=3)
+    tuned, _ = finetune(placed(graph, noisy("isaac-like")), x, y, epochs=2, learning_rate=0.01, redraw=3)
     weight = tuned["fc0"].operator.weight
     assert np.all(weight[~mask] == 0)
     assert np.abs(weight[mask] - before[mask]).max() > 1e-3

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated import CROSSBARS, NETWORKS, NOISES, SHIPPED, altered, core_of, inputs_of, placed, shipped
+from emulated import CROSSBARS, NETWORKS, NOISES, SHIPPED, altered, core_of, inputs_of, noisy, placed, shipped
 
 from neuromorph.devices.layered.core import core_kind
 from neuromorph.devices.layered.execute import calibrate, execute
@@ -88,7 +88,7 @@ def test_an_absent_effect_changes_nothing_when_it_is_left_out() -> None:
 @pytest.mark.parametrize("name", [*CROSSBARS, "digital-int8"])
 def test_attribution_recovers_the_float_accuracy(name: str) -> None:
     graph = NETWORKS["mlp"]()
-    placement, x = placed(graph, shipped(name)), inputs_of(graph, 200)
+    placement, x = placed(graph, noisy(name)), inputs_of(graph, 200)
     labels = evaluate(graph, x).argmax(-1).numpy()
     options = {"trials": 3, "calibration": calibrate(placement, x)}
     costs = {c.effect: c for c in attribute(placement, x, labels, **options)}

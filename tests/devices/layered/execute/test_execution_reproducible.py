@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emulated import NETWORKS, altered, inputs_of, placed, shipped
+from emulated import NETWORKS, altered, inputs_of, noisy, placed, shipped
 
 from neuromorph.devices.layered.execute import calibrate, execute
 
@@ -21,7 +21,7 @@ def outputs(placement, x, **options):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("name", [*NOISY, "digital-int8"])
 def test_batches_of_any_size_give_the_same_outputs(name: str, network: str) -> None:
     graph = NETWORKS[network]()
-    placement, x = placed(graph, shipped(name)), inputs_of(graph, 23)
+    placement, x = placed(graph, noisy(name)), inputs_of(graph, 23)
     options = {"trials": 2, "time_s": 3600.0, "calibration": calibrate(placement, x)}
     whole = outputs(placement, x, batch=1000, **options)
     for batch in (1, 7):
@@ -48,7 +48,7 @@ def test_statistics_and_quality_do_not_depend_on_the_batch() -> None:
 @pytest.mark.parametrize("name", NOISY)
 def test_a_subset_of_the_chips_is_those_chips(name: str, network: str) -> None:
     graph = NETWORKS[network]()
-    placement, x = placed(graph, shipped(name)), inputs_of(graph, 9)
+    placement, x = placed(graph, noisy(name)), inputs_of(graph, 9)
     calibration = calibrate(placement, x)
     all_ = outputs(placement, x, trials=4, calibration=calibration)
     assert np.array_equal(outputs(placement, x, trials=(3, 1), calibration=calibration), all_[[3, 1]])
