@@ -139,7 +139,7 @@ def test_read_noise_is_new_at_every_step_and_programming_noise_is_not(network: s
     graph = Graph("first", graph.input_shapes, graph.nodes[:1], (graph.nodes[0].name,))
     x = data(graph, 3)
     x[:] = x[:1, :1]  # every step of every sample is alike
-    placement = place(graph, architecture("hermes-like"))
+    placement = place(graph, architecture("hermes-like"), duplicate=False)  # copies are devices of their own
     calibration = calibrate(placement, x)
     (layout,) = placement.layouts.values()
     (node,) = layout.group.nodes
@@ -161,7 +161,7 @@ def test_counts_of_a_convolution_over_time_are_those_of_its_steps_as_samples() -
     for name in ("digital-int8", "hermes-like"):
         found = []
         for graph, inputs in ((over_time, x), (still, x.reshape(-1, 2, 6, 6))):
-            placement = place(graph, architecture(name))
+            placement = place(graph, architecture(name), duplicate=False)  # copies are devices of their own
             run = execute(placement, inputs, trials=1, calibration=calibrate(placement, inputs))
             rows = gather(placement, run.statistics).rows
             found.append({(r.path, r.action): r.mean for r in rows if "core" in r.path and r.action != "busy"})
