@@ -27,7 +27,7 @@ from typing import Any
 
 from neuromorph.errors import InputError, suggest
 from neuromorph.hardware import locate
-from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Slot, Source
+from neuromorph.hardware.component import Architecture, Component, ComponentKind, Datasheet, Quantity, Slot, Source
 from neuromorph.hardware.datasheet import (
     SCHEMA,
     missing_quantities,
@@ -150,7 +150,7 @@ def _read_component(
     count = reader.setting((*path, "count"), COUNT, raw["count"]) if "count" in raw else 1
     settings = _read_settings(reader, path, raw, kind)
     if part_ok:
-        part = _fit_part(context, path, raw, kind, part)
+        part = _at_stated_bits(_fit_part(context, path, raw, kind, part), kind, settings)
     children = {}
     for name, child_slot in slots.items():
         if name in raw:
@@ -264,6 +264,26 @@ def _read_settings(reader: Reader, path: KeyPath, raw: Mapping[str, Any], kind: 
     if kind.settings is None:
         return None
     return INVALID if any(v is INVALID for v in values.values()) else kind.settings(**values)
+
+
+BITS, REFERENCE_BITS = "bits", "reference_bits"
+"""The setting and the quantity of parts whose figures are those of a resolution."""
+
+
+def _at_stated_bits(part: Datasheet | None, kind: ComponentKind, settings: Any) -> Datasheet | None:
+    """The part with the bits that stand beside it as those its figures are given at, where it states none itself.
+
+    Other bits, as a sweep sets them, then move the figures from there instead of keeping them in silence.
+    """
+    bits = getattr(settings, BITS, None)
+    spec = declared(kind.quantities).get(REFERENCE_BITS)
+    if part is None or bits is None or spec is None or part.get(REFERENCE_BITS) is not None:
+        return part
+    if not any(part.value(name) for name in ("energy_per_conversion", "active_power", "area")):
+        return part
+    where = f"the {BITS} beside {part.name} in the architecture"
+    found = Quantity(float(bits), spec.unit, "assumed", "", where)
+    return dataclasses.replace(part, quantities={**part.quantities, REFERENCE_BITS: found})
 
 
 def _fit_part(

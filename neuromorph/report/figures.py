@@ -150,8 +150,8 @@ def figure(report: Report, name: str) -> Figure:
 
 
 def span(name: str, low: float | None, high: float | None, unit: str) -> str:
-    """A range as text, empty where neither end is known."""
-    if low is None and high is None:
+    """A range as text, empty where neither end is known or both are one number, which is no range."""
+    if low == high:
         return ""
     return f"{shown(name, low, unit)} to {shown(name, high, unit)}"
 

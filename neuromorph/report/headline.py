@@ -44,14 +44,15 @@ def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cos
 def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metric]:
     """Metrics in the order of a report. Without any component's figure, static energy and area are unknown, not 0."""
     single, steady, area, basis = cost.energy.single, cost.energy.steady_j, cost.area, cost.energy.basis
-    low, high = _wide(*single.range_j)
+    low, high = _wide(*single.range_j) if (share := single.ranged_share) > 0.0 else (None, None)
+    ranged = f"{share:.0%} of it has a published range, the range of the rest is unknown"
     known = any(row.kind == "static" for row in single)
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
     priced = [r.basis for r in area.rows if r.area_m2]
     return [
         *_answers(execution, times.losses),
-        Metric("energy", single.total_j, "J", low, high, basis, f"one sample, {single.boundary}; {static}"),
+        Metric("energy", single.total_j, "J", low, high, basis, f"one sample, {single.boundary}; {static}; {ranged}"),
         Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
         Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
         Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),

@@ -57,3 +57,18 @@ def test_other_sizes_are_marked_in_reports_and_leave_the_fronts() -> None:
 def test_sweeps_keep_marked_rows_off_the_front() -> None:
     rows = [{"energy": 2.0, "extrapolated": None}, {"energy": 1.0, "extrapolated": 1.0}]
     assert pareto(rows, minimise=["energy"]) == rows[:1]
+
+
+@pytest.mark.parametrize("name", ["hermes-like", "isaac-like", "puma-like", "neurram-like"])
+@pytest.mark.parametrize("setting", ["rows", "columns"])
+def test_figures_of_an_array_are_those_of_its_size(name: str, setting: str) -> None:
+    """Power and area of these arrays follow no law here, so that no other size is on a front."""
+    architecture = catalog.load_architecture(name)
+    size = getattr(architecture.chip["tile"]["core"]["array"].settings, setting)
+    found = estimate(mlp(), architecture, {f"core.array.{setting}": np.array([size // 2, size, 2 * size])})
+    assert found.extrapolated.tolist() == [True, False, True]
+    assert found.pareto().tolist() == [False, True, False]
+    other = marked(paths.replace(architecture, {f"core.array.{setting}": 2 * size}))
+    row = {r.component: r for r in chip_area(other).rows}["chip.tile.core.array"]
+    assert row.basis == "assumed"
+    assert row.area_m2 == {r.component: r for r in chip_area(architecture).rows}["chip.tile.core.array"].area_m2

@@ -223,12 +223,14 @@ class Occupancy:
     """How one group loads the timeline.
 
     service_s: time its cores are busy per product (window position, time step) on one copy;
-    products: products per sample; depth_s: fill latency of its internal pipeline.
+    products: products per sample; depth_s: fill latency of its internal pipeline; unmodelled: what
+    else takes a time that nobody states, by name.
     """
 
     service_s: float
     products: int
     depth_s: float = 0.0
+    unmodelled: tuple[str, ...] = ()
 
 
 class Calibrator(Protocol):

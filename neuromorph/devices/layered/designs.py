@@ -41,9 +41,10 @@ class Estimates:
 
     energy_by: by component path. interval_s: time between results of a full pipeline, one copy per layer: the work of
     the slowest layer. latency_high_s: layers one after the other, each with the depth of its pipeline; the latency lies
-    between the two, but for vector units and the network. area_m2, leakage_w: of the whole chip. arrays, cores: what
-    the network needs without sharing (feasible: at most as many arrays as the chip has, and a core can hold a weight
-    and drive an input). extrapolated: some constant of a part is known for another size or resolution alone.
+    between the two, but for vector units and the network. area_m2, leakage_w: of the whole chip, an area that no part
+    states is NaN. arrays, cores: what the network needs without sharing (feasible: at most as many arrays as the chip
+    has, and a core can hold a weight and drive an input). extrapolated: some constant of a part is known for another
+    size or resolution alone.
     """
 
     energy_j: np.ndarray
@@ -76,7 +77,8 @@ class Estimates:
         Designs whose constants hold for another design are left out.
         """
         comparable = self.feasible & ~self.extrapolated
-        return comparable & _undominated(np.stack([self.energy_j, self.interval_s, self.area_m2], axis=1), comparable)
+        figures = [x for x in (self.energy_j, self.interval_s, self.area_m2) if not np.isnan(x).all()]
+        return comparable & _undominated(np.stack(figures, axis=1), comparable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +270,7 @@ def _evaluate(
         energy_by=by,
         interval_s=full(counted.service_s.max(axis=-1)),
         latency_high_s=full((counted.service_s + counted.depth_s).sum(axis=-1)),
-        area_m2=full(area),
+        area_m2=full(np.nan if area is None else area),
         leakage_w=full(leakage),
         arrays=full(counted.arrays),
         cores=full(counted.cores),
@@ -329,14 +331,16 @@ def _any(entries: Sequence[Extrapolated], count: int) -> np.ndarray:
 
 
 def _footprints(chip: Component) -> tuple[Any, Any]:
-    """Area and static power of the chip's parts that have a model of them."""
-    area: Any = 0.0
+    """Area and static power of the chip's parts that have a model of them; no area is None where none has one."""
+    area: Any = None
     leakage: Any = 0.0
     for component, count in chip.walk():
         if component.kind.footprint is not None:
             found = component.kind.footprint(component)
-            area = area if found.area_m2 is None else area + found.area_m2 * count
-            leakage = leakage if found.leakage_w is None else leakage + found.leakage_w * count
+            if found.area_m2 is not None:
+                area = found.area_m2 * count + (0.0 if area is None else area)
+            if found.leakage_w is not None:
+                leakage = leakage + found.leakage_w * count
     return area, leakage
 
 

@@ -31,30 +31,36 @@ def full_product(core: Component, drive: float, level: float) -> CoreProduct:
     weight_rows, weight_columns = int(g.weight_rows), int(g.weight_columns)
     rows = weight_rows * int(g.rows_per_weight) * array.count
     outputs = (weight_columns * slices_needed_of(core) + int(g.reference_columns)) * array.count
-    step = _step_time(core, outputs)
+    converted = counting.converted_steps(core.settings.input_coding, steps)
+    time = converted * _step_time(core, outputs, steps / converted)
     cell = array["cell"].part
     high = 0.0 if cell is None else cell.value("conductance_max")
     devices = weight_rows * weight_columns * slices_needed_of(core) * array.count
     counts = {
         ("array", "read"): steps * drive * level * high * devices,
         ("array", "row"): steps * rows * drive,
-        ("array", "busy"): steps * step * array.count,
+        ("array", "busy"): time * array.count,
         ("dac", "conversion"): steps * rows,
-        ("adc", "conversion"): steps * outputs,
-        ("adc", "count"): steps * outputs * drive * 2.0 ** (core["adc"].settings.bits - 1),
+        ("adc", "conversion"): converted * outputs,
+        ("adc", "count"): converted * outputs * drive * 2.0 ** (core["adc"].settings.bits - 1),
         ("sample_hold", "sample"): steps * outputs,
-        ("adder", "add"): steps * outputs,
+        ("adder", "add"): converted * outputs,
     }
-    return CoreProduct(2.0 * weight_rows * weight_columns * array.count, steps * step, _priced(core, counts))
+    return CoreProduct(2.0 * weight_rows * weight_columns * array.count, time, _priced(core, counts))
 
 
-def _step_time(core: Component, outputs: int) -> float:
+def _step_time(core: Component, outputs: int, reads: float) -> float:
     cell, adc = core["array"]["cell"].part, core["adc"]
     times = adc.kind.times(adc) if adc.kind.times else {}
     read = 0.0 if cell is None else cell.value("read_time", 0.0)
     return float(
         counting.step_time(
-            read, outputs, adc.count, times.get("conversion", 0.0), core.settings.conversion == "sequential"
+            read,
+            outputs,
+            adc.count,
+            times.get("conversion", 0.0),
+            core.settings.conversion == "sequential",
+            reads=reads,
         )
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL
 from neuromorph.devices.layered.tiling import Extent, whole_parts
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def least_bits(cell_bits: Any, offset: Any) -> Any:
 
 def unsigned_steps(input_coding: str, input_bits: Any, driver_bits: Any) -> Any:
     """Steps of one product of unsigned inputs: bit planes in sequence, else 1."""
-    return whole_parts(input_bits, driver_bits) if input_coding == "bit_serial" else 1
+    return whole_parts(input_bits, driver_bits) if input_coding in BIT_SERIAL else 1
+
+
+def converted_steps(input_coding: str, steps: Any) -> Any:
+    """How often a product's column results are converted: at every step, or once where steps add up in analogue."""
+    return 1 if input_coding == "bit_serial_analog" else steps
 
 
 def outputs(extent: Extent, slice_count: Any, g: Geometry) -> Any:
@@ -76,9 +82,9 @@ def result_bits(converter_bits: Any, steps: Any, slice_count: Any) -> Any:
     return converter_bits + np.ceil(np.log2(np.maximum(steps * slice_count, 1)))
 
 
-def given_bits(extent: Extent, products: Any, steps: Any, slice_count: Any, converter_bits: Any) -> Any:
-    """Bits per sample out of the cores: the sums of every tile."""
-    return extent.columns * products * result_bits(converter_bits, steps, slice_count)
+def given_bits(extent: Extent, products: Any, converted: Any, slice_count: Any, converter_bits: Any) -> Any:
+    """Bits per sample out of the cores: the sums of every tile; converted: as of `actions`."""
+    return extent.columns * products * result_bits(converter_bits, converted, slice_count)
 
 
 def actions(
@@ -87,6 +93,7 @@ def actions(
     *,
     products: Any,
     steps: Any,
+    converted: Any,
     slice_count: Any,
     active: Any,
     code: Any,
@@ -96,17 +103,19 @@ def actions(
 ) -> dict[tuple[str, str], Any]:
     """Counts per sample of one matrix by (part of the core, action), without reads and busy times.
 
-    active: drives that are not zero, summed over tiles; fetched: bits into the core; code: mean |code| of a conversion.
+    converted: how many of the steps of a product are converted; active: drives that are not zero, summed over tiles;
+    fetched: bits into the core; code: mean |code| of a conversion.
     """
-    results = outputs(extent, slice_count, g) * products * steps
+    columns = outputs(extent, slice_count, g) * products
+    results = columns * converted
     bits_in = extent.rows * products * input_bits
-    bits_out = given_bits(extent, products, steps, slice_count, converter_bits)
+    bits_out = given_bits(extent, products, converted, slice_count, converter_bits)
     return {
         ("array", "row"): active * g.rows_per_weight,
         ("dac", "conversion"): extent.rows * products * steps * g.rows_per_weight,
         ("adc", "conversion"): results,
         ("adc", "count"): results * code,
-        ("sample_hold", "sample"): results,
+        ("sample_hold", "sample"): columns * steps,
         ("adder", "add"): results,
         ("input_buffer", "read_bit"): bits_in,
         ("input_buffer", "write_bit"): fetched,
@@ -123,7 +132,7 @@ def conductance(low: Any, high: Any, cells: Any, levels: Any, references: Any, r
 def assumed_drives(input_coding: str, driver_bits: Any, assumption: Assumption) -> tuple[Any, Any]:
     """(probability that a drive is not zero, mean drive power) of inputs that were never seen."""
     power = assumption.mean_drive if input_coding == "pulse_width" else assumption.mean_square
-    if input_coding != "bit_serial":
+    if input_coding not in BIT_SERIAL:
         return assumption.density, power
     binary = np.asarray(driver_bits) == 1
     one = assumption.density / 2  # of the bits of a non-zero input half are 1
@@ -149,14 +158,15 @@ def step_time(
     drive_s: Any = 0.0,
     adders: Any = 1,
     add_s: Any = 0.0,
+    reads: Any = 1,
 ) -> Any:
     """Duration of one step: the longer of reading and converting where they overlap, else their sum.
 
     drive_s: period of the drivers and sample-and-holds, which no read is shorter than. Shift-and-add units work
-    beside all of it.
+    beside all of it. reads: drives of the rows that one conversion adds up.
     """
     converting = np.ceil(conversions_per_step / converters) * conversion_s
-    reading = np.maximum(read_s, drive_s)
+    reading = np.maximum(read_s, drive_s) * reads
     step = np.where(sequential, reading + converting, np.maximum(reading, converting))
     return np.maximum(step, np.ceil(conversions_per_step / adders) * add_s)
 
@@ -179,8 +189,8 @@ def pace(unit: Component, line_up: Callable[[Any], Any] = lambda x: x) -> dict[s
 def contradicts(settings: Any, cell_bits: Any, driver_bits: Any) -> Any:
     """Whether cells hold more bits than a weight has, or drivers do not suit the input code."""
     wide = (cell_bits != 0) & (np.asarray(cell_bits) > settings.weight_bits)
-    coarse = (settings.input_coding != "bit_serial") & (np.asarray(driver_bits) < settings.input_bits)
+    coarse = (settings.input_coding not in BIT_SERIAL) & (np.asarray(driver_bits) < settings.input_bits)
     fine = (settings.signed_inputs == "twos_complement") & (
-        (settings.input_coding != "bit_serial") | (np.asarray(driver_bits) != 1)
+        (settings.input_coding not in BIT_SERIAL) | (np.asarray(driver_bits) != 1)
     )
     return wide | coarse | fine

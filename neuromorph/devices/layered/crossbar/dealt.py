@@ -6,6 +6,7 @@ is that of copy floor(p R / P). Streams are keyed by the copy, so no result depe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -21,7 +22,7 @@ from neuromorph.devices.layered.products import product
 def runs(products: int, copies: int) -> list[tuple[int, int]]:
     """The half-open run of products of each copy."""
     ends = [-(-c * products // copies) for c in range(copies + 1)]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(itertools.pairwise(ends))
 
 
 class DealtHost(MatrixHost):
@@ -135,7 +136,7 @@ class DealtHost(MatrixHost):
     def _multiplied(
         self, driven: list[torch.Tensor], weight: torch.Tensor, shape: tuple[int, int, int]
     ) -> torch.Tensor:  # fmt: skip
-        """Column results (steps, samples, groups*columns, products) of rows per group and weight (groups, rows, columns)."""
+        """Column results (steps, samples, groups*columns, products) of rows per group; weight (groups, rows, cols)."""
         groups = [product(rows, weight[g]).view(*shape, -1) for g, rows in enumerate(driven)]
         wide = groups[0] if len(groups) == 1 else torch.cat(groups, dim=-1)
         return wide.transpose(2, 3).contiguous()

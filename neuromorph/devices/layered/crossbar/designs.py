@@ -40,12 +40,14 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     active, power = counting.assumed_drives(s.input_coding, unit["dac"].settings.bits, assumption)
     drives = layers.products * steps
     fetched = fetched_bits(unit, extent.rows, layers.products, layers.distinct, layers.held, input_bits)
-    given = counting.given_bits(extent, layers.products, steps, slice_count, column(converter_bits))
+    converted = counting.converted_steps(s.input_coding, steps)
+    given = counting.given_bits(extent, layers.products, converted, slice_count, column(converter_bits))
     counts = counting.actions(
         extent,
         g,
         products=layers.products,
         steps=steps,
+        converted=converted,
         slice_count=slice_count,
         active=extent.rows * drives * column(active),
         code=column(counting.assumed_code(converter_bits, assumption)),
@@ -122,8 +124,10 @@ def _times(
     sharing = counting.sharing_arrays(extent.tiles, extent.tiles, cores)
     busiest = (extent.widest * slice_count + g.reference_columns) * sharing
     sequential, pace = unit.settings.conversion == "sequential", counting.pace(unit, column)
+    converted = counting.converted_steps(unit.settings.input_coding, steps)
+    pace["reads"] = steps / converted
     step = counting.step_time(read, busiest, column(adc.count), conversion, sequential, **pace)
-    one = step * steps
+    one = step * converted
     active = one * layers.products
     busy = {(name, "busy"): active * cores * column(c.count) for name, c in unit.parts.items() if name != "array"}
     busy["array", "busy"] = active * extent.tiles

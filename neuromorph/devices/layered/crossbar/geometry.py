@@ -41,8 +41,8 @@ def step_count(unit: Component, signed: bool) -> int:
     return input_coding(unit, 1.0, signed).step_count
 
 
-def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
-    """Duration of one step of the arrays that hold this item, seconds.
+def product_seconds(unit: Component, layout: Layout, tiling: Tiling, steps: float) -> tuple[float, float]:
+    """(duration of one product of so many steps, of what comes to one conversion of it) on the arrays of this item, s.
 
     Converters are shared by the arrays of a core; the fullest core sets the pace.
     """
@@ -55,7 +55,22 @@ def step_seconds(unit: Component, layout: Layout, tiling: Tiling) -> float:
     busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
     conversion = times.get("conversion", 0.0)
-    return float(counting.step_time(read, busiest, adc.count, conversion, sequential, **counting.pace(unit)))
+    converted = counting.converted_steps(s.input_coding, steps)
+    pace = counting.pace(unit) | {"reads": steps / converted}
+    step = float(counting.step_time(read, busiest, adc.count, conversion, sequential, **pace))
+    return step * converted, step
+
+
+def untimed(unit: Component) -> tuple[str, ...]:
+    """What a product waits for without a stated duration: it is not modelled, not immediate."""
+    adc, array = unit["adc"], unit["array"]
+    missing = []
+    if adc.kind.times is None or "conversion" not in adc.kind.times(adc):
+        missing.append(f"{adc.path}: duration of a conversion")
+    cell = array["cell"].part
+    if cell is not None and cell.value("read_time") is None:
+        missing.append(f"{array.path}: duration of a read")
+    return tuple(missing)
 
 
 def slices_needed_of(unit: Component) -> int:

@@ -151,6 +151,8 @@ class MatrixHost:
         row: int,
     ) -> None:
         """Adds a block's converted results to out (rows of samples, groups, cols, positions)."""
+        if self.coding.accumulated:
+            z, var = self._accumulated(z, var)
         kept = len(block.outputs)
         if not block.references and kept == out.shape[2]:
             self.convert_block(trial, index, block, z, var, out.view(out.shape[0], -1, out.shape[3]), row)
@@ -168,6 +170,13 @@ class MatrixHost:
             out += value
         else:
             out[:, :, block.outputs] += value
+
+    def _accumulated(self, z: torch.Tensor, var: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Column results of all steps added up in analogue, and the variance of that: one step each."""
+        weights = self.coding.weights()
+        total = sum(w * z[k : k + 1] for k, w in enumerate(weights))
+        spread = None if var is None else sum(w * w * var[k : k + 1] for k, w in enumerate(weights))
+        return total, spread  # type: ignore[return-value]
 
     def _held(self, block: Block) -> tuple[int, int]:
         """Channels of a group [first, last) that a block holds rows of."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neuromorph.devices.layered.codes import aligned_input
+from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL
 from neuromorph.devices.layered.tiling import whole_parts
 from neuromorph.graph.model import NumberFormat
 from neuromorph.hardware.component import Component
@@ -17,7 +18,8 @@ class InputCoding:
     """One layer's input coding.
 
     An input x becomes the code round(x / full_scale * top), clipped; steps turn codes into row
-    drives v in [-1, 1] (see drives.drive) with x ~ full_scale * sum_k weights[k] v[k].
+    drives v in [-1, 1] (see drives.drive) with x ~ full_scale * sum_k weights[k] v[k]. accumulated: the column results
+    of all steps are added up with these weights before one conversion, otherwise each step is converted.
     """
 
     full_scale: float
@@ -29,6 +31,7 @@ class InputCoding:
     quantized: bool = True
     widths: bool = False
     twos_complement: bool = False
+    accumulated: bool = False
 
     @property
     def top(self) -> int:
@@ -63,8 +66,10 @@ class InputCoding:
         return one + [-w for w in one] if self.phases == 2 else one
 
     def step_weights(self) -> np.ndarray:
-        """Value of each step at full drive: weights times full scale, float32 (steps,)."""
-        return np.asarray(self.weights(), np.float32) * np.float32(self.full_scale)
+        """Value of what is converted, at full drive: weights times full scale, float32 (steps,), or (1,) where results
+        were added up before."""
+        weights = [1.0] if self.accumulated else self.weights()
+        return np.asarray(weights, np.float32) * np.float32(self.full_scale)
 
     @property
     def binary(self) -> bool:
@@ -77,7 +82,7 @@ def input_coding(
 ) -> InputCoding:
     """The coding of one layer on this core for a calibrated range; grid: the network's own format of these inputs."""
     s = unit.settings
-    serial = s.input_coding == "bit_serial" and quantized
+    serial = s.input_coding in BIT_SERIAL and quantized
     coding = InputCoding(
         full_scale=full_scale if full_scale > 0 else 1.0,
         signed=signed,
@@ -88,5 +93,6 @@ def input_coding(
         quantized=quantized,
         widths=s.input_coding == "pulse_width",
         twos_complement=s.signed_inputs == "twos_complement",
+        accumulated=serial and s.input_coding == "bit_serial_analog",
     )
     return replace(coding, full_scale=aligned_input(coding.full_scale, grid, coding.top))

@@ -27,9 +27,10 @@ from neuromorph.devices.layered.crossbar.coding import devices_per_slice, encode
 from neuromorph.devices.layered.crossbar.geometry import (
     EFFECTS,
     geometry_of,
+    product_seconds,
     slices_needed_of,
     step_count,
-    step_seconds,
+    untimed,
     used,
 )
 from neuromorph.devices.layered.crossbar.spec import SPEC
@@ -132,7 +133,8 @@ class CrossbarKind(CoreKind):
             unit, steps = used(layout.unit, matrix), float(statistics.values[f"{tiling.item}.steps"])
             slices, bits = slices_needed_of(unit), unit["adc"].settings.bits
             fetched += _fetched(matrix, tiling, unit)
-            given += float(counting.given_bits(extent_of(tiling), matrix.products, steps, slices, bits))
+            converted = counting.converted_steps(unit.settings.input_coding, steps)
+            given += float(counting.given_bits(extent_of(tiling), matrix.products, converted, slices, bits))
         return Handover(fetched, given)
 
     def designs(self, layers: DenseLayers, unit: Component, assumption: Assumption) -> DesignCounts:
@@ -145,11 +147,12 @@ class CrossbarKind(CoreKind):
         total, products, depth = 0.0, 1, 0.0
         for tiling in (t for t in layout.tilings if len(t)):  # a wholly pruned matrix has nothing to read
             matrix = layout.matrix(tiling.item)
-            step = step_seconds(used(layout.unit, matrix), layout, tiling)
-            total += step * float(statistics.values[f"{tiling.item}.steps"])
+            steps = float(statistics.values[f"{tiling.item}.steps"])
+            product, step = product_seconds(used(layout.unit, matrix), layout, tiling, steps)
+            total += product
             products = max(products, matrix.products)
             depth = max(depth, step * layout.unit.settings.pipeline_steps)
-        return Occupancy(service_s=total, products=products, depth_s=depth)
+        return Occupancy(total, products, depth, unmodelled=untimed(layout.unit))
 
 
 def _cut(item: str, matrix: Matrix, unit: Component) -> Tiling:
@@ -183,6 +186,7 @@ def _count_matrix(
         g,
         products=products,
         steps=steps,
+        converted=counting.converted_steps(unit.settings.input_coding, steps),
         slice_count=slices,
         active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
         code=float(statistics.values[f"{tiling.item}.code"]),
@@ -193,7 +197,7 @@ def _count_matrix(
     for (name, action), mean in counts.items():
         if (owner := unit.get(name)) is not None:
             add(owner.path, action, mean, varies=(name, action) in VALUE_DEPENDENT)
-    active_s = step_seconds(unit, layout, tiling) * steps * products
+    active_s = product_seconds(unit, layout, tiling, steps)[0] * products
     add(array.path, "busy", active_s * tiles)
     cores = max(1.0, min(layout.cores, tiles))
     for child in unit.parts.values():

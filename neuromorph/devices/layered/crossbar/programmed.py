@@ -29,7 +29,9 @@ NOMINAL = frozenset({"on_off", "weight_quantization"})
 
 def output_signed(unit: Component, coding: InputCoding) -> bool:
     """Whether a column result can be negative: pairs subtract before the converter, inputs may be bipolar."""
-    return unit.settings.signed_weights == "differential" or (coding.signed and coding.phases == 1)
+    return unit.settings.signed_weights == "differential" or (
+        coding.signed and (coding.phases == 1 or coding.accumulated)
+    )
 
 
 def adc_limits(unit: Component, signed: bool) -> tuple[float, float]:
@@ -45,7 +47,7 @@ def adc_of(block: Block, top: np.ndarray, unit: Component, coding: InputCoding, 
     step = np.where(top > 0, top, 1.0) / max(high, 1.0)
     cell_bits = unit["array"]["cell"].settings.bits
     if unit.settings.converter_range == "integer" and cell_bits and coding.quantized:
-        levels = 2**coding.plane_bits - 1 if coding.serial else coding.top
+        levels = 2**coding.plane_bits - 1 if coding.serial and not coding.accumulated else coding.top
         one = 1.0 / (levels * (2**cell_bits - 1))
         step = one * np.exp2(np.maximum(np.ceil(np.log2(np.maximum(step / one, 1e-9))), 0))
     return Adc.of(block.gain, np.ascontiguousarray(step[:, :, block.tile_of]).reshape(-1), low, high)

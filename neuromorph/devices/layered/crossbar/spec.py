@@ -16,6 +16,9 @@ from neuromorph.hardware.component import (
     weakest,
 )
 
+BIT_SERIAL = ("bit_serial", "bit_serial_analog")
+"""Input codings that drive the rows with one digit after the other."""
+
 F, E, T, A = "function", "energy", "time", "area"
 
 
@@ -154,10 +157,11 @@ class CrossbarSettings:
         choices=("per_layer", "fixed"),
     )
     input_coding: str = setting(
-        doc="how an input reaches the row: voltage amplitude, pulse width, or bits in sequence",
+        doc="how an input reaches the row: voltage amplitude, pulse width, or bits in sequence, each converted "
+        "(bit_serial) or added up in analogue and converted once (bit_serial_analog)",
         affects=(F, E, T),
         default="amplitude",
-        choices=("amplitude", "pulse_width", "bit_serial"),
+        choices=("amplitude", "pulse_width", "bit_serial", "bit_serial_analog"),
     )
     signed_weights: str = setting(
         doc="differential pair of devices, or one device with a subtracted reference column",
@@ -308,15 +312,17 @@ def _check(component: Component) -> list[str]:
         problems.append("adc bits: results of differential pairs have a sign and need 2 bits or more, got 1")
     if bits and bits > settings.weight_bits:
         problems.append(f"cell bits {bits} exceed weight_bits {settings.weight_bits}")
-    if settings.input_coding != "bit_serial" and dac.settings.bits < settings.input_bits:
+    if settings.input_coding not in BIT_SERIAL and dac.settings.bits < settings.input_bits:
         problems.append(
             f"{settings.input_coding} coding needs dac bits >= input_bits {settings.input_bits}, "
             f"got {dac.settings.bits}"
         )
     if settings.signed_inputs == "twos_complement" and (
-        settings.input_coding != "bit_serial" or dac.settings.bits != 1
+        settings.input_coding not in BIT_SERIAL or dac.settings.bits != 1
     ):
-        problems.append("signed_inputs: twos_complement needs input_coding bit_serial and dac bits 1")
+        problems.append(
+            "signed_inputs: twos_complement needs bits in sequence (bit_serial, bit_serial_analog) and dac bits 1"
+        )
     return problems + windows.needs_a_buffer(component)
 
 

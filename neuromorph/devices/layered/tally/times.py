@@ -151,6 +151,7 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, Work]
         found[name] = Work(o.service_s * math.ceil(o.products / layout.copies), o.service_s, o.depth_s)
         if o.service_s == 0.0 and any(len(t) for t in layout.tilings):
             unmodelled.append(f"{name}: duration of a product on {layout.unit.path}")
+        unmodelled += o.unmodelled
     hosted = set(found)
     own = _operations(placement)
     components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
@@ -165,7 +166,7 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, Work]
         work = found.get(row.node, Work())
         one = max(work.one_s, min(seconds, row.mean * seconds))
         found[row.node] = Work(max(work.service_s, busy), one, work.depth_s)
-    return found, unmodelled
+    return found, [*dict.fromkeys(unmodelled), *_absent(placement)]
 
 
 def _operations(placement: Placement) -> set[tuple[str, str, str]]:
@@ -223,6 +224,15 @@ def _servers(placement: Placement) -> dict[str, str]:
     for name in parent:
         groups.setdefault(root(name), []).append(name)
     return {name: f"core of {first}" for first, names in groups.items() if len(names) > 1 for name in names}
+
+
+def _absent(placement: Placement) -> list[str]:
+    """Components that data pass but the architecture does not have: their energy, time and area are not modelled."""
+    chip, tile = placement.architecture.chip, placement.architecture.chip["tile"]
+    wanted = [(tile, "buffer")]
+    if tile.count > 1:
+        wanted += [(tile, "router"), (chip, "link")]
+    return [f"{owner.path}.{name}: none in the architecture" for owner, name in wanted if owner.get(name) is None]
 
 
 def _delays(placement: Placement) -> dict[str, float]:

@@ -31,7 +31,7 @@ def test_products_are_dealt_out_in_equal_runs(products: int, copies: int) -> Non
     assert owner == [p * copies // products for p in range(products)]
 
 
-@pytest.mark.parametrize("name", ["hermes-like", "isaac-like"])
+@pytest.mark.parametrize("name", ["hermes-like", "puma-like"])
 def test_copies_compute_what_one_does_where_devices_do_not_vary(name: str) -> None:
     """Every step of the product over copies, with noise so small that it cannot be seen, against the one matrix."""
     quiet = replace(catalog.load_architecture(name), {"cell.programming_noise": "1e-9x", "cell.read_noise": "1e-9x"})
