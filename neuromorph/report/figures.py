@@ -153,7 +153,8 @@ def span(name: str, low: float | None, high: float | None, unit: str) -> str:
     """A range as text, empty where neither end is known or both are one number, which is no range."""
     if low == high:
         return ""
-    return f"{shown(name, low, unit)} to {shown(name, high, unit)}"
+    ends = shown(name, low, unit), shown(name, high, unit)
+    return " to ".join(ends) if ends[0] != ends[1] else ""  # narrower than what is printed
 
 
 def has_static(report: Report) -> bool:

@@ -45,7 +45,8 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
     """Metrics in the order of a report. Without any component's figure, static energy and area are unknown, not 0."""
     single, steady, area, basis = cost.energy.single, cost.energy.steady_j, cost.area, cost.energy.basis
     low, high = _wide(*single.range_j) if (share := single.ranged_share) > 0.0 else (None, None)
-    ranged = f"{share:.0%} of it has a published range, the range of the rest is unknown"
+    told = "under 1 %" if 0.0 < share < 0.01 else f"{share:.0%}"
+    ranged = f"{told} of it has a published range, the range of the rest is unknown"
     known = any(row.kind == "static" for row in single)
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s

@@ -41,7 +41,8 @@ def test_energy_says_what_share_of_it_has_a_range(name: str) -> None:
         r["energy_j"] for r in report.ledger if r["energy_j"] and (r["low_j"] is not None or r["high_j"] is not None)
     )
     total = sum(r["energy_j"] for r in report.ledger if r["energy_j"] is not None)
-    assert f"{ranged / total:.0%} of it has a published range" in report["energy"].note
+    share = "under 1 %" if 0 < ranged / total < 0.01 else f"{ranged / total:.0%}"
+    assert f"{share} of it has a published range" in report["energy"].note
     assert (report["energy"].low is None) == (ranged == 0.0)
 
 
