@@ -44,6 +44,11 @@ MANYCORE = {"spinnaker1": (100, 1), "spinnaker2": (100, 1), "loihi-like": (100, 
 LAYERED = {"digital-int8": (100, 1), "hermes-like": (50, 4)}
 
 
+def share(value: float | None) -> str:
+    """An accuracy; unknown where packets are lost or late, so that the chip would compute something else."""
+    return "unknown" if value is None else f"{value:7.2%}"
+
+
 def run_one(network: str, architecture: str, folder: str, chips: int, samples: int) -> str:
     """Runs one network on one architecture and writes its report; returns a line of text."""
     import torch
@@ -73,7 +78,7 @@ def run_one(network: str, architecture: str, folder: str, chips: int, samples: i
     nm.write_report(report, folder)
     accuracy, energy, latency = report["accuracy"], report["energy"], report["latency"]
     return (
-        f"{network:15} on {architecture:13} accuracy {accuracy.value:7.2%}  "
+        f"{network:15} on {architecture:13} accuracy {share(accuracy.value)}  "
         f"energy {energy.value * 1e9:10.4g} nJ  latency {latency.value * 1e6:9.4g} us"
     )
 
@@ -98,7 +103,7 @@ def run_spiking(network: str, architecture: str, folder: str, samples: int) -> s
     nm.write_report(report, folder)
     accuracy, energy, latency = report["accuracy"], report["energy"], report["latency"]
     return (
-        f"{network:15} on {architecture:13} accuracy {accuracy.value:7.2%}  "
+        f"{network:15} on {architecture:13} accuracy {share(accuracy.value)}  "
         f"energy {energy.value * 1e9:10.4g} nJ  latency {latency.value * 1e6:9.4g} us"
     )
 
