@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.options import settled
+from neuromorph.devices.options import legal_names, settled
 from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Trace, kind_of
 from neuromorph.devices.result import EffectCost, Execution
 from neuromorph.errors import InputError, Place
@@ -181,6 +181,9 @@ def run(
             f"this placement is on {placement.architecture.name}, {architecture.name} is of another kind",
             Place(key="placement"), "place again",
         )  # fmt: skip
+    elif late := [n for n in options if n not in {*legal_names(kind, "execute")} and n in legal_names(kind, "place")]:
+        what = f"the network is placed already, {', '.join(late)} would change nothing"
+        raise InputError(what, Place(key=late[0]), "leave it out, or place again with it")
     execution: Execution | None = None
     costs: tuple[EffectCost, ...] = ()
     if inputs is None:

@@ -85,8 +85,8 @@ class Draw:
 @dataclass(frozen=True)
 class Assumption:
     """Activity assumed where nothing was run. density: the fraction of inputs that are not zero (of neurons that spike
-    in a step); None: what the kind takes, which its notes say. Values that are not zero are uniform in (0, full scale],
-    independent of each other and of the weights."""
+    in a step). Values that are not zero are uniform in (0, full scale], independent of each other and of the weights.
+    Without one a kind takes its own."""
 
     density: float = 0.5
 

@@ -14,7 +14,6 @@ from neuromorph.report.headline import headline
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
-    from neuromorph.devices.metrics import Metric
     from neuromorph.devices.protocol import Kind, Times, Trace
     from neuromorph.devices.result import EffectCost, Execution
     from neuromorph.graph.model import Graph

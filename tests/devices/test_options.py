@@ -65,3 +65,11 @@ def test_run_takes_all_that_place_and_execute_take() -> None:
     for kind in kinds().values():
         both = {*legal_names(kind, "place"), *legal_names(kind, "execute")}
         assert both == set(legal_names(kind, "run"))
+
+
+def test_a_placed_network_is_not_placed_by_other_options() -> None:
+    graph = nm.read_graph("examples/mnist/mlp.nmg.json")
+    placement = nm.place(graph, CHIP, duplicate=False)
+    with pytest.raises(InputError, match="placed already, duplicate would change nothing"):
+        nm.run(graph, CHIP, placement=placement, duplicate=True)
+    assert nm.run(graph, CHIP, placement=placement, seed=3)["energy"].value > 0

@@ -6,7 +6,6 @@ trace of an execution is its spikes, and traffic, energies and times are counted
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,11 +155,12 @@ class ManycoreKind(Kind):
 
     def tally(self, placement: CorePlacement, trace: CoreTrace) -> tuple[Activity, Times]:
         from neuromorph.devices.manycore.tally.counts import gather_network
+        from neuromorph.devices.manycore.tally.noc import known
 
         account = _account(placement, trace)
         s = account.schedule
         activity = gather_network(placement, account.traffic, s.latency_s, trace.skipped, trace.steps_used)
-        latency, interval, low, high = map(_known, (s.latency_s, s.interval_s, s.latency_low_s, s.latency_high_s))
+        latency, interval, low, high = map(known, (s.latency_s, s.interval_s, s.latency_low_s, s.latency_high_s))
         if low == high:  # one sample, steps in real time, or an assumption: no range is known
             low = high = None
         return activity, Times(
@@ -195,11 +195,6 @@ def _account(placement: CorePlacement, trace: CoreTrace) -> Account:
     steps = next(iter(placement.graph.input_shapes.values()))[0] + placement.network.latency
     traffic = assume_traffic(placement, np.full(placement.network.neurons, trace.density), steps)
     return Account(traffic, assume_schedule(placement, traffic, machine))
-
-
-def _known(seconds: float) -> float | None:
-    """A time, or None where no part of it is known: static energy is left out then, not the whole ledger."""
-    return None if math.isnan(seconds) else seconds
 
 
 KIND = ManycoreKind()
