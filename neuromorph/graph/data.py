@@ -176,14 +176,26 @@ def as_labels(labels: Any, samples: int, classes: int, key: str = "labels") -> n
     return found.astype(np.int64)
 
 
-def classes_of(graph: Graph) -> int:
+def scored_output(graph: Graph, output: str | None, labelled: bool = True) -> int | None:
+    """The index of the output that labels are of; None: all outputs together, without labels. Raises InputError."""
+    names = ", ".join(graph.outputs)
+    if output is not None:
+        if output not in graph.outputs:
+            raise InputError(f"{graph.name} has no output {output!r}", Place(key="output"), f"legal: {names}")
+        return graph.outputs.index(output)
+    if len(graph.outputs) == 1:
+        return 0
+    if labelled:
+        what = f"{graph.name} has {len(graph.outputs)} outputs, labels are of one"
+        raise InputError(what, Place(key="output"), f"choose with output=: {names}")
+    return None
+
+
+def classes_of(graph: Graph, output: str | None = None) -> int:
     """How many classes the graph's output tells. Raises InputError where it gives something else."""
-    if len(graph.outputs) != 1:
-        what = f"{graph.name} has {len(graph.outputs)} outputs; labels are of one"
-        raise InputError(what, Place(key="labels"), "choose one")
-    output = graph.shapes[graph.outputs[0]]
+    shape = graph.shapes[graph.outputs[scored_output(graph, output) or 0]]
     if over_time(graph):
-        output = output[1:]
-    if len(output) != 1:
-        raise InputError(f"labels given, but {graph.name} returns values of shape {output}", Place(key="labels"))
-    return int(output[0])
+        shape = shape[1:]
+    if len(shape) != 1:
+        raise InputError(f"labels given, but {graph.name} returns values of shape {shape}", Place(key="labels"))
+    return int(shape[0])

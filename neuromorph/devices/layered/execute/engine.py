@@ -14,7 +14,7 @@ from neuromorph.devices.layered.execute.calibration import Calibration, by_node,
 from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError
 from neuromorph.events.inputs import as_inputs
-from neuromorph.graph.data import as_labels, classes_of
+from neuromorph.graph.data import as_labels, classes_of, scored_output
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.progress import Progress
 
@@ -53,19 +53,22 @@ def execute(
     batch: int = 128,
     workers: int = 1,
     torch_device: str = "cpu",
+    output: str | None = None,
     progress: Progress | None = None,
 ) -> Execution:
     """Runs inputs (samples, *shape) on `trials` chips and compares with the float network.
 
     labels: class indices (samples,). time_s: seconds between programming and reading. off: effects of
-    the core's kind to leave out. Without a calibration, ranges are found on the first 512 inputs and a
-    note says so. workers > 1 runs groups of chips in processes. Raises InputError for bad arguments.
+    the core's kind to leave out. output: the one that labels are of, where there are several. Without a calibration,
+    ranges are found on the first 512 inputs and a note says so. workers > 1
+    runs groups of chips in processes. Raises InputError for bad arguments.
     """
     chips = tuple(range(trials)) if isinstance(trials, int) else tuple(trials)
     kind = placement.chip.kind
     dropped = frozenset(off)
     _check(kind, chips, dropped, batch, workers, time_s, torch_device)
-    inputs, labels = checked(placement.graph, inputs, labels)
+    inputs, labels = checked(placement.graph, inputs, labels, output)
+    scored = scored_output(placement.graph, output, labels is not None)
     notes: tuple[str, ...] = ()
     if calibration is None:
         calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
@@ -79,7 +82,7 @@ def execute(
             hint="calibrate on this placement",
         )
     started = time.perf_counter()
-    job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device)
+    job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device, scored)
     if workers > 1 and len(chips) > 1:
         parts = _in_processes(job, inputs, labels, chips, workers)
     else:
@@ -120,12 +123,21 @@ def _check(
         raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
 
 
-def checked(graph: Graph, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def checked(
+    graph: Graph, inputs: Any, labels: Any, output: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Inputs (samples, *shape) and class labels (samples,) as arrays. Raises InputError where they do not fit."""
-    if len(graph.outputs) > 1:
-        raise InputError("networks with several outputs are not executed yet", hint="choose one output")
     x = np.asarray(as_inputs(inputs, graph, dense=True))
-    return x, None if labels is None else as_labels(labels, len(x), classes_of(graph))
+    return x, None if labels is None else as_labels(labels, len(x), classes_of(graph, output))
+
+
+def _chosen(y: torch.Tensor | tuple[torch.Tensor, ...], scored: int | None) -> torch.Tensor:
+    """The output that counts, (trial, batch, ...), or all of them flat and side by side."""
+    import torch
+
+    if isinstance(y, torch.Tensor):
+        return y
+    return torch.cat([v.flatten(2) for v in y], -1) if scored is None else y[scored]
 
 
 @dataclass
@@ -180,6 +192,7 @@ class Job:
     off: frozenset[str]
     batch: int
     torch_device: str
+    scored: int | None = 0
 
     def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Chips that run at once, so that the largest layer and all cells stay within the memory budget."""
@@ -225,12 +238,12 @@ class Job:
                 reference: dict[str, torch.Tensor] = {}
                 watched = SNR_SAMPLES - start
                 exact = evaluator(x, record=reference.__setitem__ if watched > 0 else None)
-                assert isinstance(exact, torch.Tensor)
+                exact = _chosen(exact, self.scored)
                 for part, chip in zip(parts, programmed, strict=True):
                     own = by_node(layouts, {name: p.host(start) for name, p in chip.items()})
                     record = part_recorder(part, reference, last, watched) if watched > 0 else None
                     y = evaluator(x, hosts={**evaluator.hosts, **own}, record=record)
-                    assert isinstance(y, torch.Tensor)
+                    y = _chosen(y, self.scored)
                     y = y.expand(len(part.trials), *y.shape[1:])
                     _score(part, y, exact, None if labels is None else labels[start : start + self.batch], decode)
                     part.keep(y)
