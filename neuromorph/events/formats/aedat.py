@@ -41,6 +41,7 @@ def read(path: Path, wanted: Wanted) -> tuple[Events, None]:
     if version is None:
         raise InputError("does not begin with '#!AER-DAT'", place, "an AEDAT 2.0, 3.1 or 4.0 file")
     number = version[1].decode()
+    resolution: tuple[int, int] | None
     if number.startswith("4"):
         resolution, columns = _version_4(path, place)
     elif number.startswith("3"):

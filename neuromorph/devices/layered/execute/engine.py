@@ -11,10 +11,10 @@ import numpy as np
 
 from neuromorph.devices.layered.core import CoreKind, Draw, Programmed, Statistics
 from neuromorph.devices.layered.execute.calibration import Calibration, by_node, calibrate
-from neuromorph.devices.result import Execution, LayerQuality
+from neuromorph.devices.result import Execution, LayerQuality, Score
 from neuromorph.errors import InputError
 from neuromorph.events.inputs import as_inputs
-from neuromorph.graph.data import as_labels, classes_of, scored_output
+from neuromorph.graph.data import as_targets, scored_output
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.progress import Progress
 
@@ -91,6 +91,7 @@ def execute(
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
         merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
+        scores=merged.scores(labels),
     )  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def checked(
 ) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Inputs (samples, *shape) and class labels (samples,) as arrays. Raises InputError where they do not fit."""
     x = np.asarray(as_inputs(inputs, graph, dense=True))
-    return x, None if labels is None else as_labels(labels, len(x), classes_of(graph, output))
+    return x, None if labels is None else as_targets(labels, len(x), graph, output)
 
 
 def _chosen(y: torch.Tensor | tuple[torch.Tensor, ...], scored: int | None) -> torch.Tensor:
@@ -155,13 +156,16 @@ class Part:
     stats: dict[str, Statistics] = field(default_factory=dict)
     kept: list[np.ndarray] = field(default_factory=list)
     size: int = 0
+    loss: np.ndarray | None = None
+    float_loss: float = 0.0
 
     @staticmethod
-    def of(trials: tuple[int, ...], samples: int, labelled: bool) -> Part:
+    def of(trials: tuple[int, ...], samples: int, labels: np.ndarray | None) -> Part:
         """Nothing found yet."""
         chips = len(trials)
-        correct, exact = (np.zeros(chips), 0.0) if labelled else (None, None)
-        return Part(trials, samples, correct, exact, np.zeros(chips), 0.0)
+        correct, exact = (np.zeros(chips), 0.0) if labels is not None and labels.dtype.kind != "f" else (None, None)
+        loss = None if labels is None or (labels.ndim == 1 and labels.dtype.kind != "f") else np.zeros(chips)
+        return Part(trials, samples, correct, exact, np.zeros(chips), 0.0, loss=loss)
 
     def keep(self, y: torch.Tensor) -> None:
         """Keeps the outputs of a batch as long as there are not too many."""
@@ -223,7 +227,7 @@ class Job:
         from neuromorph.graph.evaluate import Evaluator
 
         together = CACHED // max(self._values, 1) if self.torch_device == "cpu" else len(chips)
-        parts = [Part.of(turn, len(inputs), labels is not None) for turn in _dealt(chips, together)]
+        parts = [Part.of(turn, len(inputs), labels) for turn in _dealt(chips, together)]
         programmed = [self.program(part.trials) for part in parts]
         evaluator, layouts = Evaluator(self.placement.graph), self.placement.layouts
         last = {layout.group.nodes[-1].name: name for name, layout in layouts.items()}
@@ -287,12 +291,28 @@ def _score(
     axes = tuple(range(1, y.dim()))
     part.deviation += (y - exact).double().square().sum(axes).cpu().numpy()
     part.power += float(exact.double().square().sum())
-    if labels is not None and part.correct is not None and part.float_correct is not None:
-        truth = torch.as_tensor(labels, device=y.device)
-        if decode is not None:
-            y, exact = decoded(y, decode), decoded(exact, decode)
-        part.correct += (y.argmax(-1) == truth).sum(1).cpu().numpy()
-        part.float_correct += float((exact[0].argmax(-1) == truth).sum())
+    if labels is None:
+        return
+    truth = torch.as_tensor(labels, device=y.device)
+    if decode is not None:
+        y, exact = decoded(y, decode), decoded(exact, decode)
+    if part.loss is not None:
+        part.loss += _losses(y, truth).cpu().numpy()
+        part.float_loss += float(_losses(exact, truth)[0])
+    if part.correct is not None and part.float_correct is not None:
+        places = max(truth[0].numel(), 1)  # of a sample: tokens, or the sample itself
+        part.correct += (y.argmax(-1) == truth).flatten(1).sum(1).cpu().numpy() / places
+        part.float_correct += float((exact[0].argmax(-1) == truth).sum()) / places
+
+
+def _losses(y: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """(trials,): squared differences from real numbers, or cross entropies with class numbers, summed."""
+    import torch
+
+    if truth.is_floating_point():
+        return (y - truth).double().square().flatten(1).sum(1)
+    chosen = y.double().log_softmax(-1).gather(-1, truth.expand(len(y), *truth.shape)[..., None])
+    return -torch.as_tensor(chosen).flatten(1).sum(1)
 
 
 @dataclass
@@ -308,6 +328,22 @@ class _Merged:
     def float_accuracy(self) -> float | None:
         first = self.parts[0]
         return None if first.float_correct is None else first.float_correct / first.samples
+
+    def scores(self, labels: np.ndarray | None) -> dict[str, Score]:
+        """Perplexity of tokens, or mean squared error and coefficient of determination of real numbers."""
+        first = self.parts[0]
+        if labels is None or first.loss is None:
+            return {}
+        total = np.concatenate([p.loss for p in self.parts if p.loss is not None]) / labels.size
+        exact = first.float_loss / labels.size
+        if labels.dtype.kind != "f":
+            said = "exp of the mean cross entropy of a token"
+            return {"perplexity": Score(np.exp(total), float(np.exp(exact)), said)}
+        found = {"mean_squared_error": Score(total, exact, "mean over outputs and samples")}
+        if (spread := float(labels.astype(np.float64).var(axis=0).mean())) > 0:
+            said = "1 - mean squared error / variance of the labels"
+            found["r2"] = Score(1 - total / spread, 1 - exact / spread, said)
+        return found
 
     @property
     def error(self) -> np.ndarray:
