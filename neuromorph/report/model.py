@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.metrics import Metric
-from neuromorph.report.headline import headline
+from neuromorph.report.headline import headline, ranged
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
@@ -102,7 +102,8 @@ def build_report(
     notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
     notes += [] if placement.graph is None else notes_of(placement.graph)
     unmodelled = [*energy.single.unmodelled, *times.unmodelled, *(f"{c}: area" for c in area.unmodelled)]
-    metrics = (*headline(execution, times, cost), *kind.metrics(placement, activity, times, energy))
+    own = ranged(kind.metrics(placement, activity, times, energy), cost.ranges)
+    metrics = (*headline(execution, times, cost), *own)
     return Report(
         title=f"{placement.name} on {architecture.name}",
         provenance=provenance,
@@ -131,13 +132,17 @@ def _chips(execution: Execution | None, kind: Kind) -> dict[str, Any]:
     """Results by chip; where all chips are alike there is nothing to tell apart."""
     if execution is None:
         return {}
-    differ = "trials" in kind.draws
+    differ, within = "trials" in kind.draws, execution.interval
+    parts = {} if within is None else {"samples": list(within.samples)}
+    if differ and within is not None and within.chips is not None:
+        parts["chips"] = list(within.chips)
     return {
         "trials": list(execution.trials),
         "accuracy": execution.accuracy.tolist() if differ and execution.accuracy is not None else None,
         "output_error": execution.error.tolist() if differ else None,
         "float_accuracy": execution.float_accuracy,
         "samples": execution.samples,
+        "interval": parts,
     }
 
 

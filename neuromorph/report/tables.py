@@ -209,19 +209,44 @@ def effects(report: Report) -> Table:
             text("all effects" if r["effect"] == "all" else r["effect"].replace("_", " ")),
             number(r["accuracy"], accuracy),
             Cell(
-                f"{points(r['gain'])} ± {100 * r['error']:.2f}", r["gain"],
+                f"{points(r['gain'])} ± {100 * r['error']:.2f}", r["gain"], note=effect_parts(r),
                 bar=abs(r["gain"]) / largest if largest else None,
             ),
-            text("yes" if abs(r["gain"]) > 2 * r["error"] and r["gain"] else "no"),
+            text("yes" if r["gain"] and effect_ends(r)[0] * effect_ends(r)[1] > 0 else "no"),
         )
         for r in report.effects
     )  # fmt: skip
     columns = (
         Column("effect", "left out", False), Column("accuracy", "accuracy"),
-        Column("gain", "regained, points", title="with its standard error over chips"),
-        Column("clear", "clear", False, "whether it is beyond two standard errors"),
+        Column("gain", "regained, points", title="with its standard error over chips and samples"),
+        Column("clear", "clear", False, "whether its 95 % interval leaves out 0"),
     )  # fmt: skip
-    return Table("effects", "Accuracy without each effect", columns, rows)
+    return Table("effects", "Accuracy without each effect", columns, rows, notes=effect_notes(report))
+
+
+def effect_ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95 % interval of a gain; two standard errors in reports of earlier versions."""
+    half = 2 * row["error"]
+    low, high = row.get("low"), row.get("high")
+    return (row["gain"] - half if low is None else low), (row["gain"] + half if high is None else high)
+
+
+def effect_parts(row: Mapping[str, Any]) -> str:
+    """Standard errors of a gain over chips and over test samples, points; empty where a report does not tell."""
+    parts = [("chips", row.get("chips_error")), ("samples", row.get("samples_error"))]
+    return ", ".join(f"{what} {100 * value:.2f}" for what, value in parts if value is not None)
+
+
+def effect_notes(report: Report) -> tuple[str, ...]:
+    """That gains do not add up, with by how much they do not here."""
+    single = [r["gain"] for r in report.effects if r["effect"] != "all"]
+    whole = next((r["gain"] for r in report.effects if r["effect"] == "all"), None)
+    if whole is None or len(single) < 2:
+        return ()
+    return (
+        f"Effects interact, gains are not additive: single ones sum to {100 * sum(single):+.2f} points, all left out "
+        f"together gain {100 * whole:+.2f}.",
+    )
 
 
 def section(found: Mapping[str, Any]) -> Table:

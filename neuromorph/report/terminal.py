@@ -33,7 +33,7 @@ def summary(report: Report) -> RenderableType:
     if figures.ledger_total(report):
         parts.append(_contributors(report))
     if report.effects:
-        parts.append(_effects(report))
+        parts += [_effects(report), *map(Text, tables.effect_notes(report))]
     for found in report.sections:
         parts += [Text(found["title"], style="bold"), _section(tables.section(found))]
     left_out = figures.grouped_unmodelled(report.unmodelled)
@@ -110,8 +110,9 @@ def _effects(report: Report) -> RichTable:
     for row in sorted(report.effects, key=lambda r: -r["gain"]):
         name = "all effects" if row["effect"] == "all" else row["effect"].replace("_", " ")
         gain = f"{100 * row['gain']:+.2f} ± {100 * row['error']:.2f}"
-        rows.append((name, f"{row['accuracy']:.2%}", gain))
-    return grid("", ("without", "accuracy", "gain (points)"), rows, whole=True)
+        low, high = (f"{100 * end:+.2f}" for end in tables.effect_ends(row))
+        rows.append((name, f"{row['accuracy']:.2%}", gain, f"{low} to {high}", tables.effect_parts(row)))
+    return grid("", ("without", "accuracy", "gain (points)", "95 %", "errors of"), rows, whole=True)
 
 
 def _contributors(report: Report) -> RichTable:

@@ -41,6 +41,8 @@ class State:
             arrays["error"] = e.error
             if e.accuracy is not None:
                 arrays["accuracy"] = e.accuracy
+            if e.correct is not None:
+                arrays["correct"] = np.packbits(e.correct, axis=1)
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
         out = io.BytesIO()
         np.savez(out, **arrays)  # type: ignore[arg-type]
@@ -56,10 +58,13 @@ class State:
         trace = kinds()[header["root"]].unpack(header["trace"], traced)
         e, execution = header["execution"], None
         if e is not None:
+            right = arrays.get("correct")
+            if right is not None:
+                right = np.unpackbits(right, axis=1, count=e["samples"]).astype(bool)
             execution = Execution(
                 tuple(e["trials"]), e["samples"], e["seed"], e["time_s"], frozenset(e["off"]), arrays.get("accuracy"),
                 e["float_accuracy"], arrays["error"], tuple(LayerQuality(*q) for q in e["layers"]), {}, None,
-                e["seconds"], tuple(e["notes"]),
+                e["seconds"], tuple(e["notes"]), correct=right,
             )  # fmt: skip
         return State(header["root"], trace, execution, header["signature"])
 
@@ -69,4 +74,5 @@ def answers(execution: Execution) -> Execution:
     return Execution(
         execution.trials, execution.samples, execution.seed, execution.time_s, execution.off, execution.accuracy,
         execution.float_accuracy, execution.error, execution.layers, {}, None, execution.seconds, execution.notes,
+        correct=execution.correct,
     )  # fmt: skip

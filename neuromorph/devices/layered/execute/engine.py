@@ -88,6 +88,7 @@ def execute(
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
         merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
+        correct=merged.correct,
     )  # fmt: skip
 
 
@@ -142,6 +143,7 @@ class Part:
     signal: dict[str, float] = field(default_factory=dict)
     stats: dict[str, Statistics] = field(default_factory=dict)
     kept: list[np.ndarray] = field(default_factory=list)
+    right: list[np.ndarray] = field(default_factory=list)
     size: int = 0
 
     @staticmethod
@@ -278,7 +280,9 @@ def _score(
         truth = torch.as_tensor(labels, device=y.device)
         if decode is not None:
             y, exact = decoded(y, decode), decoded(exact, decode)
-        part.correct += (y.argmax(-1) == truth).sum(1).cpu().numpy()
+        right = y.argmax(-1) == truth
+        part.correct += right.sum(1).cpu().numpy()
+        part.right.append(right.cpu().numpy())
         part.float_correct += float((exact[0].argmax(-1) == truth).sum())
 
 
@@ -289,6 +293,11 @@ class _Merged:
     @property
     def accuracy(self) -> np.ndarray | None:
         found = [p.correct / p.samples for p in self.parts if p.correct is not None]
+        return np.concatenate(found) if found else None
+
+    @property
+    def correct(self) -> np.ndarray | None:
+        found = [np.concatenate(p.right, axis=1) for p in self.parts if p.right]
         return np.concatenate(found) if found else None
 
     @property
