@@ -32,6 +32,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "low": "number?", "high": "number?", "basis": "text", "source": "text", "where": "text",
         "citation": "text", "url": "text",
     },
+    "physics": {"name": "text", "included": "truth", "note": "text", "effect": "text"},
     "effects": {
         "effect": "text", "accuracy": "number", "gain": "number", "error": "number",
         "low": "number?", "high": "number?", "chips_error": "number?", "samples_error": "number?",
@@ -39,7 +40,7 @@ _TABLES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Columns that are read. Columns of a table that a row lacks are those the row has no use for, but for the first."""
 
-_OPTIONAL = ("sections",)
+_OPTIONAL = ("sections", "physics")
 """Keys that reports of earlier versions lack."""
 
 _COLUMN = {"key": "text", "label": "text", "unit": "text?"}
@@ -116,6 +117,8 @@ def _table(rows: Any, name: str, columns: Mapping[str, str], closed: bool = Fals
 def _value(value: Any, kind: str) -> str:
     if kind in ("text", "text?"):
         return "" if isinstance(value, str) or (value is None and kind == "text?") else "expected text"
+    if kind == "truth":
+        return "" if isinstance(value, bool) else "expected true or false"
     if value is None:
         return "" if kind == "number?" else "expected a number, got null"
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):

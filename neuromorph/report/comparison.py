@@ -7,10 +7,12 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.report import figures
+from neuromorph.report.coverage import Coverage, coverage
 
 if TYPE_CHECKING:
     from neuromorph.devices.metrics import Metric
@@ -78,13 +80,28 @@ class Comparison:
     def front(self, cost: str) -> tuple[int, ...]:
         """Reports that no other one beats in accuracy and `cost`, cheapest first.
 
-        Those whose constants hold for another design are left out.
+        One beats another that is no worse in either and in one of the two better beyond the intervals of both, where
+        these are known. Reports whose constants hold for another design are left out.
         """
+        spans: dict[int, tuple[Span, Span]] = {}
+        for i, report in enumerate(self.reports):
+            known, merit = self.metric(i, cost), self.metric(i, "accuracy")
+            if known is None or known.value is None or merit is None or merit.value is None:
+                continue
+            if all(m.name != "extrapolated" for m in report.metrics):
+                spans[i] = (_span(known), _span(merit))
 
-        def cost_of(i: int) -> float | None:
-            return None if any(m.name == "extrapolated" for m in self.reports[i].metrics) else self.value(i, cost)
+        def beats(i: int, j: int) -> bool:
+            (c, m), (d, n) = spans[i], spans[j]
+            return c[1] <= d[1] and m[1] >= n[1] and (c[2] < d[0] or m[0] > n[2])
 
-        return pareto([(cost_of(i), self.value(i, "accuracy")) for i in range(len(self.reports))])
+        left = [j for j in spans if not any(beats(i, j) for i in spans)]
+        return tuple(sorted(left, key=lambda i: (spans[i][0][1], -spans[i][1][1], i)))
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Which parts of the hardware each report's energy includes."""
+        return coverage(self.reports)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: names, provenance, metrics and differences of every report, and the fronts."""
@@ -103,7 +120,10 @@ class Comparison:
             if static is not None and not figures.has_static(report):
                 static["value"] = None
         fronts = {cost: [self.names[i] for i in self.front(cost)] for cost in COSTS}
-        return {"schema": SCHEMA, "reports": rows, "pareto": fronts, "notes": list(self.notes)}
+        return {
+            "schema": SCHEMA, "reports": rows, "pareto": fronts, "notes": list(self.notes),
+            "coverage": self.coverage.to_dict(self.names),
+        }  # fmt: skip
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -121,14 +141,10 @@ class Comparison:
         return out.getvalue()
 
 
-def pareto(points: Sequence[tuple[float | None, float | None]]) -> tuple[int, ...]:
-    """Indices of the (cost, merit) pairs that no other pair beats, by rising cost; unknown ones are left out.
+Span = tuple[float, float, float]
+"""Low end, value and high end; where no interval is known all three are the value."""
 
-    A pair is beaten by one that costs no more, is worth no less, and is better in one of the two.
-    """
-    known = [(c, -m, i) for i, (c, m) in enumerate(points) if c is not None and m is not None]
-    front: list[tuple[float, float, int]] = []
-    for c, m, i in sorted(known):
-        if not front or m < front[-1][1] or (c, m) == front[-1][:2]:
-            front.append((c, m, i))
-    return tuple(i for _, _, i in front)
+
+def _span(metric: Metric) -> Span:
+    value = metric.value or 0.0
+    return value if metric.low is None else metric.low, value, value if metric.high is None else metric.high

@@ -49,7 +49,7 @@ def _with_range(metric: Metric, ranges: Ranges) -> Metric:
         return metric
     share = ranges.shares[metric.name]
     told = "under 1 %" if 0.0 < share < 0.01 else f"{share:.0%}"
-    words = f"{told} of it has a published range, the range of the rest is unknown"
+    words = f"{told} of it has a published range, the range of the rest is unknown" if share else "its range is unknown"
     note = f"{metric.note}; {words}" if metric.note else words
     low, high = metric.low, metric.high
     if low is not None and high is not None:  # where samples differ their ends move as well

@@ -89,6 +89,7 @@ def page(report: Report) -> str:
         ledger=ledger,
         references=references,
         area=tables.area(report),
+        physics=tables.physics(report.physics) if report.physics else None,
         sources=tables.sources(report),
     )
 

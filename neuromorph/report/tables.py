@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.costing.ledger import COUNTED_IN
+from neuromorph.report.coverage import PARTLY
 from neuromorph.report.figures import MISSING, accuracy, count, ledger_total, percent, quantity, share, short_paths
 
 if TYPE_CHECKING:
+    from neuromorph.report.coverage import Coverage
     from neuromorph.report.model import Report
 
 MOST_ROWS = 1500
@@ -222,6 +224,45 @@ def effects(report: Report) -> Table:
         Column("clear", "clear", False, "whether its 95 % interval leaves out 0"),
     )  # fmt: skip
     return Table("effects", "Accuracy without each effect", columns, rows, notes=effect_notes(report))
+
+
+def coverage(found: Coverage) -> Table:
+    """A row per part of hardware, a column per report; then the sums of what all price and of the whole with their
+    ratios to the first."""
+    joules, count_of = found.joules, range(len(found.whole))
+    rows = []
+    for part in found.parts:
+        cells = [
+            Cell(quantity(joules[i][part], "J") if joules[i].get(part) is not None else found.status[i][part],
+                 joules[i].get(part), missing=joules[i].get(part) is None,
+                 note="in part" if found.status[i][part] == PARTLY else "")
+            for i in count_of
+        ]  # fmt: skip
+        rows.append((Cell(part, note="in all" if part in found.common else ""), *cells))
+    totals = []
+    for name, sums in (("common boundary", found.shared), ("whole of each", found.whole)):
+        ratios = [f"× {v / sums[0]:.3g}" if i and v and sums[0] else "" for i, v in enumerate(sums)]
+        cells = [Cell(quantity(v, "J") if v else MISSING, v, missing=not v, note=r)
+                 for v, r in zip(sums, ratios, strict=True)]  # fmt: skip
+        totals.append((Cell(name), *cells))
+    columns = (Column("part", "part", False), *(Column(f"report{i + 1}", f"{i + 1}") for i in count_of))
+    notes = (
+        "Ratios hold for the common boundary: the parts that every report prices whole or in part, compute cores with "
+        "all that is in them as one part. The ratio of the whole compares what was modelled, not what the chips draw.",
+    )
+    if not found.common:
+        notes = ("No part is priced by all reports: no ratio of their energies holds.",)
+    return Table("coverage", "Energy of each part by report", columns, (*rows, *totals), notes=notes)
+
+
+def physics(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Which physics numbers follow, those that they do first."""
+    cells = tuple(
+        (text(r["name"]), text("yes") if r["included"] else Cell("no", missing=True), text(r["note"]))
+        for r in sorted(rows, key=lambda r: not r["included"])
+    )
+    columns = (Column("physics", "physics", False), Column("included", "included", False), Column("how", "how, or why not", False))
+    return Table("physics", "Physics that these numbers follow and leave out", columns, cells)
 
 
 def effect_ends(row: Mapping[str, Any]) -> tuple[float, float]:
