@@ -1,4 +1,4 @@
-"""Which physics a kind of hardware computes or prices, and which it leaves out: what a reader must know of every number.
+"""Which physics a kind of hardware computes or prices, and which it leaves out.
 
 Kinds derive `included` from the parts and settings that switch a piece on, so that the table cannot drift from them.
 """

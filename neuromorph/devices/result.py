@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-
 NORMAL_95 = 1.959964
 
 Ends = tuple[float, float]
@@ -56,7 +55,8 @@ class Execution:
     """Result of running a placement on its chips.
 
     accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
-    correct: (trials, samples), which answers are right, where known. outputs: (trials, samples, ...) where kept. error: relative rms deviation of the outputs from the float network.
+    correct: (trials, samples), which answers are right, where known. outputs: (trials, samples, ...) where
+    kept. error: relative rms deviation of the outputs from the float network.
     """
 
     trials: tuple[int, ...]

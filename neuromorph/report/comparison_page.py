@@ -74,8 +74,8 @@ def _picture(comparison: Comparison, cost: str) -> html.Picture | None:
     chart = charts.both(lambda w: scatter(points, front, comparison.names, cost, unit, w))
     return html.Picture(
         cost, f"Accuracy against {label(cost).lower()}",
-        "Numbers are those of the table. Filled: no other report is better beyond the intervals of both and no worse in "
-        "the other; better is up and left.",
+        "Numbers are those of the table. Filled: no other report is better beyond both intervals "
+        "and no worse in the other; better is up and left.",
         chart,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from neuromorph.devices.physics import ABSENT, UNHOUSED
 if TYPE_CHECKING:
     from neuromorph.report.model import Report
 
-PRICED, PARTLY, UNPRICED, NOT_THERE, UNUSED = "priced", "in part", "not modelled", "not on this chip", "not used"
+PRICED, PARTLY, UNPRICED, NOT_THERE, UNUSED = "priced", "in part", "not modelled", "not on this chip", "–"
 CORE = "core"
 """Name of the slot of compute cores: with all inside they are one part, whatever computes there."""
 
@@ -30,6 +30,10 @@ class Coverage:
     common: tuple[str, ...]
     shared: tuple[float, ...]
     whole: tuple[float, ...]
+
+    def alike(self, index: int) -> bool:
+        """Whether a report and the first have a price for the same parts."""
+        return set(self.joules[index]) == set(self.joules[0]) == set(self.common)
 
     def to_dict(self, names: Sequence[str]) -> dict[str, Any]:
         """JSON data."""

@@ -104,7 +104,12 @@ def build_report(
     notes = list(execution.notes) if execution is not None else []
     notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
     notes += [] if placement.graph is None else notes_of(placement.graph)
-    unmodelled = [*kind.absent(architecture), *energy.single.unmodelled, *times.unmodelled, *(f"{c}: area" for c in area.unmodelled)]
+    unmodelled = [
+        *kind.absent(architecture),
+        *energy.single.unmodelled,
+        *times.unmodelled,
+        *(f"{c}: area" for c in area.unmodelled),
+    ]
     own = ranged(kind.metrics(placement, activity, times, energy), cost.ranges)
     metrics = (*headline(execution, times, cost), *own)
     return Report(

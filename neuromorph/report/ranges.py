@@ -4,8 +4,9 @@ A constant of a datasheet is one variable wherever it is used: all components of
 A number's interval runs over the box of all ranges, from the corner where it is least to the one where it is largest.
 That is exact for numbers that rise or fall with each constant whatever the others are, as sums and products of prices,
 durations and rates do. Constants of time move together, durations at one end with rates at the other, so that times
-are found twice more and not twice for each. Where no range is published the interval is unknown, not zero, and the
-share of a number that carries one is told: what 1 per mille of all such constants moves it by, in per mille.
+are found twice more and not twice for each; so do the errors that laws state for the prices they give. Where no range
+is published the interval is unknown, not zero, and the share of a number that carries one is told: what 1 per mille of
+all such constants moves it by, in per mille.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.costing.area import Area, chip_area
-from neuromorph.costing.ledger import Ledger, price
+from neuromorph.costing.ledger import Ledger, LedgerRow, price
 from neuromorph.counts import Activity, ActivityRow
 from neuromorph.devices.protocol import Energy
 from neuromorph.hardware.fields import declared
@@ -38,6 +39,9 @@ Key = tuple[str, str, float]
 """A constant: its part (of a part without a name its component), its name and its value."""
 
 LOW, HIGH, STEP = "low", "high", 1e-3
+
+LAWS: Key = ("", "laws", 0.0)
+"""The errors that laws of components state for their prices, beside the ranges of constants."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,16 @@ def ranges_of(architecture: Architecture, tallied: Tallied, again: Again, own: O
     def at(ends: Mapping[Key, str]) -> _Numbers:
         key = tuple(sorted(ends.items()))
         if key not in known:
-            there = _moved(architecture, {k: _value(found[k][0], end) for k, end in ends.items()})
+            there = _moved(architecture, {k: _value(q, ends.get(k, "")) for k, (q, _) in found.items()})
             time = next((ends[k] for k in timed if k in ends), "")
             if time not in tallies:
                 tallies[time] = _summed(again(there))
-            known[key] = _numbers(there, *tallies[time], own)
+            known[key] = _numbers(there, tallies[time], own, ends.get(LAWS, ""))
         return known[key]
 
     base = at({})
+    if any(_law_ends(row) for row in base.ledger.rows):  # laws with an error of their own, as one more variable
+        variables.append(frozenset({LAWS}))
     if not variables:
         return Ranges({}, dict.fromkeys(base.values, 0.0))
     alone = [(at(dict.fromkeys(v, LOW)), at(dict.fromkeys(v, HIGH))) for v in variables]
@@ -98,7 +104,7 @@ def ranges_of(architecture: Architecture, tallied: Tallied, again: Again, own: O
         least, most = (at(corner).values.get(name) for corner in corners)
         if value is not None and least is not None and most is not None and not math.isclose(least, most):
             ends[name] = (min(least, value), max(most, value))
-    return Ranges(ends, _shares(base, at(dict.fromkeys(found, "step"))))
+    return Ranges(ends, _shares(base, at(dict.fromkeys((*found, LAWS), "step"))))
 
 
 def again_on(kind: Kind, placement: Placement, trace: Trace) -> tuple[Again, Own]:
@@ -117,7 +123,7 @@ def _ranged(architecture: Architecture) -> dict[Key, tuple[Quantity, bool]]:
             continue
         fields = declared(component.kind.quantities)
         for name, quantity in component.part.quantities.items():
-            if quantity.low is None and quantity.high is None or not isinstance(quantity.value, float | int):
+            if (quantity.low is None and quantity.high is None) or not isinstance(quantity.value, float | int):
                 continue
             timed = bool({"time", "function"} & {*fields[name].affects}) if name in fields else False
             key = _key(component, name, quantity)
@@ -131,7 +137,9 @@ def _key(component: Component, name: str, quantity: Quantity) -> Key:
 
 
 def _value(quantity: Quantity, end: str) -> float:
-    """A constant at an end of its range; of rates the low end is the fast one, as it is of durations."""
+    """A constant at an end of its range, "" for none; of rates the low end is the fast one, as it is of durations."""
+    if not end:
+        return float(quantity.value)
     rate = quantity.unit.endswith("Hz") or quantity.unit.endswith("/s")
     if end == "step":
         return quantity.value / (1 + STEP) if rate else quantity.value * (1 + STEP)
@@ -165,8 +173,26 @@ def _summed(tallied: Tallied) -> Tallied:
     return dataclasses.replace(activity, rows=rows), times
 
 
-def _numbers(architecture: Architecture, activity: Activity, times: Times, own: Own | None) -> _Numbers:
+def _law_ends(row: LedgerRow) -> bool:
+    return row.low_j is not None or row.high_j is not None
+
+
+def _at_law(row: LedgerRow, end: str) -> LedgerRow:
+    """A row at an end of what the law of its price leaves open."""
+    if not _law_ends(row) or row.each_j is None or row.energy_j is None:
+        return row
+    each = {LOW: row.low_j, HIGH: row.high_j}.get(end, row.each_j * (1 + STEP))
+    each = row.each_j if each is None else each
+    return dataclasses.replace(row, each_j=each, energy_j=row.count * each)
+
+
+def _numbers(architecture: Architecture, tallied: Tallied, own: Own | None, law: str) -> _Numbers:
+    activity, times = tallied
     energy, area = energy_of(activity, times, architecture), chip_area(architecture)
+    if law:
+        single = energy.single
+        moved = dataclasses.replace(single, rows=tuple(_at_law(row, law) for row in single.rows))
+        energy = Energy(moved, energy.steady_j + moved.total("dynamic") - single.total("dynamic"))
     single, steady, interval = energy.single, energy.steady_j, times.interval_s
     static = any(row.kind == "static" for row in single)
     values: dict[str, Any] = {

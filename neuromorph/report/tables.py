@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -227,8 +227,7 @@ def effects(report: Report) -> Table:
 
 
 def coverage(found: Coverage) -> Table:
-    """A row per part of hardware, a column per report; then the sums of what all price and of the whole with their
-    ratios to the first."""
+    """The sums of what all price and of the whole with their ratios to the first; then a row per part of hardware."""
     joules, count_of = found.joules, range(len(found.whole))
     rows = []
     for part in found.parts:
@@ -238,30 +237,37 @@ def coverage(found: Coverage) -> Table:
                  note="in part" if found.status[i][part] == PARTLY else "")
             for i in count_of
         ]  # fmt: skip
-        rows.append((Cell(part, note="in all" if part in found.common else ""), *cells))
+        rows.append((Cell(part), Cell("yes" if part in found.common else "–"), *cells))
     totals = []
     for name, sums in (("common boundary", found.shared), ("whole of each", found.whole)):
         ratios = [f"× {v / sums[0]:.3g}" if i and v and sums[0] else "" for i, v in enumerate(sums)]
         cells = [Cell(quantity(v, "J") if v else MISSING, v, missing=not v, note=r)
                  for v, r in zip(sums, ratios, strict=True)]  # fmt: skip
-        totals.append((Cell(name), *cells))
-    columns = (Column("part", "part", False), *(Column(f"report{i + 1}", f"{i + 1}") for i in count_of))
+        totals.append((Cell(name), Cell(""), *cells))
+    columns = (
+        Column("part", "part", False),
+        Column("common", "in all", False),
+        *(Column(f"report{i + 1}", f"{i + 1}") for i in count_of),
+    )
     notes = (
         "Ratios hold for the common boundary: the parts that every report prices whole or in part, compute cores with "
         "all that is in them as one part. The ratio of the whole compares what was modelled, not what the chips draw.",
     )
     if not found.common:
         notes = ("No part is priced by all reports: no ratio of their energies holds.",)
-    return Table("coverage", "Energy of each part by report", columns, (*rows, *totals), notes=notes)
+    return Table("coverage", "Energy of each part by report", columns, (*totals, *rows), notes=notes)
 
 
-def physics(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Which physics numbers follow, those that they do first."""
+def physics(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Which physics numbers follow, those that they do first; what is left out without more to say is one row."""
     cells = tuple(
         (text(r["name"]), text("yes") if r["included"] else Cell("no", missing=True), text(r["note"]))
         for r in sorted(rows, key=lambda r: not r["included"])
+        if r["included"] or r["note"]
     )
-    columns = (Column("physics", "physics", False), Column("included", "included", False), Column("how", "how, or why not", False))
+    never = ", ".join(r["name"] for r in rows if not r["included"] and not r["note"])
+    cells += ((text(never), Cell("no", missing=True), text("")),) if never else ()
+    columns = (*(Column(k, k, False) for k in ("physics", "included")), Column("how", "how, or why not", False))
     return Table("physics", "Physics that these numbers follow and leave out", columns, cells)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neuromorph.report import figures, tables
 from neuromorph.terminal import grid
@@ -84,8 +84,8 @@ def _coverage(comparison: Comparison) -> list[RenderableType]:
 
     found = tables.coverage(comparison.coverage)
     rows = [[c.text + (f" {c.note}" if c.note else "") for c in row] for row in found.rows]
-    heads = [found.columns[0].label, *(c.label for c in found.columns[1:])]
-    table = grid("", heads, rows, left=heads[:1], whole=True)
+    heads = [c.label for c in found.columns]
+    table = grid("", heads, rows, left=heads[:2], whole=True)
     return [Text(found.caption, style="bold"), table, *map(Text, found.notes)]
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
-from neuromorph.devices.protocol import Assumption, Draw
 from neuromorph.devices.physics import Physics
+from neuromorph.devices.protocol import Assumption, Draw
 from neuromorph.graph.model import Graph, GroupHost, Host, Matrix, Node, Shape
 
 if TYPE_CHECKING:

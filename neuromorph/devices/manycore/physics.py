@@ -18,7 +18,9 @@ def physics_of(architecture: Architecture) -> tuple[Physics, ...]:
     core, barrier = chip["tile"]["core"], chip.get("barrier")
     machine = read_machine(architecture)
     skips = machine.arithmetic.skip_below > 0.0
-    timed = any(c is not None and c.kind.times and c.kind.times(c) for c in (chip.get("link"), chip["tile"].get("router")))
+    timed = any(
+        c is not None and c.kind.times and c.kind.times(c) for c in (chip.get("link"), chip["tile"].get("router"))
+    )
     step = chip.settings.step
     return (
         Physics("number format of the cores", True, machine.arithmetic.kind, "arithmetic"),

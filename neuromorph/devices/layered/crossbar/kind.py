@@ -44,9 +44,9 @@ from neuromorph.hardware.component import Component
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from neuromorph.devices.physics import Physics
     from neuromorph.devices.layered.core import Calibrator, Programmed
     from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
+    from neuromorph.devices.physics import Physics
 
 
 VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
