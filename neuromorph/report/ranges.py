@@ -2,11 +2,12 @@
 
 A constant of a datasheet is one variable wherever it is used: all components of the part, energies and times alike.
 A number's interval runs over the box of all ranges, from the corner where it is least to the one where it is largest.
-That is exact for numbers that rise or fall with each constant whatever the others are, as sums and products of prices,
-durations and rates do. Constants of time move together, durations at one end with rates at the other, so that times
-are found twice more and not twice for each; so do the errors that laws state for the prices they give. Where no range
-is published the interval is unknown, not zero, and the share of a number that carries one is told: what 1 per mille of
-all such constants moves it by, in per mille.
+That is exact for numbers that rise or fall with each constant whatever the others are, as sums and products of
+prices, durations and rates do. Constants of time move together, durations at one end with rates at the other, so that
+times are found twice more and not twice for each (quotients such as power then reach the ends of that one way only);
+so do the errors that laws state for the prices they give. Where no range is published the interval is unknown, not
+zero, and the share of a number that carries one is told: what 1 per mille of all such constants moves it by, in per
+mille.
 """
 
 from __future__ import annotations
