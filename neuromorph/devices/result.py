@@ -51,12 +51,22 @@ class LayerQuality:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Another measure of how good outputs are, beside accuracy: per chip (trials,), and of the float network."""
+
+    values: np.ndarray
+    float_value: float
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Execution:
     """Result of running a placement on its chips.
 
     accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
-    correct: (trials, samples), which answers are right, where known. outputs: (trials, samples, ...) where
-    kept. error: relative rms deviation of the outputs from the float network.
+    scores: further measures by name, where labels are of every token or are real numbers. correct: (trials, samples),
+    which answers are right (of tokens their share), where known. outputs: (trials, samples, ...) where kept.
+    error: relative rms deviation of the outputs from the float network.
     """
 
     trials: tuple[int, ...]
@@ -72,6 +82,7 @@ class Execution:
     outputs: np.ndarray | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    scores: Mapping[str, Score] = field(default_factory=dict, kw_only=True)
 
     correct: np.ndarray | None = field(default=None, kw_only=True)
 
@@ -81,6 +92,15 @@ class Execution:
         if self.accuracy is None:
             return None
         return interval(self.accuracy, self.samples, self.correct)
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean over chips; None of one chip, or where all are alike."""
+    n, spread = len(values), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    if not spread > 0:
+        return None
+    half = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def interval(accuracy: np.ndarray, samples: int, correct: np.ndarray | None = None) -> Interval:
@@ -141,7 +161,7 @@ def effect_cost(effect: str, base: Execution, without: Execution) -> EffectCost:
     difference = without.accuracy - base.accuracy
     gain, n, samples = float(difference.mean()), len(difference), max(base.samples, 1)
     if base.correct is not None and without.correct is not None:
-        change = without.correct.astype(np.int8) - base.correct.astype(np.int8)
+        change = without.correct.astype(np.float32) - base.correct
         per_sample = change.mean(axis=0, dtype=np.float64)
         variance = float(per_sample.var(ddof=1)) if samples > 1 else 0.0
     else:
