@@ -69,7 +69,7 @@ def coverage(reports: Sequence[Report]) -> Coverage:
                 rows.setdefault(part_of(row["component"], row["kind"]), []).append(row["energy_j"])
         joules.append({part: math.fsum(values) for part, values in rows.items()})
         missing.append(_missing(report.unmodelled))
-    parts = tuple(dict.fromkeys(p for side in (*joules, *missing) for p in side))
+    parts = tuple(dict.fromkeys(p for side in [*map(list, joules), *map(list, missing)] for p in side))
     parts = tuple(sorted(parts, key=lambda p: (p.endswith("static power"), -max(j.get(p, 0.0) for j in joules))))
     status = tuple({p: _status(p, j, m) for p in parts} for j, m in zip(joules, missing, strict=True))
     common = tuple(p for p in parts if all(p in j for j in joules))

@@ -130,7 +130,9 @@ def cards(report: Report) -> list[Card]:
     reference = value_of(report, "float_accuracy")
     lines = [f"95 % interval {accuracy.span}"] if accuracy.span else []
     parts = report.chips.get("interval") or {} if accuracy.span else {}
-    lines += [f"of {words}: {span('accuracy', *parts[k], '1')}" for k, words in PARTS.items() if k in parts]
+    lines += [
+        f"of {words}: {span('accuracy', parts[k][0], parts[k][1], '1')}" for k, words in PARTS.items() if k in parts
+    ]
     if reference is not None and accuracy.value is not None:
         lines.append(f"float network {accuracy_text(reference)} ({100 * (accuracy.value - reference):+.2f} points)")
     elif report.chips.get("output_error"):
