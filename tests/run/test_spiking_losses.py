@@ -49,7 +49,7 @@ def test_a_range_of_no_width_is_not_printed() -> None:
         assert found["latency"].value
         low, high = found["latency"].low, found["latency"].high
         assert low is high is None if not found["latency"].ranged else low < high  # that of constants, not of samples
-        assert "range" not in found["latency"].note
+        assert "95th percentile" not in found["latency"].note
     several = report("loihi-like")["latency"]
     assert several.low is not None
     assert several.high is not None
