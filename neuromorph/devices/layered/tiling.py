@@ -89,3 +89,33 @@ def dense_extent(groups: Any, rows: Any, columns: Any, max_rows: Any, max_column
         weights=groups * rows * columns,
         widest=whole_parts(columns, column_tiles),
     )
+
+
+def shared_rows(tiling: Tiling, arrays: int) -> int:
+    """Rows that the cores of one matrix take in, summed over cores: arrays of a core share the rows that they have in
+    common. Tiles fill the arrays of a core in their order, and a matrix begins with a core of its own."""
+    core = np.arange(len(tiling)) // arrays
+    taken = np.unique(np.stack([core, tiling.group, tiling.row0, tiling.row1]), axis=1)
+    return int((taken[3] - taken[2]).sum())
+
+
+def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> Any:
+    """`shared_rows` of what `dense_extent` adds up; numbers of tiles and arrays per design, (designs or 1, matrices)."""
+    column_tiles = extent.rows // (groups * np.maximum(rows, 1))
+    row_tiles = extent.tiles // (groups * np.maximum(column_tiles, 1))
+    of_design = [np.atleast_2d(x) for x in np.broadcast_arrays(row_tiles, column_tiles, arrays)]
+    found = np.zeros(of_design[0].shape, np.int64)
+    for m in range(found.shape[-1]):
+        keys, index = np.unique(np.stack([x[:, m] for x in of_design]), axis=1, return_inverse=True)
+        each = [_taken(int(groups[m]), int(rows[m]), *map(int, key)) for key in keys.T]
+        found[:, m] = np.array(each)[np.reshape(index, -1)]
+    return found if np.ndim(extent.tiles + arrays) > 1 else found[0]
+
+
+def _taken(groups: int, rows: int, row_tiles: int, column_tiles: int, arrays: int) -> int:
+    """Rows of all blocks of tiles of the same rows, times the cores that each reaches over."""
+    if column_tiles == 1 or arrays == 1:
+        return groups * column_tiles * rows
+    first = np.arange(groups * row_tiles) * column_tiles
+    cores = (first + column_tiles - 1) // arrays - first // arrays + 1
+    return int(cores @ np.tile(np.diff(np.arange(row_tiles + 1) * rows // row_tiles), groups))
