@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neuromorph.costing.area import Area, chip_area
-from neuromorph.costing.ledger import price
+from neuromorph.costing.gating import GATED, UNGATED, Idle, idle_of
+from neuromorph.costing.ledger import dynamic_by, price
 from neuromorph.devices.metrics import Metric
 from neuromorph.devices.protocol import Energy
 from neuromorph.hardware.component import weakest
@@ -25,10 +26,12 @@ NOT_THE_CHIP = "not what this chip would compute"
 
 @dataclass(frozen=True)
 class Cost:
-    """Energy of one sample and area of the chip. extrapolated: numbers used away from where they hold."""
+    """Energy of one sample and area of the chip. extrapolated: numbers used away from where they hold.
+    idle: what parts draw that have no work, if they are not gated."""
 
     energy: Energy
     area: Area
+    idle: Idle
     extrapolated: tuple[str, ...] = ()
 
 
@@ -38,7 +41,7 @@ def cost_of(architecture: Architecture, activity: Activity, times: Times) -> Cos
     static_w = single.total("static") / times.latency_s if times.latency_s else 0.0
     steady = single.total("dynamic") + static_w * (times.interval_s or 0.0)
     outside = tuple(str(e) for e in extrapolated(architecture.chip))
-    return Cost(Energy(single, steady), chip_area(architecture), outside)
+    return Cost(Energy(single, steady), chip_area(architecture), idle_of(architecture), outside)
 
 
 def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metric]:
@@ -51,19 +54,35 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
     priced = [r.basis for r in area.rows if r.area_m2]
+    ends, told_ends = _gating(cost)
+    ungated = cost.idle.ungated_j(dynamic_by(cost.energy.single), interval) if interval else 0.0
+    powers = _wide(steady / interval, (steady + ungated) / interval) if interval else (None, None)
     return [
         *_answers(execution, times.losses),
         Metric("energy", single.total_j, "J", low, high, basis, f"one sample, {single.boundary}; {static}; {ranged}"),
         Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
+        Metric("static_energy", single.total("static") if known else None, "J", *ends, basis, f"{static}{told_ends}"),
         Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),
         Metric("latency", times.latency_s, "s", times.latency_low_s, times.latency_high_s, note=_latency_note(times)),
         Metric("interval", interval, "s", note=f"of an uninterrupted stream; bound by {times.bottleneck}"),
         Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
-        Metric("power", steady / interval if interval else None, "W", basis=basis, note="of an uninterrupted stream"),
+        Metric(
+            "power", steady / interval if interval else None, "W", *powers, basis,
+            f"of an uninterrupted stream{told_ends}",
+        ),
         Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),
         *_extrapolated(cost),
     ]
+
+
+def _gating(cost: Cost) -> tuple[tuple[float | None, float | None], str]:
+    """Both ends of the static energy, and what they are."""
+    found = cost.energy.single.static_range_j
+    if found is None:
+        return (None, None), ""
+    unknown = cost.energy.single.ungated_unknown
+    without = f", without {', '.join(unknown)}, whose power at work is not known" if unknown else ""
+    return _wide(*found), f"; range: {GATED} to {UNGATED}{without}"
 
 
 def _extrapolated(cost: Cost) -> list[Metric]:
