@@ -56,8 +56,8 @@ class LedgerRow:
 class Ledger:
     """All energies of one inference. boundary: what they include (core, chip, board, wall).
 
-    ungated_j: what idle parts draw besides, if the chip gates none of them (see `costing.gating`); None where no time is
-    known for which it is on. ungated_unknown: components left out of it, whose power at work is not known.
+    ungated_j: what idle parts draw besides, if the chip gates none of them (see `costing.gating`); None where it is not
+    known how long it is on. ungated_unknown: components left out of it, whose power at work is not known.
     """
 
     rows: tuple[LedgerRow, ...]
@@ -89,9 +89,14 @@ class Ledger:
 
     @property
     def static_range_j(self) -> tuple[float, float] | None:
-        """Static energy with every idle part gated, and with none; None where no time is known."""
-        static = self.total(STATIC)
-        return None if self.ungated_j is None else (static, static + self.ungated_j)
+        """Static energy with every idle part gated and static powers at their low ends, and with no part gated and
+        static powers at their high ends; None where no time is known."""
+        if self.ungated_j is None:
+            return None
+        known = [(r, r.each_j) for r in self.rows if r.kind == STATIC and r.each_j is not None]
+        low = math.fsum(r.count * (each if r.low_j is None else r.low_j) for r, each in known)
+        high = math.fsum(r.count * (each if r.high_j is None else r.high_j) for r, each in known)
+        return low, high + self.ungated_j
 
     @property
     def ranged_share(self) -> float:
@@ -231,10 +236,19 @@ def _static(architecture: Architecture, seconds: float) -> tuple[list[LedgerRow]
         rows.append(
             LedgerRow(
                 "(chip)", component.path, LEAKAGE, STATIC, count * seconds, watts, count * seconds * watts, 0.0,
-                None, None, architecture.boundary, found.basis, found.source,
+                *_ends_of_leakage(component, watts), architecture.boundary, found.basis, found.source,
             )
         )  # fmt: skip
     return rows, unknown
+
+
+def _ends_of_leakage(component: Component, watts: float) -> tuple[float | None, float | None]:
+    """Published range of a static power, in proportion where settings scale it."""
+    stated = None if component.part is None else component.part.get("leakage")
+    if stated is None or not stated.value:
+        return None, None
+    low, high = (None if end is None else watts * end / stated.value for end in (stated.low, stated.high))
+    return low, high
 
 
 def _merged(rows: Iterable[LedgerRow]) -> list[LedgerRow]:

@@ -67,7 +67,11 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
         Metric("interval", interval, "s", note=f"of an uninterrupted stream; bound by {times.bottleneck}"),
         Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
         Metric(
-            "power", steady / interval if interval else None, "W", *powers, basis,
+            "power",
+            steady / interval if interval else None,
+            "W",
+            *powers,
+            basis,
             f"of an uninterrupted stream{told_ends}",
         ),
         Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),

@@ -53,3 +53,13 @@ def test_an_idle_chip_without_gating_draws_the_power_of_all_its_parts() -> None:
     assert ledger.ungated_j == pytest.approx(2.0 * sum(w for w in idle.at_work_w.values() if w is not None))
     assert ledger.ungated_unknown == idle.unknown == ("chip.link",)
     assert price(Activity((), "assumed", {}), chip).static_range_j is None
+
+
+def test_published_ranges_of_static_power_are_ends_too() -> None:
+    """Loihi chips idle at 29 mW and at 104 mW."""
+    ledger = price(Activity((), "assumed", {}), load_architecture("loihi-like"), 1.0)
+    (row,) = [r for r in ledger if r.kind == "static" and r.energy_j]
+    assert row.energy_j == pytest.approx(104e-3)
+    assert row.high_j is None
+    assert ledger.static_range_j[0] == pytest.approx(29e-3)
+    assert ledger.range_j[0] == pytest.approx(29e-3)

@@ -100,12 +100,12 @@ def shared_rows(tiling: Tiling, arrays: int) -> int:
 
 
 def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> Any:
-    """`shared_rows` of what `dense_extent` adds up; numbers of tiles and arrays per design, (designs or 1, matrices)."""
+    """`shared_rows` of what `dense_extent` adds up, (designs, matrices) where tiles or arrays differ by design."""
     column_tiles = extent.rows // (groups * np.maximum(rows, 1))
     row_tiles = extent.tiles // (groups * np.maximum(column_tiles, 1))
     of_design = [np.atleast_2d(x) for x in np.broadcast_arrays(row_tiles, column_tiles, arrays)]
-    found = np.zeros(of_design[0].shape, np.int64)
-    for m in range(found.shape[-1]):
+    found = np.zeros_like(of_design[0], np.int64)
+    for m in range(len(found[0])):
         keys, index = np.unique(np.stack([x[:, m] for x in of_design]), axis=1, return_inverse=True)
         each = [_taken(int(groups[m]), int(rows[m]), *map(int, key)) for key in keys.T]
         found[:, m] = np.array(each)[np.reshape(index, -1)]

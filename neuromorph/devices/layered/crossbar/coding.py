@@ -96,8 +96,8 @@ def _encode_bits(
 
 
 def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Levels (slices, devices, *code.shape) of codes and those (slices,) of the reference column of an offset code: one of
-    whole units, of which a digital factor makes the middle of the codes."""
+    """Levels (slices, devices, *code.shape) of codes and those (slices,) of the unit column of an offset code, which a
+    digital factor turns into the middle of the codes."""
     count = slices_needed(bits, cell_bits, signed)
     base, digit_top = 2**cell_bits, 2**cell_bits - 1
 

@@ -138,7 +138,7 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
 def _reference(
     coding: Coding, cells: CellPhysics, draw: Draw, path: str, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Reference columns as (trials, slices, groups, rows, tiles): aged, fresh, read variance; 0 in all slices but one."""
+    """Reference columns as (trials, slices, groups, rows, tiles): aged, fresh, read variance; 0 but in one slice."""
     assert coding.reference is not None
     levels = np.broadcast_to(coding.reference[:, None, None, None, None], (coding.slices, 1, *shape))
     fresh, aged = _conductances(levels, cells, draw, path)
