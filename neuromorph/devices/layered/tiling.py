@@ -103,19 +103,24 @@ def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> An
     """`shared_rows` of what `dense_extent` adds up, (designs, matrices) where tiles or arrays differ by design."""
     column_tiles = extent.rows // (groups * np.maximum(rows, 1))
     row_tiles = extent.tiles // (groups * np.maximum(column_tiles, 1))
-    of_design = [np.atleast_2d(x) for x in np.broadcast_arrays(row_tiles, column_tiles, arrays)]
-    found = np.zeros_like(of_design[0], np.int64)
-    for m in range(len(found[0])):
-        keys, index = np.unique(np.stack([x[:, m] for x in of_design]), axis=1, return_inverse=True)
-        each = [_taken(int(groups[m]), int(rows[m]), *map(int, key)) for key in keys.T]
-        found[:, m] = np.array(each)[np.reshape(index, -1)]
+    p, c, a = (np.atleast_2d(x) for x in np.broadcast_arrays(row_tiles, column_tiles, arrays))
+    # blocks of tiles with the same rows that begin and end with cores
+    found = groups * rows * np.where(c % a == 0, c // a, 1)
+    for m in range(len(p[0])):
+        cut = np.flatnonzero((c[:, m] % a[:, m] != 0) & (a[:, m] % c[:, m] != 0))
+        code = (p[cut, m] * int(c.max() + 1) + c[cut, m]) * int(a.max() + 1) + a[cut, m]
+        _, first, index = np.unique(code, return_index=True, return_inverse=True)
+        one = cut[first]
+        each = [
+            _taken(int(groups[m]), int(rows[m]), *map(int, key))
+            for key in zip(p[one, m], c[one, m], a[one, m], strict=True)
+        ]
+        found[cut, m] = np.array(each, np.int64)[index]
     return found if np.ndim(extent.tiles + arrays) > 1 else found[0]
 
 
 def _taken(groups: int, rows: int, row_tiles: int, column_tiles: int, arrays: int) -> int:
     """Rows of all blocks of tiles of the same rows, times the cores that each reaches over."""
-    if column_tiles == 1 or arrays == 1:
-        return groups * column_tiles * rows
     first = np.arange(groups * row_tiles) * column_tiles
     cores = (first + column_tiles - 1) // arrays - first // arrays + 1
     return int(cores @ np.tile(np.diff(np.arange(row_tiles + 1) * rows // row_tiles), groups))
