@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,7 @@ def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> An
     return found if np.ndim(extent.tiles + arrays) > 1 else found[0]
 
 
+@lru_cache(maxsize=1 << 16)  # designs share most of their numbers
 def _taken(groups: int, rows: int, row_tiles: int, column_tiles: int, arrays: int) -> int:
     """Rows of all blocks of tiles of the same rows, times the cores that each reaches over."""
     first = np.arange(groups * row_tiles) * column_tiles
