@@ -123,8 +123,7 @@ def _architectures() -> typer.Typer:
 
         found = catalog.load_architecture(name)
         if as_json:
-            rows = [dict(zip(("name", "included", "note"), row, strict=True)) for row in _physics_rows(found)]
-            rows = [{**row, "included": row["included"] == "yes"} for row in rows]
+            rows = [{"name": n, "included": said == "yes", "note": note} for n, said, note in _physics_rows(found)]
             _print_json({**describe.architecture(found), "physics": rows, "absent": list(_absent(found))})
         else:
             _show_architecture(found)

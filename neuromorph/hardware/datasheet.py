@@ -22,7 +22,7 @@ from typing import Any
 
 from neuromorph import units
 from neuromorph.errors import InputError, suggest
-from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Quantity, Source
+from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Follows, Quantity, Source
 from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown
 from neuromorph.hardware.registry import component_kinds, renamed
@@ -32,8 +32,9 @@ __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
 
 SCHEMA = 1
 KEYS = ("schema", "kind", "name", "title", "notes", "sources", "quantities")
-QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at")
+QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at", "follows", "law")
 MAX_PARAMETERS = 16
+LAW_HINT = "write follows: {rows: [power, lowest, highest]}, law: who shows it, with 'at' inside that range"
 
 
 def read_schema(reader: Reader, data: Mapping[str, Any]) -> None:
@@ -77,9 +78,35 @@ def read_quantity(
     if isinstance(low, float) and isinstance(high, float) and low > high:
         reader.error((*path, "low"), f"low {raw['low']} is above high {raw['high']}", "swap them")
     at = _read_at(reader, path, raw.get("at", {}))
+    follows, law = _read_law(reader, path, raw, dict(at))
     if len(reader.problems) > before:
         return INVALID
-    return Quantity(value, field.unit, basis, source, where, low, high, at)
+    return Quantity(value, field.unit, basis, source, where, low, high, at, follows, law)
+
+
+def _read_law(
+    reader: Reader, path: KeyPath, raw: Mapping[str, Any], at: Mapping[str, float]
+) -> tuple[tuple[Follows, ...], str]:
+    """How a quantity moves with settings it holds at, and who says so."""
+    given = raw.get("follows", {})
+    law = reader.text((*path, "law"), raw.get("law"))
+    if reader.mapping((*path, "follows"), given, "settings that move it") is INVALID:
+        return (), ""
+    if bool(given) != bool(law):
+        lacking = "law" if given else "follows"
+        reader.error((*path, lacking), f"'follows' and 'law' go together, {lacking!r} is missing", LAW_HINT, at="key")
+    found = []
+    for key, entry in given.items():
+        where = (*path, "follows", key)
+        numbers = _read_numbers(reader, where, entry, 3)
+        if numbers is INVALID:
+            continue
+        if key not in at:
+            reader.error(where, f"{key} is not among the settings it holds at", f"add it to 'at'; there: {sorted(at)}")
+        elif not numbers[1] <= at[key] <= numbers[2]:
+            reader.error(where, f"{key} {at[key]:g} lies outside {numbers[1]:g} to {numbers[2]:g}", LAW_HINT)
+        found.append(Follows(str(key), *numbers))
+    return tuple(found), law
 
 
 def _read_at(reader: Reader, path: KeyPath, raw: Any) -> tuple[tuple[str, float], ...]:

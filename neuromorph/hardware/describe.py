@@ -70,6 +70,11 @@ def quantity(found: Quantity) -> dict[str, Any]:
         "source": found.source,
         "where": found.where,
         **({"at": dict(found.at)} if found.at else {}),
+        **(
+            {"follows": {f.setting: [f.power, f.low, f.high] for f in found.follows}, "law": found.law}
+            if found.law
+            else {}
+        ),
     }
 
 

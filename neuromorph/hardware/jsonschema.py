@@ -76,6 +76,8 @@ def _quantity(spec: Field) -> dict[str, Any]:
         "where": _TEXT,
         "notes": _TEXT,
         "at": {"type": "object", "additionalProperties": {"type": "number"}},
+        "follows": {"type": "object", "additionalProperties": _numbers(3)},
+        "law": _TEXT,
     }
     if spec.shape == "curve":
         properties |= {"unit": {"type": ["string", "integer"]}, "curve": {"$ref": "#/$defs/curve"}}

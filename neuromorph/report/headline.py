@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from neuromorph.costing.area import Area, chip_area
+from neuromorph.costing.gating import GATED, UNGATED, Idle, idle_of
+from neuromorph.costing.ledger import dynamic_by
 from neuromorph.devices.metrics import Metric
 from neuromorph.devices.result import mean_interval
 from neuromorph.hardware.component import weakest
@@ -26,10 +29,12 @@ NOT_THE_CHIP = "not what this chip would compute"
 
 @dataclass(frozen=True)
 class Cost:
-    """Energy of one sample and area of the chip. extrapolated: numbers used away from where they hold."""
+    """Energy of one sample and area of the chip. extrapolated: numbers used away from where they hold.
+    idle: what parts draw that have no work, if they are not gated."""
 
     energy: Energy
     area: Area
+    idle: Idle
     extrapolated: tuple[str, ...] = ()
     ranges: Ranges | None = None
 
@@ -37,7 +42,9 @@ class Cost:
 def cost_of(architecture: Architecture, activity: Activity, times: Times, ranges: Ranges | None = None) -> Cost:
     """What an activity costs, and how far that moves within published ranges (`report.ranges.ranges_of`)."""
     outside = tuple(str(e) for e in extrapolated(architecture.chip))
-    return Cost(energy_of(activity, times, architecture), chip_area(architecture), outside, ranges)
+    return Cost(
+        energy_of(activity, times, architecture), chip_area(architecture), idle_of(architecture), outside, ranges
+    )
 
 
 def ranged(metrics: Iterable[Metric], ranges: Ranges | None) -> list[Metric]:
@@ -52,8 +59,10 @@ def _with_range(metric: Metric, ranges: Ranges) -> Metric:
     told = "under 1 %" if 0.0 < share < 0.01 else f"{share:.0%}"
     words = f"{told} of it has a published range, the range of the rest is unknown" if share else "its range is unknown"
     note = f"{metric.note}; {words}" if metric.note else words
-    low, high = metric.low, metric.high
-    if low is not None and high is not None:  # where samples differ their ends move as well
+    low, high, ends = metric.low, metric.high, ranges.ends.get(metric.name)
+    if low is not None and high is not None and ends is not None:  # parts gated or not
+        low, high = min(low, ends[0]), max(high, ends[1])
+    elif low is not None and high is not None:  # where samples differ their ends move as well
         low = ranges.ends.get(f"{metric.name}_low", (low, low))[0]
         high = ranges.ends.get(f"{metric.name}_high", (high, high))[1]
     else:
@@ -68,18 +77,38 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
     priced = [r.basis for r in area.rows if r.area_m2]
+    ends, told_ends = _gating(cost)
+    ungated = cost.idle.ungated_j(dynamic_by(cost.energy.single), interval) if interval else 0.0
+    powers = _wide(steady / interval, (steady + ungated) / interval) if interval else (None, None)
     costs = [
         Metric("energy", single.total_j, "J", basis=basis, note=f"one sample, {single.boundary}; {static}"),
         Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
+        Metric("static_energy", single.total("static") if known else None, "J", *ends, basis, f"{static}{told_ends}"),
         Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),
         Metric("latency", times.latency_s, "s", times.latency_low_s, times.latency_high_s, note=_latency_note(times)),
         Metric("interval", interval, "s", note=f"of an uninterrupted stream; bound by {times.bottleneck}"),
         Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
-        Metric("power", steady / interval if interval else None, "W", basis=basis, note="of an uninterrupted stream"),
+        Metric(
+            "power",
+            steady / interval if interval else None,
+            "W",
+            *powers,
+            basis,
+            f"of an uninterrupted stream{told_ends}",
+        ),
         Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),
     ]
     return [*_answers(execution, times.losses), *ranged(costs, cost.ranges), *_extrapolated(cost)]
+
+
+def _gating(cost: Cost) -> tuple[tuple[float | None, float | None], str]:
+    """Both ends of the static energy, and what they are."""
+    found = cost.energy.single.static_range_j
+    if found is None:
+        return (None, None), ""
+    unknown = cost.energy.single.ungated_unknown
+    without = f", without {', '.join(unknown)}, whose power at work is not known" if unknown else ""
+    return _wide(*found), f"; range: {GATED} to {UNGATED}{without}"
 
 
 def _extrapolated(cost: Cost) -> list[Metric]:
@@ -88,6 +117,11 @@ def _extrapolated(cost: Cost) -> list[Metric]:
         return []
     note = "; ".join(cost.extrapolated) + ": kept as they are elsewhere, so off every Pareto front"
     return [Metric("extrapolated", float(len(cost.extrapolated)), "1", basis="derived", note=note)]
+
+
+def _wide(low: float, high: float) -> tuple[float | None, float | None]:
+    """A range, or none where it has no width: then no part of it has a known one."""
+    return (None, None) if math.isclose(low, high, rel_tol=1e-12) else (low, high)
 
 
 def _latency_note(times: Times) -> str:

@@ -34,11 +34,11 @@ def geometry(array_rows: Any, array_columns: Any, slices: Any, differential: Any
     """How many weights one array holds. differential: True for pairs, False for offset columns.
 
     A pair on rows doubles the lines of a weight, on columns its columns, in a crosspoint neither. An
-    offset code keeps one reference column per slice in every array.
+    offset code keeps one reference column in every array, for all of its weights and slices.
     """
     rows_per = np.where(differential & (pair == "rows"), 2, 1)
     columns_per = np.where(differential & (pair == "columns"), 2, 1) * slices
-    reference = np.where(differential, 0, slices)
+    reference = np.where(differential, 0, 1)
     return Geometry(
         rows_per_weight=rows_per,
         columns_per_weight=columns_per,

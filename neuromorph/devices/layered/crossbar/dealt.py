@@ -164,7 +164,7 @@ class DealtHost:
     def _products(self, rows: _Rows, start: int, trials: range) -> torch.Tensor:
         """(trials, products, samples, groups*cols). start: index of the first sample in the batch."""
         matrix, first = self.matrix, self.first_sample + start
-        steps, count, batch, _ = rows.v.shape
+        _, count, batch, _ = rows.v.shape
         ends = [0, *(last for _, last in runs(count, len(self.copies)))]
         out = torch.zeros(len(trials), count, batch, matrix.groups, matrix.cols, device=rows.v.device)
         for index, block in enumerate(self.copies[0].blocks):
@@ -225,7 +225,7 @@ def cut(v: torch.Tensor, window: Window, times: int) -> torch.Tensor:
     rows, cols = window.output(height - top - bottom, width - left - right)
     s = v.stride()
     sizes = (steps, maps // times, times, channels, rows, cols, *window.kernel)
-    strides = (s[0], s[1] * times, s[1], s[2], s[3] * window.stride[0], s[4] * window.stride[1])
-    strides = (*strides, s[3] * window.dilation[0], s[4] * window.dilation[1])
-    windows = v.as_strided(sizes, strides).permute(0, 2, 4, 5, 1, 3, 6, 7)
+    over = (s[0], s[1] * times, s[1], s[2], s[3] * window.stride[0], s[4] * window.stride[1])
+    inside = (s[3] * window.dilation[0], s[4] * window.dilation[1])
+    windows = v.as_strided(sizes, (*over, *inside)).permute(0, 2, 4, 5, 1, 3, 6, 7)
     return windows.reshape(steps, times * rows * cols, maps // times, -1)

@@ -17,7 +17,7 @@ from neuromorph.devices.layered.crossbar import counting
 from neuromorph.devices.layered.crossbar.coding import devices_per_slice
 from neuromorph.devices.layered.crossbar.levels import LevelSums
 from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts, column
-from neuromorph.devices.layered.tiling import Extent, dense_extent, whole_parts
+from neuromorph.devices.layered.tiling import Extent, dense_extent, dense_shared_rows, whole_parts
 from neuromorph.devices.layered.windows import fetched_bits
 from neuromorph.hardware.component import Component
 
@@ -39,7 +39,9 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     steps = counting.unsigned_steps(s.input_coding, input_bits, column(unit["dac"].settings.bits))
     active, power = counting.assumed_drives(s.input_coding, unit["dac"].settings.bits, assumption)
     drives = layers.products * steps
-    fetched = fetched_bits(unit, extent.rows, layers.products, layers.distinct, layers.held, input_bits)
+    rows = dense_shared_rows(layers.groups, layers.rows, extent, column(array.count))
+    distinct = layers.distinct * rows / (layers.groups * layers.rows)
+    fetched = fetched_bits(unit, rows, layers.products, distinct, layers.held, input_bits)
     converted = counting.converted_steps(s.input_coding, steps)
     given = counting.given_bits(extent, layers.products, converted, slice_count, column(converter_bits))
     counts = counting.actions(
@@ -85,7 +87,7 @@ def _siemens(layers: DenseLayers, unit: Component, extent: Extent, slice_count: 
     levels, reference = _level_sums(layers, unit)
     offset = s.signed_weights == "offset"
     devices = slice_count * devices_per_slice(s.signed_weights)
-    references = slice_count * extent.rows if offset else 0
+    references = extent.rows if offset else 0
     low, high = (column(cell.part.value(f"conductance_{end}")) for end in ("min", "max"))
     return counting.conductance(low, high, devices * extent.weights, levels, references, reference * extent.rows)
 

@@ -35,7 +35,7 @@ from neuromorph.devices.layered.crossbar.geometry import (
 )
 from neuromorph.devices.layered.crossbar.spec import SPEC
 from neuromorph.devices.layered.place.arrays import DIAGONAL
-from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of, shared_rows
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
 from neuromorph.devices.physics import spared_of
 from neuromorph.graph.model import Matrix
@@ -227,15 +227,17 @@ def _count_matrix(
 
 
 def _fetched(matrix: Matrix, tiling: Tiling, unit: Component) -> float:
-    rows, bits = extent_of(tiling).rows, unit.settings.input_bits
-    return float(fetched_bits(unit, rows, matrix.products, distinct_values(matrix), held_values(matrix), bits))
+    """Bits into the input registers: arrays of a unit that take the same rows share what it receives."""
+    rows, bits = shared_rows(tiling, unit["array"].count), unit.settings.input_bits
+    distinct = distinct_values(matrix) * rows / (matrix.groups * matrix.rows)
+    return float(fetched_bits(unit, rows, matrix.products, distinct, held_values(matrix), bits))
 
 
 def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:
     """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
     pulse widths: full voltage for a part of the time) times the row's conductance.
 
-    Conductances are the targets, both devices of a pair and every slice; reference columns included.
+    Conductances are the targets, both devices of a pair and every slice; the reference column included.
     """
     coding = encode(matrix, unit)
     part = unit["array"]["cell"].part
@@ -243,7 +245,7 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     low, high = part.value("conductance_min"), part.value("conductance_max")
     levels = coding.levels.sum(axis=(0, 1))
     devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
-    references = 0 if coding.reference is None else coding.slices
+    references = 0 if coding.reference is None else 1
     reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
     power = statistics.values[f"{tiling.item}.power"]
     total = 0.0

@@ -103,7 +103,8 @@ def test_attribution_recovers_the_float_accuracy(name: str) -> None:
         without = execute(placement, x, labels, off=effects if effect == "all" else (effect,), **options)
         assert without.accuracy is not None
         difference = without.accuracy - base
-        assert cost.error == pytest.approx(difference.std(ddof=1) / np.sqrt(3))
+        assert cost.chips_error == pytest.approx(difference.std(ddof=1) / np.sqrt(3))
+        assert cost.error == pytest.approx(np.hypot(cost.chips_error, cost.samples_error))
     if name == "neurram-like":
         assert costs["faults"].gain == costs["faults"].error == 0
 
