@@ -51,10 +51,15 @@ def _check_files(files: Sequence[str], load: Callable[[str], Any]) -> None:
 def _quantity_rows(part: Datasheet) -> list[tuple[str, ...]]:
     from neuromorph.hardware.describe import show_value, spread
 
-    return [
+    rows: list[tuple[str, ...]] = [
         (name, show_value(q.value, q.unit), spread(q), q.basis, q.source, q.where)
         for name, q in part.quantities.items()
     ]
+    s = part.supply
+    if s is not None:
+        ends = f"{show_value(s.low, 'V')} .. {show_value(s.high, 'V')}"
+        rows.append(("supply", show_value(s.at, "V"), ends, s.basis, s.source, s.where))
+    return rows
 
 
 def _show_component(component: Component, total: int) -> None:
