@@ -96,7 +96,7 @@ def _supply() -> dict[str, Any]:
     law = _object(laws) | {"oneOf": [{"required": [name]} for name in LAWS]}
     found = dict.fromkeys(KEYS[:3], _value(SUPPLY)) | dict.fromkeys(KEYS[3:6], law)
     found |= {"basis": {"enum": list(BASES)}, "source": _TEXT, "where": _TEXT}
-    return _object(found, [key for key in KEYS if key not in ("static", "rate")])
+    return _object(found, [key for key in KEYS if key not in ("static", "rate", "source")])
 
 
 def _quantities(kind: ComponentKind) -> dict[str, Any]:

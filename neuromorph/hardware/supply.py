@@ -39,12 +39,16 @@ def read_supply(reader: Reader, raw: Any, sources: Mapping[str, Source], segment
     before = len(reader.problems)
     if reader.mapping(path, raw, "a supply with its range and laws") is INVALID:
         return None
-    reader.keys(path, raw, KEYS, ("reference", "low", "high", "energy", "basis", "source", "where"))
+    reader.keys(path, raw, KEYS, ("reference", "low", "high", "energy", "basis", "where"))
     volts = {key: reader.setting((*path, key), SUPPLY, raw[key]) for key in KEYS[:3] if key in raw}
     laws = {key: _law(reader, (*path, key), raw[key], segment) for key in KEYS[3:6] if key in raw}
     basis, source = raw.get("basis", "assumed"), raw.get("source")
     if basis not in BASES:
         reader.error((*path, "basis"), f"{shown(basis)} is not a basis", f"one of {', '.join(BASES)}")
+    if basis != "assumed" and source is None:
+        reader.error(
+            (*path, "source"), f"a {basis} supply range needs 'source'", "add it, or use basis: assumed", "key"
+        )
     if source is not None and source not in sources:
         reader.error((*path, "source"), f"source {shown(source)} is not listed under 'sources'")
     if len(reader.problems) > before:
@@ -60,7 +64,9 @@ def read_supply(reader: Reader, raw: Any, sources: Mapping[str, Source], segment
     if len(reader.problems) > before:
         return None
     where = reader.text((*path, "where"), raw["where"])
-    return Supply(at, at, low, high, laws["energy"], laws.get("static"), laws.get("rate"), basis, str(source), where)
+    return Supply(
+        at, at, low, high, laws["energy"], laws.get("static"), laws.get("rate"), basis, str(source or ""), where
+    )
 
 
 def _law(reader: Reader, path: KeyPath, raw: Any, segment: Any) -> Any:
@@ -80,12 +86,16 @@ def at_supply(part: Datasheet, volts: float) -> Datasheet:
         asked, low, high = (units.format_si(v, "V") for v in (volts, supply.low, supply.high))
         raise InputError(
             f"{part.name}: a supply of {asked} is outside the range of its figures, {low} to {high}",
-            hint=f"{supply.source}, {supply.where}",
+            hint=_origin(supply),
         )
     if volts == supply.at:
         return part
     moved = {name: _moved(name, quantity, supply, volts) for name, quantity in part.quantities.items()}
     return dataclasses.replace(part, quantities=moved, supply=dataclasses.replace(supply, at=volts))
+
+
+def _origin(supply: Supply) -> str:
+    return ", ".join(text for text in (supply.source, supply.where) if text)
 
 
 def _moved(name: str, quantity: Quantity, supply: Supply, volts: float) -> Quantity:
@@ -103,5 +113,5 @@ def _moved(name: str, quantity: Quantity, supply: Supply, volts: float) -> Quant
         note = f"(at {ends}: change with supply not modelled)"
         return dataclasses.replace(quantity, basis="assumed", where=f"{quantity.where} {note}".strip())
     found = quantity.scaled(float(law(volts) / law(supply.at)) ** power)
-    where = f"{quantity.where} (at {ends}: {supply.source}, {supply.where})".strip()
+    where = f"{quantity.where} (at {ends}: {_origin(supply)})".strip()
     return dataclasses.replace(found, basis=weakest(quantity.basis, supply.basis, "derived"), where=where)

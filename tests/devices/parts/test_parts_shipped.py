@@ -22,7 +22,7 @@ from neuromorph.hardware.datasheet import evaluate_curve
 from neuromorph.hardware.jsonschema import architecture_schema, datasheet_schema
 
 DATASHEETS, ARCHITECTURES = catalog.datasheet_names(), catalog.architecture_names()
-EXACT = {"reram-exact"}
+EXACT = {"reram-exact", "sram-xnor-jia", "sram-4b-sinangil"}
 """Cells of design studies that state no noise."""
 REQUIRED = {"isaac-like", "hermes-like", "neurram-like", "sonos-like", "digital-int8"}
 
