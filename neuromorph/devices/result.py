@@ -36,10 +36,20 @@ class LayerQuality:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Another measure of how good outputs are, beside accuracy: per chip (trials,), and of the float network."""
+
+    values: np.ndarray
+    float_value: float
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Execution:
     """Result of running a placement on its chips.
 
     accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
+    scores: further measures by name, where labels are of every token or are real numbers.
     outputs: (trials, samples, ...) where kept. error: relative rms deviation of the outputs from the float network.
     """
 
@@ -56,6 +66,7 @@ class Execution:
     outputs: np.ndarray | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    scores: Mapping[str, Score] = field(default_factory=dict, kw_only=True)
 
     @property
     def interval(self) -> Interval | None:
@@ -63,6 +74,15 @@ class Execution:
         if self.accuracy is None:
             return None
         return interval(self.accuracy, self.samples)
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean over chips; None of one chip, or where all are alike."""
+    n, spread = len(values), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    if not spread > 0:
+        return None
+    half = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def interval(accuracy: np.ndarray, samples: int) -> Interval:

@@ -20,6 +20,9 @@ NOT_RUN = "not run"
 LABELS = {
     "accuracy": "Accuracy",
     "float_accuracy": "Float accuracy",
+    "perplexity": "Perplexity per token",
+    "mean_squared_error": "Mean squared error",
+    "r2": "Coefficient of determination",
     "output_error": "Output error",
     "energy": "Energy per inference",
     "dynamic_energy": "Dynamic energy",

@@ -10,6 +10,7 @@ from neuromorph.costing.area import Area, chip_area
 from neuromorph.costing.ledger import price
 from neuromorph.devices.metrics import Metric
 from neuromorph.devices.protocol import Energy
+from neuromorph.devices.result import mean_interval
 from neuromorph.hardware.component import weakest
 from neuromorph.hardware.extrapolated import extrapolated
 
@@ -99,6 +100,11 @@ def _answers(execution: Execution | None, losses: str) -> list[Metric]:
         else:
             found.append(Metric("accuracy", within.mean, "1", within.low, within.high, "simulated", note))
         found.append(Metric("float_accuracy", execution.float_accuracy, "1", note="the float network, same samples"))
+    for name, score in execution.scores.items():
+        low, high = mean_interval(score.values) or (None, None)
+        note = f"{score.meaning}; float network {score.float_value:.4g}"
+        value = None if losses else float(score.values.mean())
+        found.append(Metric(name, value, "1", low, high, "simulated", f"{NOT_THE_CHIP}: {losses}" if losses else note))
     mean = float(execution.error.mean())
     if losses:
         return [*found, Metric("output_error", None, "1", note=f"{NOT_THE_CHIP}: {losses}; without them {mean:.4g}")]

@@ -45,6 +45,9 @@ class Options:
     calibration_inputs: Inputs | None = option(
         None, "execute", "attribute", doc="data that ranges are found on; left out: the first inputs of the run itself"
     )
+    output: str | None = option(
+        None, "execute", "attribute", doc="name of the output that labels are of, where a network has several"
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class LayeredKind(Kind):
         execution = execute(
             placement, inputs, labels, trials=draw.trials, seed=draw.seed, time_s=draw.time_s, off=draw.off,
             calibration=self._calibration(placement, options, draw), batch=draw.batch, workers=draw.workers,
-            torch_device=draw.torch_device, progress=say,
+            torch_device=draw.torch_device, output=options.output, progress=say,
         )  # fmt: skip
         return execution, LayerTrace(execution.statistics)
 
