@@ -65,9 +65,9 @@ class AdcQuantities:
     energy_per_count: Quantity | None = quantity(
         "J", doc="energy of one count of a ramp or oscillator converter", affects=("energy",), vector=True
     )
-    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("time",), vector=True)
+    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("energy", "time"), vector=True)
     settling_time: Quantity | None = quantity(
-        "s", doc="what a conversion by counts takes beside them", affects=("time",), vector=True
+        "s", doc="what a conversion by counts takes beside them", affects=("energy", "time"), vector=True
     )
     reference_bits: Quantity | None = quantity(
         "1", doc="resolution the figures are given at", affects=("energy", "time", "area"), low=1.0, high=16.0
