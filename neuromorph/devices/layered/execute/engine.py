@@ -91,6 +91,7 @@ def execute(
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
         merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
+        correct=merged.correct,
         scores=merged.scores(labels),
     )  # fmt: skip
 
@@ -155,6 +156,7 @@ class Part:
     signal: dict[str, float] = field(default_factory=dict)
     stats: dict[str, Statistics] = field(default_factory=dict)
     kept: list[np.ndarray] = field(default_factory=list)
+    right: list[np.ndarray] = field(default_factory=list)
     size: int = 0
     loss: np.ndarray | None = None
     float_loss: float = 0.0
@@ -301,7 +303,9 @@ def _score(
         part.float_loss += float(_losses(exact, truth)[0])
     if part.correct is not None and part.float_correct is not None:
         places = max(truth[0].numel(), 1)  # of a sample: tokens, or the sample itself
-        part.correct += (y.argmax(-1) == truth).flatten(1).sum(1).cpu().numpy() / places
+        right = y.argmax(-1) == truth
+        part.correct += right.flatten(1).sum(1).cpu().numpy() / places
+        part.right.append((right if right.dim() == 2 else right.flatten(2).double().mean(2)).cpu().numpy())
         part.float_correct += float((exact[0].argmax(-1) == truth).sum()) / places
 
 
@@ -322,6 +326,11 @@ class _Merged:
     @property
     def accuracy(self) -> np.ndarray | None:
         found = [p.correct / p.samples for p in self.parts if p.correct is not None]
+        return np.concatenate(found) if found else None
+
+    @property
+    def correct(self) -> np.ndarray | None:
+        found = [np.concatenate(p.right, axis=1) for p in self.parts if p.right]
         return np.concatenate(found) if found else None
 
     @property
