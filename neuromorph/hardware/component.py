@@ -77,6 +77,22 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Supply:
+    """The supply that a part's figures are at, and laws of the voltage that move them, see `hardware.supply`."""
+
+    at: float
+    reference: float
+    low: float
+    high: float
+    energy: Curve
+    static: Curve | None
+    rate: Curve | None
+    basis: str
+    source: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Datasheet:
     """A part: the quantities of one component kind, each with unit, basis and source."""
 
@@ -87,6 +103,7 @@ class Datasheet:
     quantities: Mapping[str, Quantity]
     file: str = ""
     notes: str = ""
+    supply: Supply | None = None
 
     def __getitem__(self, name: str) -> Quantity:
         return self.quantities[name]

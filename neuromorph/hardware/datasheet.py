@@ -11,6 +11,7 @@
 
 A quantity gives `value` (a value with unit, or a list of them) or `curve` with `unit`: segments of one
 law each (polynomial, log, power, saturating; see `Curve`), with `upto` on all but the last, and `clip`.
+`supply` says over which supplies the quantities move and how, see `hardware.supply`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Follo
 from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown
 from neuromorph.hardware.registry import component_kinds, renamed
+from neuromorph.hardware.supply import read_supply
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
 
 SCHEMA = 1
-KEYS = ("schema", "kind", "name", "title", "notes", "sources", "quantities")
+KEYS = ("schema", "kind", "name", "title", "notes", "sources", "supply", "quantities")
 QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at", "follows", "law")
 MAX_PARAMETERS = 16
 LAW_HINT = "write follows: {rows: [power, lowest, highest]}, law: who shows it, with 'at' inside that range"
@@ -303,6 +305,7 @@ def read_datasheet(source: str | Path | YamlFile) -> Datasheet:
         for missing in missing_quantities(kind, given_names):
             doc = declared(kind.quantities)[missing].doc
             reader.error(("quantities", missing), f"required quantity {missing!r} is missing", doc, at="key")
+    supply = read_supply(reader, data["supply"], sources, _read_segment) if "supply" in data else None
     reader.raise_problems()
     assert kind is not None
-    return Datasheet(name, kind.name, title, sources, quantities, yaml.file, notes)
+    return Datasheet(name, kind.name, title, sources, quantities, yaml.file, notes, supply)

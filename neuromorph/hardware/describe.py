@@ -102,6 +102,8 @@ def component(found: Component, total: int = 1) -> dict[str, Any]:
         for name, spec in declared(found.kind.settings).items()
     }
     part = found.part
+    if part is not None and part.supply is not None:
+        settings.setdefault("supply", {"value": part.supply.at, "unit": "V"})
     return {
         "path": found.path,
         "kind": found.kind.name,

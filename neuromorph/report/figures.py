@@ -33,6 +33,8 @@ LABELS = {
     "interval": "Initiation interval",
     "throughput": "Throughput",
     "power": "Power",
+    "static_energy_ungated": "Static energy, nothing gated",
+    "power_ungated": "Power, nothing gated",
     "area": "Area",
     "efficiency": "Efficiency",
     "macs": "MACs per inference",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -59,10 +58,8 @@ def _with_range(metric: Metric, ranges: Ranges) -> Metric:
     told = "under 1 %" if 0.0 < share < 0.01 else f"{share:.0%}"
     words = f"{told} of it has a published range, the range of the rest is unknown" if share else "its range is unknown"
     note = f"{metric.note}; {words}" if metric.note else words
-    low, high, ends = metric.low, metric.high, ranges.ends.get(metric.name)
-    if low is not None and high is not None and ends is not None:  # parts gated or not
-        low, high = min(low, ends[0]), max(high, ends[1])
-    elif low is not None and high is not None:  # where samples differ their ends move as well
+    low, high = metric.low, metric.high
+    if low is not None and high is not None:  # where samples differ their ends move as well
         low = ranges.ends.get(f"{metric.name}_low", (low, low))[0]
         high = ranges.ends.get(f"{metric.name}_high", (high, high))[1]
     else:
@@ -77,38 +74,34 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
     priced = [r.basis for r in area.rows if r.area_m2]
-    ends, told_ends = _gating(cost)
-    ungated = cost.idle.ungated_j(dynamic_by(cost.energy.single), interval) if interval else 0.0
-    powers = _wide(steady / interval, (steady + ungated) / interval) if interval else (None, None)
     costs = [
         Metric("energy", single.total_j, "J", basis=basis, note=f"one sample, {single.boundary}; {static}"),
         Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
-        Metric("static_energy", single.total("static") if known else None, "J", *ends, basis, f"{static}{told_ends}"),
+        Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
         Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),
         Metric("latency", times.latency_s, "s", times.latency_low_s, times.latency_high_s, note=_latency_note(times)),
         Metric("interval", interval, "s", note=f"of an uninterrupted stream; bound by {times.bottleneck}"),
         Metric("throughput", times.throughput_hz, "1/s", note="samples of an uninterrupted stream"),
-        Metric(
-            "power",
-            steady / interval if interval else None,
-            "W",
-            *powers,
-            basis,
-            f"of an uninterrupted stream{told_ends}",
-        ),
+        Metric("power", steady / interval if interval else None, "W", basis=basis, note="of an uninterrupted stream"),
         Metric("area", area.known_m2, "m^2", basis=weakest(*priced)),
     ]
-    return [*_answers(execution, times.losses), *ranged(costs, cost.ranges), *_extrapolated(cost)]
+    costs = [*ranged(costs, cost.ranges), *_ungated(cost, interval)]
+    return [*_answers(execution, times.losses), *costs, *_extrapolated(cost)]
 
 
-def _gating(cost: Cost) -> tuple[tuple[float | None, float | None], str]:
-    """Both ends of the static energy, and what they are."""
-    found = cost.energy.single.static_range_j
+def _ungated(cost: Cost, interval: float | None) -> list[Metric]:
+    """The other end of static energy and power: the figures without this name have every idle part gated."""
+    found, steady = cost.energy.single.static_range_j, cost.energy.steady_j
     if found is None:
-        return (None, None), ""
+        return []
     unknown = cost.energy.single.ungated_unknown
-    without = f", without {', '.join(unknown)}, whose power at work is not known" if unknown else ""
-    return _wide(*found), f"; range: {GATED} to {UNGATED}{without}"
+    note = f"{UNGATED}, where the figure above has {GATED}"
+    note += f"; without {', '.join(unknown)}, whose power at work is not known" if unknown else ""
+    metrics = [Metric("static_energy_ungated", found[1], "J", basis="derived", note=note)]
+    if interval:
+        watts = (steady + cost.idle.ungated_j(dynamic_by(cost.energy.single), interval)) / interval
+        metrics.append(Metric("power_ungated", watts, "W", basis="derived", note=note))
+    return metrics
 
 
 def _extrapolated(cost: Cost) -> list[Metric]:
@@ -117,11 +110,6 @@ def _extrapolated(cost: Cost) -> list[Metric]:
         return []
     note = "; ".join(cost.extrapolated) + ": kept as they are elsewhere, so off every Pareto front"
     return [Metric("extrapolated", float(len(cost.extrapolated)), "1", basis="derived", note=note)]
-
-
-def _wide(low: float, high: float) -> tuple[float | None, float | None]:
-    """A range, or none where it has no width: then no part of it has a known one."""
-    return (None, None) if math.isclose(low, high, rel_tol=1e-12) else (low, high)
 
 
 def _latency_note(times: Times) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Assumption, Draw
+from neuromorph.errors import InputError, Place
 from neuromorph.graph.model import Graph, GroupHost, Host, Matrix, Node, Shape
 
 if TYPE_CHECKING:
@@ -31,8 +32,16 @@ CORE_FAMILY = "core"
 
 
 def core_of(architecture: Architecture) -> Component:
-    """The core that the tiles of a chip hold."""
-    return architecture.chip["tile"]["core"]
+    """The core that the tiles of a chip hold. Raises InputError where there is none."""
+    tile = architecture.chip.get("tile")
+    core = None if tile is None else tile.get("core")
+    if core is None:
+        what, place = (
+            "has no tile with a core: nothing computes layers",
+            Place(architecture.file or None, key="chip.tile"),
+        )
+        raise InputError(f"{architecture.name} {what}", place, "add a core")
+    return core
 
 
 @dataclass(frozen=True)

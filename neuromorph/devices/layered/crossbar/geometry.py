@@ -51,8 +51,8 @@ def product_seconds(unit: Component, layout: Layout, tiling: Tiling, steps: floa
     busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
     conversion = times.get("conversion", 0.0)
-    converted = counting.converted_steps(s.input_coding, steps)
-    pace = counting.pace(unit) | {"reads": steps / converted}
+    converted = float(counting.converted_steps(s, s.input_bits, steps))
+    pace = counting.pace(unit) | {"reads": counting.reads(s, s.input_bits, steps) / converted}
     step = float(counting.step_time(read, busiest, adc.count, conversion, sequential, **pace))
     return step * converted, step
 

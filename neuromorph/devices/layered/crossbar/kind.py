@@ -154,7 +154,7 @@ class CrossbarKind(CoreKind):
             unit, steps = used(layout.unit, matrix), float(statistics.values[f"{tiling.item}.steps"])
             slices, bits = slices_needed_of(unit), unit["adc"].settings.bits
             fetched += _fetched(matrix, tiling, unit)
-            converted = counting.converted_steps(unit.settings.input_coding, steps)
+            converted = counting.converted_steps(unit.settings, unit.settings.input_bits, steps)
             given += float(counting.given_bits(extent_of(tiling), matrix.products, converted, slices, bits))
         return Handover(fetched, given)
 
@@ -200,14 +200,16 @@ def _count_matrix(
     steps = float(statistics.values[f"{tiling.item}.steps"])
     array, products = unit["array"], matrix.products
     tiles = len(tiling)
-    add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
+    siemens = _conductance_reads(matrix, tiling, unit, statistics) * _cell_reads(unit, steps)
+    add(array.path, "read", siemens, varies=True)
     active = statistics.values[f"{tiling.item}.active"]
     counts = counting.actions(
         extent_of(tiling),
         g,
         products=products,
-        steps=steps,
-        converted=counting.converted_steps(unit.settings.input_coding, steps),
+        steps=counting.drives(unit.settings, steps),
+        converted=counting.converted_steps(unit.settings, unit.settings.input_bits, steps),
+        row_reads=counting.row_reads(unit.settings, unit.settings.input_bits, steps),
         slice_count=slices,
         active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
         code=float(statistics.values[f"{tiling.item}.code"]),
@@ -224,6 +226,13 @@ def _count_matrix(
     for child in unit.parts.values():
         if child.path != array.path:
             add(child.path, "busy", active_s * cores * child.count)
+
+
+def _cell_reads(unit: Component, steps: float) -> float:
+    """Reads that a driven cell draws current in: each device of a pair in one of the two phases of its input's sign."""
+    if unit.settings.read_phases == "four":
+        return 1.0
+    return float(counting.row_reads(unit.settings, unit.settings.input_bits, steps))
 
 
 def _fetched(matrix: Matrix, tiling: Tiling, unit: Component) -> float:

@@ -105,6 +105,8 @@ def drawn(name: str, count: int) -> dict[str, np.ndarray]:
             "core.input_bits": r.integers(1, 17, count),
             "cell.bits": r.integers(1, 4, count),
         }
+    if name == "neurram-like":  # its neurons are priced by the time of a product
+        values |= {"core.array.rows": r.integers(60, 150, count), "core.array.count": np.ones(count, int)}
     if name == "puma-like":  # two's complement, as in isaac-like, needs drivers of 1 bit
         values["core.dac.bits"] = r.integers(1, 5, count)
     return values
