@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from neuromorph.graph.operators.dynamics import fired
+from neuromorph.graph.operators.pairwise import PAIRWISE, UNARY
 
 
 def gelu(x: torch.Tensor, tanh_form: bool = False) -> torch.Tensor:
@@ -43,6 +44,11 @@ def threshold(x: torch.Tensor, threshold: torch.Tensor, sign: torch.Tensor | Non
     return fired(x, threshold, sign, strict=True)
 
 
+def softplus(x: torch.Tensor) -> torch.Tensor:
+    """log(1 + exp(x))."""
+    return torch.logaddexp(x, x.new_zeros(()))
+
+
 FUNCTIONS: Mapping[str, Callable[..., torch.Tensor]] = {
     "relu": torch.Tensor.relu,
     "sigmoid": torch.Tensor.sigmoid,
@@ -58,9 +64,19 @@ FUNCTIONS: Mapping[str, Callable[..., torch.Tensor]] = {
     "clip_floor": clip_floor,
     "hoyer_step": hoyer_step,
     "threshold": threshold,
+    "softplus": softplus,
+    "softsign": functional.softsign,
+    "mish": functional.mish,
+    **{name: getattr(torch, name) for name in UNARY if hasattr(torch, name)},
 }
 """x (..., *shape) and the function's settings by name to a tensor of the same shape. Methods of tensors are called a
 fifth faster than torch's functions, which counts where a recurrent cell asks five times a step."""
+
+PAIRS: Mapping[str, Callable[..., torch.Tensor]] = {
+    **{name: getattr(torch, name) for name in PAIRWISE if hasattr(torch, name)},
+    "power": torch.pow,
+}
+"""Arithmetic of two values by the name in `pairwise.PAIRWISE`."""
 
 
 class ExactFunctions:

@@ -258,3 +258,68 @@ class GRU(Operator):
         time, _ = _sequence(shapes, self.weight_ih.shape[1])
         biases = sum(bias is not None for bias in (self.bias_ih, self.bias_hh))
         return time * self.hidden * (10 + 3 * biases)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RNN(Operator):
+    """h_t = f([x_t h_(t-1)] G + b), f tanh or relu, h_0 = 0, one matrix "gates" G of features + hidden rows.
+
+    weight_ih: (hidden, features), weight_hh: (hidden, hidden), bias: (hidden,), the sum of torch's two. Shapes,
+    return_sequences and reverse as for LSTM.
+    """
+
+    role: ClassVar[str] = "matrix"
+    weight_slots: ClassVar[tuple[WeightSlot, ...]] = LSTM.weight_slots
+
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias: np.ndarray | None = None
+    mask_ih: np.ndarray | None = None
+    mask_hh: np.ndarray | None = None
+    weight_format: NumberFormat | None = None
+    input_format: NumberFormat | None = None
+    return_sequences: bool = True
+    reverse: bool = False
+    function: str = "tanh"
+
+    def __post_init__(self) -> None:
+        if self.function not in ("tanh", "relu"):
+            raise InputError(f"function is {self.function!r}", hint="legal: tanh, relu")
+        freeze_weight(self, "weight_ih", "mask_ih")
+        freeze_weight(self, "weight_hh", "mask_hh")
+        freeze_vector(self, "bias", _gate_rows(self.weight_ih, self.weight_hh, 1))
+        check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
+        check_input_format(self.input_format, "input_format")
+
+    @property
+    def hidden(self) -> int:
+        return int(self.weight_hh.shape[1])
+
+    output_shape = LSTM.output_shape
+    matrices = LSTM.matrices
+    weight_matrices = LSTM.weight_matrices
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        from neuromorph.graph.tensors import fake_quantize, parameter
+
+        x = inputs[0]
+        h = x.new_zeros((*x.shape[:-2], self.hidden))
+        bias = None if self.bias is None else parameter(self, "bias", host, x)
+        steps = list(x.unbind(-2))
+        outputs = []
+        for x_t in reversed(steps) if self.reverse else steps:
+            x_t = x_t.expand(*torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1]), -1)
+            y = host.linear("gates", fake_quantize(torch.cat([x_t, h], dim=-1), self.input_format))
+            h = host.function(self.function, y if bias is None else y + bias)
+            outputs.append(h)
+        if not self.return_sequences:
+            return h
+        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+
+    def operations(self, shapes: Sequence[Shape]) -> int:
+        """Per step and hidden unit: a look-up, and an add where there is a bias."""
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return time * self.hidden * (1 if self.bias is None else 2)
