@@ -72,6 +72,8 @@ class Pairwise(Operator):
         takes = 2 if self.constant is None else 1
         if len(shapes) != takes:
             raise InputError(f"takes {takes} inputs, got {len(shapes)}")
+        if self.constant is not None and self.constant.ndim > len(shapes[0]):
+            raise InputError(f"constant of shape {self.constant.shape} has more axes than the input {shapes[0]}")
         sizes = [*shapes, *(() if self.constant is None else (self.constant.shape,))]
         try:
             return tuple(np.broadcast_shapes(*sizes))
@@ -86,10 +88,6 @@ class Pairwise(Operator):
         values = list(inputs)
         if self.constant is not None:
             constant = parameter(self, "constant", host, inputs[0])
-            # a constant with more axes than the sample would meet its leading axes
-            shape = self.constant.shape
-            missing = len(shape) - inputs[0].dim()
-            values = [inputs[0].reshape(*(1,) * missing, *inputs[0].shape) if missing > 0 else inputs[0]]
             values.insert(0 if self.first else 1, constant)
         return PAIRS[self.function](*values)
 

@@ -62,7 +62,7 @@ class Reshape(Wiring):
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         x = inputs[0]
-        return x.reshape(*x.shape[: x.dim() - len(self.source)], *self.target)
+        return x.reshape((*x.shape[: x.dim() - len(self.source)], *self.target))
 
 
 @final

@@ -27,6 +27,7 @@ from neuromorph.importers.onnx_files.values import (
     TRANSPARENT,
     Builder,
     Call,
+    Codes,
     Const,
     Refused,
     Result,
@@ -125,12 +126,18 @@ class _Walk:
         self.builder = Builder()
         self.problems: list[Problem] = []
         self.known: dict[str, Value | Const | None] = {}
+        self.absent: dict[str, str] = {}
         self.tensors = {t.name: t for t in source.initializer}
         for (name, axes), at in zip(inputs.items(), batch, strict=True):
             sizes = [SAMPLES if isinstance(n, str) else n for n in axes]
             samples = 1 if at is None else sizes.pop(at)
             self.builder.shapes[name] = tuple(sizes)
             self.known[name] = Value(name, tuple(sizes), at, samples)
+            kind = next(v for v in source.input if v.name == name).type.tensor_type.elem_type
+            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+            if dtype.kind in "iu" or "int" in dtype.name:
+                held = Codes(np.zeros(()), dtype)
+                self.known[name] = Value(name, tuple(sizes), at, samples, held)
         self.inputs = {name: self.builder.shapes[name] for name in inputs}
 
     def graph(self) -> Graph:
@@ -165,8 +172,12 @@ class _Walk:
         self.problems.append(Problem(f"{domain}{node.op_type} {message}", Place(str(self.path), key=label), hint))
 
     def _output(self, name: str) -> str:
-        value = self._known(name)
         place = Place(str(self.path), key=name)
+        try:
+            value = self._known(name)
+        except Refused as refused:
+            self.problems.append(Problem(f"output {refused.message}", place, refused.hint))
+            return name
         if isinstance(value, Value):
             self.builder.label = name
             value = self.builder.centred(value)
@@ -179,6 +190,8 @@ class _Walk:
         if not name:
             return None
         if name not in self.known:
+            if name in self.absent:
+                raise Refused(f"reads {name!r}, {self.absent[name]}", "use its first output")
             if name not in self.tensors:
                 raise Refused(f"reads {name!r}, which nothing before it gives", "nodes come in the order of their use")
             self.known[name] = Const(numpy_helper.to_array(self.tensors[name]))
@@ -197,9 +210,8 @@ class _Walk:
         b.label = label
         call = Call(node.op_type, given, attributes, self.opsets[domain], b, list(node.output))
         results = self._results(call, (domain, node.op_type), node)
-        if len(node.output) > len(results) and any(node.output[len(results) :]):
-            extra = next(name for name in node.output[len(results) :] if name)
-            raise Refused(f"gives no output {extra!r}", f"it has {len(results)}")
+        for index, name in enumerate(node.output[len(results) :], len(results)):
+            self.absent[name] = f"output {index} of {node.op_type} {label}, which is not computed here"
         for name, result in zip(node.output, results, strict=False):
             if name:
                 self.known[name] = result

@@ -150,6 +150,8 @@ def _plain_inputs(call: Call) -> list[Value | Const]:
 
 @reads(*_PAIRS)
 def _pair(call: Call) -> Result:
+    if call.op == "Div" and any(isinstance(v, Value) and v.codes is not None for v in call.inputs):
+        raise Refused("divides integers", "cast them to floats before")
     x, y = _plain_inputs(call)
     if call.op == "Pow" and isinstance(y, Const) and np.all(y.array == 2) and isinstance(x, Value):
         return call.builder.pair(Multiply(), x, x)
@@ -183,14 +185,12 @@ def _cast(call: Call) -> Result:
 
     if call.op == "CastLike":
         like = call.inputs[1]
-        integer = isinstance(like, Const) and like.array.dtype.kind in "iub"
+        name = like.array.dtype.name if isinstance(like, Const) else "float32"
     else:
         to = int(call.attr("to", 0))
-        if to == TensorProto.STRING:
-            raise Refused("casts to strings", "legal: numbers")
-        integer = np.dtype(helper.tensor_dtype_to_np_dtype(to)).kind in "iub"
-    if integer and call.raw().codes is None:
-        raise Refused("rounds the model's values to integers", "use Round, or QuantizeLinear")
+        name = "string" if to == TensorProto.STRING else np.dtype(helper.tensor_dtype_to_np_dtype(to)).name
+    if name not in ("float16", "bfloat16", "float32", "float64") and ("int" not in name or call.raw().codes is None):
+        raise Refused(f"rounds the model's values to {name}", "legal: floats of 16 bits and more; use QuantizeLinear")
     return call.value()
 
 
@@ -234,13 +234,18 @@ def _affine(call: Call, x: Value, first: int) -> Value:
 
 @reads("LayerNormalization", "RMSNormalization")
 def _layer_norm(call: Call) -> Result:
-    x = call.value()
-    if call.wants(1) or call.wants(2):
-        raise Refused("gives its mean or deviation", "leave these outputs out")
-    rank = len(x.full)
+    b, x = call.builder, call.value()
+    rank, eps = len(x.full), float(call.attr("epsilon", 1e-5))
     axes = tuple(x.axis(a) for a in range(int(call.attr("axis", -1)) % rank, rank))
     centred = call.op == "LayerNormalization"
-    return _affine(call, call.builder.emit(Normalize(axes, float(call.attr("epsilon", 1e-5)), centred), [x]), 1)
+    y = _affine(call, b.emit(Normalize(axes, eps, centred), [x]), 1)
+    if not (call.wants(1) or call.wants(2)):
+        return y
+    mean = b.emit(GlobalAvgPool(axes, True), [x])
+    squares = b.emit(Reduce("sum_squares", axes, True), [b.pair(Pairwise("subtract"), x, mean)])
+    variance = b.arithmetic("divide", squares, np.asarray(float(prod(x.shape[a] for a in axes))))
+    deviation = b.emit(Unary("sqrt"), [b.arithmetic("add", variance, np.asarray(eps))])
+    return y, mean, b.emit(Unary("reciprocal"), [deviation])
 
 
 @reads("InstanceNormalization", "GroupNormalization")
@@ -264,7 +269,9 @@ def _lp(call: Call) -> Result:
     b, x = call.builder, call.value()
     axis, p = x.axis(int(call.attr("axis", -1))), int(call.attr("p", 2))
     size = b.emit(Reduce("sum_abs" if p == 1 else "sum_squares", (axis,), True), [x])
-    return b.pair(Pairwise("divide"), x, size if p == 1 else b.emit(Unary("sqrt"), [size]))
+    size = size if p == 1 else b.emit(Unary("sqrt"), [size])
+    least = np.asarray(np.finfo(np.float32).tiny)  # 0 / 0 is 0 here
+    return b.pair(Pairwise("divide"), x, b.arithmetic("maximum", size, least))
 
 
 @reads("MeanVarianceNormalization")
@@ -309,6 +316,8 @@ def _reduce(call: Call) -> Result:
 def product(call: Call, x: Value, y: Value) -> Value:
     """A matrix product of two values."""
     for value in (x, y):
+        if len(value.full) < 2:
+            raise Refused(f"multiplies a value of shape {value.full}", "values of two axes or more")
         if value.batch is not None and value.batch >= len(value.full) - 2:
             raise Refused("multiplies along the batch axis", "samples must not mix")
     return call.builder.pair(Product(), x, y)

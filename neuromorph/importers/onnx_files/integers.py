@@ -19,8 +19,9 @@ from neuromorph.graph.operators.pooling import GlobalAvgPool, GlobalMaxPool
 from neuromorph.graph.operators.reducing import Reduce
 from neuromorph.graph.operators.wiring import Concat, Reshape
 from neuromorph.importers.onnx_files.elementwise import joined, product
-from neuromorph.importers.onnx_files.layers import convolve, matmul, vector_bias
+from neuromorph.importers.onnx_files.layers import average_pool, convolve, matmul, vector_bias
 from neuromorph.importers.onnx_files.values import (
+    SAMPLES,
     Builder,
     Call,
     Codes,
@@ -126,6 +127,8 @@ def _dequantize_constant(call: Call) -> Result:
 def _dynamic(call: Call) -> Result:
     """scale = (max(x, 0) - min(x, 0)) / 255, zero = round(clip(-min / scale)); each sample by its own range."""
     b, x = call.builder, call.value()
+    if x.batch is not None and x.samples not in (1, SAMPLES):
+        raise Refused("takes one range of all samples", "export it with a symbolic batch axis, or with one sample")
     axes = tuple(range(-len(x.shape), 0))
 
     def edge(pooled: Value, function: str) -> Value:
@@ -148,7 +151,7 @@ def _centred_weight(held: Const, zero: np.ndarray | None, outputs: int) -> Const
     shift = _vector(zero)
     bits, signed = width(held.array.dtype)
     trailing = (1,) * (held.array.ndim - 1 - outputs) if shift.ndim else ()
-    values = held.array.astype(np.float64) - shift.reshape(*shift.shape, *trailing)
+    values = held.array.astype(np.float64) - shift.reshape((*shift.shape, *trailing))
     axis = outputs if shift.ndim else None
     return Const(values, Int(bits, signed, scale=np.asarray(1.0), axis=axis, zero_point=shift if shift.any() else None))
 
@@ -174,7 +177,7 @@ def _qlinear_conv(call: Call) -> Result:
     x = b.centred(call.raw(), _vector(call.const(2, "zero point")))
     held = _centred_weight(call.held(3, "weight"), call.const(5, "zero point"), 0)
     y = convolve(call, x, held, None if not call.has(8) else finite(call.const(8, "bias")))
-    return _requantized(call, y, _ratio(call, 1, 4, 6), 2 - len(x.full), 6)
+    return _requantized(call, y, _ratio(call, 1, 4, 6), 1 - len(x.full), 6)
 
 
 @reads("ConvInteger")
@@ -257,11 +260,13 @@ def _qlinear_pair(call: Call) -> Result:
     return _back(call, joined(call, function, _real(call, 0), _real(call, 3)), 6)
 
 
-@reads("QLinearSigmoid", "QLinearLeakyRelu", "QLinearGlobalAveragePool", domains=_MICROSOFT)
+@reads("QLinearSigmoid", "QLinearLeakyRelu", "QLinearGlobalAveragePool", "QLinearAveragePool", domains=_MICROSOFT)
 def _qlinear_one(call: Call) -> Result:
     x = _real(call, 0)
     if not isinstance(x, Value) or call.attr("channels_last", 0):
         raise Refused("has channels_last, or a constant input", "channels come after the batch axis")
+    if call.op == "QLinearAveragePool":
+        return _back(call, average_pool(call, x), 3)
     operator = {
         "QLinearSigmoid": Sigmoid(),
         "QLinearLeakyRelu": LeakyReLU(float(call.attr("alpha", 0.01))),

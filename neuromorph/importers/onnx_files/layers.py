@@ -65,6 +65,9 @@ def matmul(b: Builder, x: Value | Const, y: Value | Const) -> Value:
         z = linear(b, x, held)
         return b.reshaped(z, z.full[:-1]) if y.array.ndim == 1 else z
     assert isinstance(x, Const) and isinstance(y, Value)
+    if x.array.ndim == 1 and len(y.full) >= 2:
+        z = matmul(b, Const(x.array.reshape(1, -1)), y)
+        return b.reshaped(z, (*z.full[:-2], z.full[-1]))
     if x.array.ndim != 2 or len(y.full) < 2:
         raise Refused(f"has a constant of shape {x.array.shape} before a value of {y.full}", "matrices have two axes")
     rank = len(y.full)
@@ -245,8 +248,6 @@ def padded(b: Builder, x: Value, axis: int, before: int, after: int, value: floa
 @reads("MaxPool", moves=True)
 def _max_pool(call: Call) -> Result:
     x = call.raw()
-    if call.wants(1):
-        raise Refused("gives the places of the maxima", "leave the output Indices out")
     axes = batch_first(x, 1, 2)
     kernel = call.ints("kernel_shape", -1) or []
     window, _ = window_of(call, x.full[2:], kernel, bool(call.attr("ceil_mode", 0)))
@@ -255,8 +256,12 @@ def _max_pool(call: Call) -> Result:
 
 @reads("AveragePool")
 def _avg_pool(call: Call) -> Result:
+    return average_pool(call, call.value())
+
+
+def average_pool(call: Call, x: Value) -> Value:
     """What ceil_mode adds at the end counts in no mean: each place is scaled by what its window holds."""
-    b, x = call.builder, call.value()
+    b = call.builder
     axes = batch_first(x, 1, 2)
     window, grown = window_of(call, x.full[2:], call.ints("kernel_shape", -1) or [], bool(call.attr("ceil_mode", 0)))
     if window.dilation != (1, 1):

@@ -57,8 +57,6 @@ def _check(call: Call, x: Value) -> None:
     for name in ("clip", "input_forget"):
         if call.attr(name, 0):
             raise Refused(f"has {name}", "leave it out")
-    if call.wants(2):
-        raise Refused("gives the final cell state", "use Y or Y_h")
     given = [a.decode().lower() if isinstance(a, bytes) else str(a).lower() for a in call.attributes.get("activations", [])]
     usual = _USUAL[call.op]
     relu = call.op == "RNN" and set(given) == {"relu"}

@@ -12,7 +12,7 @@ from neuromorph.graph.formats.base import NumberFormat
 from neuromorph.graph.operators.arithmetic import Add
 from neuromorph.graph.operators.wiring import Concat, Select, Slice, Take
 from neuromorph.importers.onnx_files.layers import padded, transposed
-from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, folds, reads
+from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, folds, reads
 
 
 @reads("Reshape", moves=True)
@@ -94,15 +94,32 @@ def _reshape_constant(call: Call) -> Result:
 
 @reads("Concat", moves=False)
 def _concat(call: Call) -> Result:
+    """Constants among the values: zeros in their places, to which they are added."""
+    b = call.builder
     values = [call.value(i) for i, v in enumerate(call.inputs) if isinstance(v, Value)]
-    if len(values) != len(call.inputs):
-        raise Refused("joins constants to the input's values", "leave them out")
     first = values[0]
-    if len(values) == 1:
-        return first
     if any(v.batch != first.batch or len(v.full) != len(first.full) for v in values):
         raise Refused("joins values with the batch axis in different places", "align them")
-    return call.builder.emit(Concat(first.axis(int(call.attr("axis", 1)))), values)
+    axis = first.axis(int(call.attr("axis", 1)))
+    held = [b.constant_of(first, finite(v.array)) if isinstance(v, Const) else None for v in call.inputs]
+    parts: list[Value] = []
+    before, rest = 0, iter(values)
+    for array in held:
+        if array is not None and array.ndim != len(first.shape):
+            raise Refused(f"joins a constant of shape {array.shape} to {first.full}")
+        if array is None:
+            parts.append(padded(b, next(rest), axis, before, 0))
+            before = 0
+        else:
+            before += array.shape[axis]
+    parts[-1] = padded(b, parts[-1], axis, 0, before)
+    y = parts[0] if len(parts) == 1 else b.emit(Concat(axis), parts)
+    if all(array is None for array in held):
+        return y
+    sizes = [v.shape[axis] for v in values]
+    filled = [np.zeros((*first.shape[:axis], sizes.pop(0), *first.shape[len(first.shape) + axis + 1 :]))
+              if a is None else a for a in held]
+    return b.arithmetic("add", y, b.as_tensor(y, np.concatenate(filled, axis)))
 
 
 def taken(b: Builder, x: Value, axis: int, places: Sequence[int]) -> Value:
@@ -241,7 +258,8 @@ def _space_to_depth(call: Call) -> Result:
     n, c, h, w = x.full
     if s < 1 or h % s or w % s:
         raise Refused(f"has blocksize {s} on maps of {(h, w)}")
-    y = b.permuted(b.reshaped(x, (n, c, h // s, s, w // s, s)), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if call.attr("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    y = b.permuted(b.reshaped(x, (n, c, h // s, s, w // s, s)), order)
     return b.reshaped(y, (n, c * s * s, h // s, w // s))
 
 
@@ -303,7 +321,7 @@ def _coordinates(call: Call, plain: bool, size: int, length: int, scale: float) 
     if mode == "pytorch_half_pixel":
         return (i + 0.5) / scale - 0.5 if length > 1 else np.zeros(1)
     if mode == "align_corners":
-        return i * (size - 1) / (length - 1) if length > 1 else np.zeros(1)
+        return i * (size - 1) / (size * scale - 1) if length > 1 else np.zeros(1)
     if mode == "asymmetric":
         return i / scale
     legal = "half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric"

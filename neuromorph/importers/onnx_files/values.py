@@ -57,13 +57,18 @@ class Value:
     batch: int | None
     samples: int
     codes: Codes | None = None
+    fold: int = 0
+    """Sample axes behind the batch axis that the tensor has joined to it (samples x heads, samples x frames)."""
+    late: bool = False
+    """Whether the tensor has these axes before the samples (frames x samples)."""
 
     @property
     def full(self) -> Shape:
         """Shape of the ONNX tensor."""
         if self.batch is None:
             return self.shape
-        return (*self.shape[: self.batch], self.samples, *self.shape[self.batch :])
+        rest = self.batch + self.fold
+        return (*self.shape[: self.batch], self.samples * prod(self.shape[self.batch : rest]), *self.shape[rest:])
 
     def axis(self, dim: int) -> int:
         """A tensor axis as a sample axis counted from the end."""
@@ -75,7 +80,7 @@ class Value:
             return dim - rank
         if dim == self.batch:
             raise Refused("works along the batch axis", "samples must not mix")
-        return dim - (dim > self.batch) - len(self.shape)
+        return dim - (rank if dim > self.batch else len(self.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +113,7 @@ class Builder:
         self.nodes.append(Node(name, operator, tuple(v.name for v in inputs), self.label))
         self.shapes[name] = shape
         first = inputs[0]
-        return Value(name, shape, first.batch if isinstance(batch, str) else batch, first.samples)
+        return Value(name, shape, first.batch if isinstance(batch, str) else batch, first.samples, None, first.fold, first.late)
 
     def reshaped(self, x: Value, full: Sequence[int]) -> Value:
         """The value read in another shape, the batch axis an axis of its own."""
@@ -118,11 +123,24 @@ class Builder:
         if prod(x.full) != prod(target):
             raise Refused(f"reads {x.full} as {target}: the element counts differ")
         batch: int | None = None
+        if x.batch is not None and x.fold:
+            x = replace(x, fold=0, late=False, batch=x.batch + x.fold * x.late)
         if x.batch is not None:
             before = prod(x.full[: x.batch])
             fits = [j for j, n in enumerate(target) if n == x.samples and prod(target[:j]) == before]
             if not fits:
-                raise Refused("reshapes across the batch axis", "keep the batch axis whole")
+                wide = [j for j, n in enumerate(target) if n % x.samples == 0 and prod(target[:j]) == before]
+                joined = [j for j, n in enumerate(target) if prod(target[:j]) * n == before * x.samples]
+                if not wide and joined:
+                    at = joined[0]
+                    split = (*target[:at], target[at] // x.samples, x.samples, *target[at + 1 :])
+                    return replace(self.reshaped(x, split), batch=at, fold=1, late=True)
+                if not wide:
+                    shown = ["batch" if i == x.batch else n for i, n in enumerate(x.full)]
+                    raise Refused(f"reshapes {shown} to {list(target)} across the batch axis", "keep it whole")
+                at = wide[0]
+                split = (*target[:at], x.samples, target[at] // x.samples, *target[at + 1 :])
+                return replace(self.reshaped(x, split), fold=1)
             batch = x.batch if x.batch in fits else fits[0]
             target = (*target[:batch], *target[batch + 1 :])
         if target == x.shape:
@@ -138,8 +156,10 @@ class Builder:
         if x.batch is None:
             sample, batch = tuple(order), None
         else:
-            batch = order.index(x.batch)
-            sample = tuple(k - (k > x.batch) for k in order if k != x.batch)
+            at, fold = x.batch, x.fold
+            moved = [[k] if k < at else [k - 1 + fold] if k > at else list(range(at, at + fold)) for k in order]
+            batch = order.index(at)
+            sample = tuple(k for group in moved for k in group)
         if sample == tuple(range(len(sample))):
             return replace(x, batch=batch)
         return self.emit(Transpose(sample), [x], batch)
@@ -154,18 +174,21 @@ class Builder:
         lead = array.take([0], at)
         if array.shape[at] not in (1, x.samples) or not np.array_equal(np.broadcast_to(lead, array.shape), array):
             raise Refused("has a constant that differs from sample to sample", "samples must not mix")
-        return lead.squeeze(at)
+        return lead.reshape((*lead.shape[:at], *(1,) * x.fold, *lead.shape[array.ndim + at + 1 :]))
+
+    @staticmethod
+    def as_tensor(x: Value, array: np.ndarray) -> np.ndarray:
+        """A constant of x's sample as one of its tensor, the batch axis of size 1."""
+        return array if x.batch is None else np.expand_dims(array, x.batch)
 
     def arithmetic(self, function: str, x: Value, array: np.ndarray, first: bool = False) -> Value:
         """x with a constant; `first` puts the constant in front."""
+        if (missing := np.ndim(array) - len(x.full)) > 0:
+            batch = None if x.batch is None else x.batch + missing
+            x = self.emit(Reshape(x.shape, (1,) * missing + x.shape), [x], batch)
         values = _collapsed(self.constant_of(x, np.asarray(finite(array), np.float64)))
-        rank = len(x.shape)
-        if values.ndim > rank and x.batch is not None and values.size > 1:
-            raise Refused(f"has a constant of shape {array.shape}, more axes than {x.full}", "reshape the value before")
         wide = [k - values.ndim for k, n in enumerate(values.shape) if n != 1]
-        if values.ndim > rank and not wide and x.batch is not None:
-            values = values.reshape((1,) * rank)
-        linear = function in ("add", "subtract", "multiply") and len(wide) <= 1 and rank >= values.ndim and rank
+        linear = function in ("add", "subtract", "multiply") and len(wide) <= 1 and len(x.shape) > 0
         if linear and all(x.shape[a] == values.shape[a] for a in wide):
             flat = values.reshape(-1)
             one, zero = np.ones_like(flat), np.zeros_like(flat)
@@ -184,7 +207,7 @@ class Builder:
         rank = max(len(v.full) for v in values)
         batched = [v for v in values if v.batch is not None]
         if batched:
-            places = {v.batch - len(v.full) for v in batched if v.batch is not None}
+            places = {(v.batch - len(v.full), v.fold, v.late) for v in batched if v.batch is not None}
             if len(places) != 1:
                 raise Refused(f"joins {x.full} and {y.full} with the batch axis in different places", "align them")
             longest = max(batched, key=lambda v: len(v.full))
@@ -210,7 +233,7 @@ class Builder:
             return self.arithmetic("subtract", y, zero) if np.any(zero) else y
         if codes.scale is not None:
             trailing = (1,) * (0 if codes.axis is None else -codes.axis - 1)
-            y = self.emit(Pairwise("divide", codes.scale.reshape(*codes.scale.shape, *trailing)), [y])
+            y = self.emit(Pairwise("divide", codes.scale.reshape((*codes.scale.shape, *trailing))), [y])
             y = self.emit(Quantize(integers(codes.dtype, codes.zero, axis=codes.axis)), [y])
         off = codes.zero - zero
         if not np.any(off):
