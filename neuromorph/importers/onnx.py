@@ -17,8 +17,8 @@ def read(path: str | Path) -> Graph:
     """The graph of an ONNX file of opset 9 or newer, integer (QDQ, QOperator) and QONNX models included.
 
     The batch axis is the symbolic one; in a model of fixed shapes the first (or second) axis along which it computes
-    every index alike, and where there is none a sample is the whole tensor. A quantizer in front of a matrix becomes its
-    `input_format`, a quantized weight its `weight_format`. Integer tensors hold their codes.
+    every index alike, and where there is none a sample is the whole tensor. A quantizer in front of a matrix becomes
+    its `input_format`, a quantized weight its `weight_format`. Integer tensors hold their codes.
     Raises InputError with node, operator and what is legal.
     """
     from neuromorph.importers.onnx_files.build import build

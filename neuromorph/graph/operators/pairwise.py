@@ -51,7 +51,7 @@ class Unary(Elementwise):
 @final
 @dataclass(frozen=True, eq=False)
 class Pairwise(Operator):
-    """y = f(x_1, x_2) elementwise, f one of `PAIRWISE`; axes count from the end, those of size 1 are repeated.
+    """y = f(x_1, x_2) elementwise, f one of `PAIRWISE`; values of one rank, axes of size 1 are repeated.
 
     constant: takes the place of x_2, or of x_1 where `first` is set; None: the operator takes two inputs.
     """
@@ -72,6 +72,8 @@ class Pairwise(Operator):
         takes = 2 if self.constant is None else 1
         if len(shapes) != takes:
             raise InputError(f"takes {takes} inputs, got {len(shapes)}")
+        if len({len(shape) for shape in shapes}) > 1:
+            raise InputError(f"inputs have shapes {', '.join(map(str, shapes))}: their numbers of axes differ")
         if self.constant is not None and self.constant.ndim > len(shapes[0]):
             raise InputError(f"constant of shape {self.constant.shape} has more axes than the input {shapes[0]}")
         sizes = [*shapes, *(() if self.constant is None else (self.constant.shape,))]
@@ -150,7 +152,7 @@ class Product(Operator):
     """
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        if len(shapes) != 2 or min(map(len, shapes)) < 2 or shapes[0][-1] != shapes[1][-2]:
+        if len(shapes) != 2 or len(shapes[0]) != len(shapes[1]) or len(shapes[0]) < 2 or shapes[0][-1] != shapes[1][-2]:
             raise InputError(f"inputs have shapes {', '.join(map(str, shapes))}, expected (..., n, k) and (..., k, m)")
         try:
             lead = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])

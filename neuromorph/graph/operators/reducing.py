@@ -89,5 +89,3 @@ class Normalize(Elementwise):
         shape = single(shapes)
         sets = positive_size(shape) // prod(shape[a] for a in self.axes)
         return (5 if self.centred else 3) * positive_size(shape) + 4 * sets
-
-

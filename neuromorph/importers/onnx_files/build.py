@@ -7,7 +7,6 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -155,7 +154,9 @@ class _Walk:
                 self._problem(label, node, error.problems[0].message, error.problems[0].hint)
             except MALFORMED as error:
                 text = (str(error).splitlines() or [""])[0][:200]
-                self._problem(label, node, f"is malformed: {type(error).__name__}: {text}", "check it with onnx.checker")
+                self._problem(
+                    label, node, f"is malformed: {type(error).__name__}: {text}", "check it with onnx.checker"
+                )
             else:
                 continue
             unread.update(node.output)
@@ -181,6 +182,8 @@ class _Walk:
         if isinstance(value, Value):
             self.builder.label = name
             value = self.builder.centred(value)
+            if value.fold and value.samples not in (1, SAMPLES):
+                self.problems.append(Problem("output joins its samples with other axes", place, "keep the batch axis"))
             if value.name not in self.inputs:
                 return value.name
         self.problems.append(Problem("output is not computed from an input", place, "leave it out of the model"))
@@ -246,5 +249,3 @@ def claimed() -> dict[str, list[str]]:
     for domain, name in sorted(OPERATORS):
         found.setdefault(domain or "ai.onnx", []).append(name)
     return found
-
-

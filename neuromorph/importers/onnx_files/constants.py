@@ -63,8 +63,11 @@ def _check_size(op: str, arrays: list[np.ndarray]) -> None:
         if op in ("Tile", "Resize", "Upsample"):
             sizes = [n * size for n in sizes]
         if op == "Pad":
-            sizes = [float(prod(arrays[0].shape[k] + a[k] + a[k + a.size // 2] for k in range(a.size // 2)))
-                     for a in whole if a.size == 2 * arrays[0].ndim]
+            sizes = [
+                float(prod(arrays[0].shape[k] + a[k] + a[k + a.size // 2] for k in range(a.size // 2)))
+                for a in whole
+                if a.size == 2 * arrays[0].ndim
+            ]
         if op == "OneHot":
             sizes = [float(arrays[0].size * np.max(np.abs(arrays[1].astype(np.float64)), initial=1))]
     if not max(sizes, default=1.0) <= MAX_ELEMENTS:

@@ -56,7 +56,9 @@ def _elu(call: Call) -> Result:
 def _selu(call: Call) -> Result:
     """gamma ELU(x; alpha)."""
     alpha, gamma = call.attr("alpha", 1.6732632423543772), call.attr("gamma", 1.0507009873554805)
-    return call.builder.arithmetic("multiply", call.builder.emit(act.ELU(float(alpha)), [call.value()]), np.asarray(gamma))
+    return call.builder.arithmetic(
+        "multiply", call.builder.emit(act.ELU(float(alpha)), [call.value()]), np.asarray(gamma)
+    )
 
 
 @reads("Celu")
@@ -140,7 +142,8 @@ def joined(call: Call, function: str, x: Value | Const, y: Value | Const) -> Val
         return b.pair((Add() if function == "add" else Multiply()) if one else Pairwise(function), x, y)
     if isinstance(x, Value) and isinstance(y, Const):
         return b.arithmetic(function, x, y.array)
-    assert isinstance(x, Const) and isinstance(y, Value)
+    assert isinstance(x, Const)
+    assert isinstance(y, Value)
     return b.arithmetic(function, y, x.array, first=True)
 
 
@@ -199,7 +202,7 @@ def _where(call: Call) -> Result:
     """With a constant condition: c x + (1 - c) y."""
     b = call.builder
     keep = call.const(0, "condition").astype(np.float64)
-    parts = []
+    parts: list[Value | Const] = []
     for value, mask in zip(_plain_inputs(call)[1:], (keep, 1 - keep), strict=True):
         if isinstance(value, Const):
             array = value.array.astype(np.float64)
@@ -330,5 +333,3 @@ def _cast_constant(call: Call) -> Result:
     held = call.held(0)
     dtype = helper.tensor_dtype_to_np_dtype(int(call.attr("to", 0)))
     return Const(held.array.astype(dtype), held.format if np.dtype(dtype).kind == "f" else None)
-
-

@@ -52,7 +52,9 @@ def versions(model: onnx.ModelProto, place: Place) -> dict[str, int]:
     if own is None:
         raise InputError("imports no operator set of ONNX", place, f"legal: opsets {OLDEST} to {newest}")
     if not OLDEST <= own <= newest:
-        hint = f"legal: {OLDEST} to {newest}, the newest that onnx {onnx.__version__} knows; export it with one of these"
+        hint = (
+            f"legal: {OLDEST} to {newest}, the newest that onnx {onnx.__version__} knows; export it with one of these"
+        )
         raise InputError(f"has opset {own}", place, hint)
     return found
 
@@ -86,7 +88,7 @@ def _external(tensor: TensorProto, path: Path) -> None:
     if offset < 0 or length != wanted or offset + length > file.stat().st_size:
         held = file.stat().st_size
         raise InputError(
-            f"external data of {length} bytes at {offset} of {location!r}, which holds {held}; the shape takes {wanted}",
+            f"external data take {length} bytes at {offset} of {location!r} with {held} bytes, their shape {wanted}",
             place,
             "copy the file again",
         )

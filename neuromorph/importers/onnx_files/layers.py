@@ -22,7 +22,7 @@ def weight_format(held: Const, outputs: int) -> NumberFormat | None:
     """The format of a weight whose axis `outputs` becomes axis 0; None where its scales run along another axis."""
     found = held.format
     axis = getattr(found, "axis", None)
-    if found is None or not found.per_channel:
+    if found is None or axis is None or not found.per_channel:
         return found if axis is None or found is None else dataclasses.replace(found, axis=None)  # type: ignore[call-arg]
     return dataclasses.replace(found, axis=0) if axis % held.array.ndim == outputs else None  # type: ignore[call-arg]
 
@@ -51,7 +51,9 @@ def _matmul(call: Call) -> Result:
     x, y = call.inputs[:2]
     if isinstance(x, Value) and isinstance(y, Value):
         return product(call, call.value(0), call.value(1))
-    return matmul(b, call.value(0) if isinstance(x, Value) else call.held(0), y if isinstance(y, Const) else call.value(1))
+    return matmul(
+        b, call.value(0) if isinstance(x, Value) else call.held(0), y if isinstance(y, Const) else call.value(1)
+    )
 
 
 def matmul(b: Builder, x: Value | Const, y: Value | Const) -> Value:
@@ -64,7 +66,8 @@ def matmul(b: Builder, x: Value | Const, y: Value | Const) -> Value:
             raise Refused(f"has a constant of shape {y.array.shape}", "matrices of two axes are stored")
         z = linear(b, x, held)
         return b.reshaped(z, z.full[:-1]) if y.array.ndim == 1 else z
-    assert isinstance(x, Const) and isinstance(y, Value)
+    assert isinstance(x, Const)
+    assert isinstance(y, Value)
     if x.array.ndim == 1 and len(y.full) >= 2:
         z = matmul(b, Const(x.array.reshape(1, -1)), y)
         return b.reshaped(z, (*z.full[:-2], z.full[-1]))

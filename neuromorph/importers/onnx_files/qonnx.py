@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from neuromorph.graph.formats.base import NumberFormat
@@ -29,7 +28,11 @@ class _Said:
     def __init__(self, call: Call) -> None:
         self.scale, self.zero = finite(call.const(1, "scale")), finite(call.const(2, "zero point"))
         width = finite(call.const(3, "bit width"))
-        if width.size != 1 or width.reshape(-1)[0] != int(width.reshape(-1)[0]) or not 1 <= int(width.reshape(-1)[0]) <= 32:
+        if (
+            width.size != 1
+            or width.reshape(-1)[0] != int(width.reshape(-1)[0])
+            or not 1 <= int(width.reshape(-1)[0]) <= 32
+        ):
             raise Refused(f"has bit width {width.reshape(-1)[:4].tolist()}", "one whole number of 1 to 32")
         if np.any(self.scale <= 0):
             raise Refused("has a scale that is not positive", "train or export it again")
@@ -130,8 +133,10 @@ def _trunc(call: Call) -> Result:
     if newer:
         y = _clipped(b, y, *limits(after, signed, narrow))
     y = b.emit(Unary(_ROUNDING[mode]), [y])
-    y = b.arithmetic("subtract", y, zero / drop if newer else zero)
-    return b.arithmetic("multiply", y, out)
+    y = b.arithmetic("multiply", b.arithmetic("subtract", y, zero / drop if newer else zero), out)
+    if not newer or np.any(zero) or out.size > 1:
+        return y  # version 1 does not say whether numbers are signed
+    return b.emit(Quantize(Int(after, signed, scale=out.reshape(()))), [y])
 
 
 @reads("MultiThreshold", domains=DOMAINS)
@@ -140,5 +145,3 @@ def _thresholds(call: Call) -> Result:
     last = str(call.attr("data_layout", "")) in ("NHWC", "NWC")
     scale, shift = float(call.attr("out_scale", 1.0)), float(call.attr("out_bias", 0.0))
     return call.builder.emit(Staircase(steps, scale, shift, -1 if last else x.axis(1)), [x])
-
-

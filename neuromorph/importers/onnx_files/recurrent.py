@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from neuromorph.graph.model import Operator
@@ -19,17 +18,23 @@ _USUAL = {"LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh"), "RNN"
 def _recurrent(call: Call) -> Result:
     b, x = call.builder, call.value()
     _check(call, x)
-    directions = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(call.attr("direction", "forward"))
+    directions = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(
+        call.attr("direction", "forward")
+    )
     if directions is None:
         raise Refused(f"has direction {call.attr('direction')!r}", "legal: forward, reverse, bidirectional")
     layout = int(call.attr("layout", 0))
     if x.batch is None and len(x.full) == 3 and x.full[1 - layout] == 1:
         x = b.reshaped(x, (x.full[layout], x.full[2]))
     elif x.batch != 1 - layout or len(x.shape) != 2:
-        raise Refused(f"takes its batch axis at {1 - layout}, found it at {x.batch}", "check layout and the model's input")
+        raise Refused(
+            f"takes its batch axis at {1 - layout}, found it at {x.batch}", "check layout and the model's input"
+        )
     cells = _cells(call, len(directions))
     sequences = [b.emit(_made(call, cells[k], back), [x]) for k, back in enumerate(directions)]
-    finals = [b.emit(Select(-2, 0 if back else -1), [s], x.batch and 0) for s, back in zip(sequences, directions, strict=True)]
+    finals = [
+        b.emit(Select(-2, 0 if back else -1), [s], x.batch and 0) for s, back in zip(sequences, directions, strict=True)
+    ]
     batched = x.batch is not None
     hidden = sequences[0].shape[-1]
     steps = sequences[0].shape[0]
@@ -57,7 +62,9 @@ def _check(call: Call, x: Value) -> None:
     for name in ("clip", "input_forget"):
         if call.attr(name, 0):
             raise Refused(f"has {name}", "leave it out")
-    given = [a.decode().lower() if isinstance(a, bytes) else str(a).lower() for a in call.attributes.get("activations", [])]
+    given = [
+        a.decode().lower() if isinstance(a, bytes) else str(a).lower() for a in call.attributes.get("activations", [])
+    ]
     usual = _USUAL[call.op]
     relu = call.op == "RNN" and set(given) == {"relu"}
     if given and not relu and given != list(usual) * (len(given) // len(usual)):
@@ -94,5 +101,3 @@ def _made(call: Call, cell: tuple[np.ndarray, np.ndarray, np.ndarray | None], ba
         return LSTM(w, r, total, reverse=back)
     relu = any(b"relu" in a.lower() for a in call.attributes.get("activations", []) if isinstance(a, bytes))
     return RNN(w, r, total, reverse=back, function="relu" if relu else "tanh")
-
-

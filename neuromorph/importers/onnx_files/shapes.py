@@ -86,8 +86,10 @@ def _transpose_constant(call: Call) -> Result:
 @folds("Reshape")
 def _reshape_constant(call: Call) -> Result:
     held = call.held(0)
-    shape = [held.array.shape[i] if n == 0 and not call.attr("allowzero", 0) else n
-             for i, n in enumerate(call.ints("shape", 1) or [])]
+    shape = [
+        held.array.shape[i] if n == 0 and not call.attr("allowzero", 0) else n
+        for i, n in enumerate(call.ints("shape", 1) or [])
+    ]
     plain: NumberFormat | None = None if held.format is None or held.format.per_channel else held.format
     return Const(held.array.reshape(shape), plain)
 
@@ -117,8 +119,10 @@ def _concat(call: Call) -> Result:
     if all(array is None for array in held):
         return y
     sizes = [v.shape[axis] for v in values]
-    filled = [np.zeros((*first.shape[:axis], sizes.pop(0), *first.shape[len(first.shape) + axis + 1 :]))
-              if a is None else a for a in held]
+    filled = [
+        np.zeros((*first.shape[:axis], sizes.pop(0), *first.shape[len(first.shape) + axis + 1 :])) if a is None else a
+        for a in held
+    ]
     return b.arithmetic("add", y, b.as_tensor(y, np.concatenate(filled, axis)))
 
 
@@ -269,7 +273,9 @@ def _resize(call: Call) -> Result:
     b, x = call.builder, call.value()
     mode = call.attr("mode", "nearest")
     if mode not in ("nearest", "linear") or call.attr("antialias", 0):
-        raise Refused(f"has mode {mode!r}{', antialias' if call.attr('antialias', 0) else ''}", "legal: nearest, linear")
+        raise Refused(
+            f"has mode {mode!r}{', antialias' if call.attr('antialias', 0) else ''}", "legal: nearest, linear"
+        )
     plain = call.op == "Upsample" or call.opset < 11
     scales = _scales(call, plain)
     sizes = None if plain else call.ints("sizes", 3)

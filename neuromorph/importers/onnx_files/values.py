@@ -100,7 +100,7 @@ class Builder:
     label: str = ""
     shared: dict[Any, Operator] = field(default_factory=dict)
 
-    def emit(self, operator: Operator, inputs: Sequence[Value], batch: int | None | str = "same") -> Value:
+    def emit(self, operator: Operator, inputs: Sequence[Value], batch: int | str | None = "same") -> Value:
         """Adds a node; the batch axis stays where the first input has it unless said."""
         try:
             shape = operator.output_shape([self.shapes[v.name] for v in inputs])
@@ -113,7 +113,9 @@ class Builder:
         self.nodes.append(Node(name, operator, tuple(v.name for v in inputs), self.label))
         self.shapes[name] = shape
         first = inputs[0]
-        return Value(name, shape, first.batch if isinstance(batch, str) else batch, first.samples, None, first.fold, first.late)
+        return Value(
+            name, shape, first.batch if isinstance(batch, str) else batch, first.samples, None, first.fold, first.late
+        )
 
     def reshaped(self, x: Value, full: Sequence[int]) -> Value:
         """The value read in another shape, the batch axis an axis of its own."""
@@ -145,7 +147,9 @@ class Builder:
             target = (*target[:batch], *target[batch + 1 :])
         if target == x.shape:
             return replace(x, batch=batch)
-        return self.emit(Flatten(len(x.shape)) if len(target) == 1 and x.shape else Reshape(x.shape, target), [x], batch)
+        return self.emit(
+            Flatten(len(x.shape)) if len(target) == 1 and x.shape else Reshape(x.shape, target), [x], batch
+        )
 
     def permuted(self, x: Value, order: Sequence[int]) -> Value:
         """Tensor axes in another order; output axis k is input axis order[k]."""
@@ -247,7 +251,9 @@ def integers(dtype: np.dtype, zero: np.ndarray, scale: Any = 1.0, axis: int | No
     """The format of scale (code - zero) with codes of an integer type."""
     bits, signed = width(dtype)
     affine = np.asarray(zero, np.float64)
-    return Int(bits, signed, scale=np.asarray(scale, np.float64), axis=axis, zero_point=affine if affine.any() else None)
+    return Int(
+        bits, signed, scale=np.asarray(scale, np.float64), axis=axis, zero_point=affine if affine.any() else None
+    )
 
 
 def width(dtype: np.dtype) -> tuple[int, bool]:

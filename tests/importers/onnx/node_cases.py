@@ -1,4 +1,4 @@
-"""The node tests that package onnx generates, run through the importer: inputs but the first (or second) are constants."""
+"""The node tests that package onnx generates, through the importer: other inputs than the first are constants."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _negated(model: onnx.ModelProto, outputs: list[np.ndarray]) -> list[np.ndarr
 
 
 def run(case: Any, kept: Sequence[int]) -> str:
-    """"" where the graph gives what the case says, else what differs; InputError where it is refused."""
+    """ "" where the graph gives what the case says, else what differs; InputError where it is refused."""
     given, wanted = case.data_sets[0]
     inputs, outputs = arrays(given), arrays(wanted)
     model = onnx.ModelProto()
@@ -94,7 +94,10 @@ def differs(found: np.ndarray, wanted: np.ndarray, case: Any) -> str:
         fitting = [found.reshape(wanted.shape)] if found.size == 1 else []
     if not fitting:
         return f"shape {found.shape}, expected {wanted.shape}"
-    if any(np.allclose(c, wanted, rtol=1e-2 if coarse else max(case.rtol, 1e-5), atol=max(case.atol, 1e-6), equal_nan=True) for c in fitting):
+    if any(
+        np.allclose(c, wanted, rtol=1e-2 if coarse else max(case.rtol, 1e-5), atol=max(case.atol, 1e-6), equal_nan=True)
+        for c in fitting
+    ):
         return ""
     return f"off by {min(np.nanmax(np.abs(c - wanted)) for c in fitting):.3g}"
 
@@ -102,7 +105,19 @@ def differs(found: np.ndarray, wanted: np.ndarray, case: Any) -> str:
 def ways(case: Any) -> Iterator[tuple[int, ...]]:
     """Which inputs depend on the model's input: the first, the second, all that are activations."""
     yield (0,)
-    if case.model.graph.node[0].op_type in ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "MatMul", "Gemm"):
+    if case.model.graph.node[0].op_type in (
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "Sum",
+        "Mean",
+        "MatMul",
+        "Gemm",
+    ):
         count = len(case.model.graph.input)
         if count > 1:
             yield (1,)
