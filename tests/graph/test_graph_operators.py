@@ -88,9 +88,11 @@ def test_output_shape_and_leading_axes(operator: Operator, shapes: list[tuple[in
     together = operator.evaluate(inputs, host)
     assert tuple(together.shape) == (2, 3, *operator.output_shape(shapes))
     for i in range(2):
-        torch.testing.assert_close(operator.evaluate([x[i] for x in inputs], host), together[i], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            operator.evaluate([x[i] for x in inputs], host), together[i], rtol=1e-12, atol=1e-12, equal_nan=True
+        )
         single = operator.evaluate([x[i, 0] for x in inputs], host)
-        torch.testing.assert_close(single, together[i, 0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(single, together[i, 0], rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
 class MatrixHost(ExactFunctions):

@@ -90,9 +90,14 @@ class Uniform(NumberFormat):
                 raise InputError(f"{part} of {what} has shape {values.shape}, expected {expected}")
 
     def nearest(self, values: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
-        """Codes (int64) within these limits: round(value / scale) + zero point, half to even."""
+        """Codes (int64) within these limits that fitting rounds to."""
+        return self._whole(values, limits)
+
+    def _whole(self, values: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
+        """round(value / scale) + zero point within limits, half to even."""
         scale, zero = self.broadcast(values.ndim)
-        return np.clip(np.rint(values / scale) + zero, *limits).astype(np.int64)
+        found = np.rint(values / scale + zero) if self.zero_first else np.rint(values / scale) + zero
+        return np.clip(np.rint(found), *limits).astype(np.int64)
 
     def broadcast(self, dim: int) -> tuple[np.ndarray, np.ndarray]:
         """Scale and zero point shaped to multiply an array of so many axes."""
@@ -143,8 +148,7 @@ class Uniform(NumberFormat):
         return None if self.scale is None else self.limits
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        scale, zero = self.broadcast(values.ndim)
-        return np.clip(np.rint(values / scale + zero), *self.limits).astype(np.int64)
+        return self._whole(values, self.limits)
 
     def decoded(self, codes: np.ndarray) -> np.ndarray:
         scale, zero = self.broadcast(codes.ndim)

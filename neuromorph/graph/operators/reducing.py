@@ -8,8 +8,8 @@ from math import prod
 from typing import TYPE_CHECKING, ClassVar, final
 
 from neuromorph.errors import InputError, suggest
-from neuromorph.graph.model import Host, Shape
-from neuromorph.graph.operators.activation import Elementwise, check_axes
+from neuromorph.graph.model import Host, Operator, Shape
+from neuromorph.graph.operators.activation import check_axes
 from neuromorph.graph.operators.dense import positive_size, single
 from neuromorph.graph.operators.pooling import Global
 
@@ -56,7 +56,7 @@ class Reduce(Global):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Normalize(Elementwise):
+class Normalize(Operator):
     """y = (x - m) / sqrt(v + eps), m and v = mean (x - m)^2 over the axes; m = 0 unless centred.
 
     With a BatchNorm or Pairwise after it this is layer, group, instance and root-mean-square normalization.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from node_cases import cases, run, ways
 
 from neuromorph.errors import InputError
+from neuromorph.importers.onnx_files.table import page
 
 REFUSED = {
     "Cast": r"rounds the model's values to (float[48]|u?int)",
@@ -62,3 +64,8 @@ def test_every_node_test_is_right_or_refused_for_a_listed_reason() -> None:
     assert right >= 750
     never = {kind for kind, results in found.items() if all(said != "right" for _, said in results)}
     assert never <= {"Shape", "Size", "Where", "GRU"}  # their node tests are all of forms that are refused
+
+
+def test_the_page_of_operators_is_what_is_read() -> None:
+    shown = Path(__file__).parents[3] / "docs" / "operators.md"
+    assert shown.read_text() == page() + "\n"
