@@ -76,6 +76,19 @@ def _show_component(component: Component, total: int) -> None:
         typer.echo(title + "\n")
 
 
+def _physics_rows(found: Architecture) -> list[tuple[str, ...]]:
+    from neuromorph.devices.protocol import kind_of
+
+    rows = sorted(kind_of(found).physics(found), key=lambda p: not p.included)
+    return [(p.name, "yes" if p.included else "no", p.note) for p in rows]
+
+
+def _absent(found: Architecture) -> tuple[str, ...]:
+    from neuromorph.devices.protocol import kind_of
+
+    return kind_of(found).absent(found)
+
+
 def _show_architecture(found: Architecture) -> None:
     typer.echo(f"{found.name}: {found.title}\nboundary: {found.boundary}\nfile: {found.file}")
     if found.notes:
@@ -83,6 +96,9 @@ def _show_architecture(found: Architecture) -> None:
     typer.echo("")
     for component, total in found.chip.walk():
         _show_component(component, total)
+    _table("Physics", ("physics", "included", "how, or why not"), _physics_rows(found))
+    for line in _absent(found):
+        typer.echo(f"not modelled: {line}")
     _print_sources(found.sources.values())
 
 
@@ -107,7 +123,9 @@ def _architectures() -> typer.Typer:
 
         found = catalog.load_architecture(name)
         if as_json:
-            _print_json(describe.architecture(found))
+            rows = [dict(zip(("name", "included", "note"), row, strict=True)) for row in _physics_rows(found)]
+            rows = [{**row, "included": row["included"] == "yes"} for row in rows]
+            _print_json({**describe.architecture(found), "physics": rows, "absent": list(_absent(found))})
         else:
             _show_architecture(found)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
+from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Assumption, Draw
 from neuromorph.graph.model import Graph, GroupHost, Host, Matrix, Node, Shape
 
@@ -297,6 +298,18 @@ class CoreKind(ABC):
     @abstractmethod
     def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
         """Actions of the core and its parts for one sample."""
+
+    @abstractmethod
+    def physics(self, unit: Component) -> tuple[Physics, ...]:
+        """Which physics the core's numbers follow and leave out; see `devices.protocol.Kind.physics`."""
+
+    def spared(self, unit: Component) -> Mapping[str, str]:
+        """Empty slots of the core that no data pass: reason by path."""
+        return {}
+
+    def unhoused(self, unit: Component) -> tuple[str, ...]:
+        """What such cores have and no kind of component stands for."""
+        return ()
 
     def shortages(self, unit: Component) -> tuple[str, ...]:
         """Parts of the core that are fewer than the actions it is counted for need at once."""

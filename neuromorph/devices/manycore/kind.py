@@ -15,6 +15,7 @@ import numpy as np
 
 from neuromorph.devices.manycore.reading import read_machine
 from neuromorph.devices.options import option
+from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
@@ -108,6 +109,19 @@ class ManycoreKind(Kind):
         from neuromorph.devices.manycore.execute.spiking import EFFECTS
 
         return EFFECTS
+
+    def physics(self, architecture: Architecture) -> tuple[Physics, ...]:
+        from neuromorph.devices.manycore.physics import physics_of
+
+        return physics_of(architecture)
+
+    def spared(self, architecture: Architecture) -> Mapping[str, str]:
+        from neuromorph.devices.manycore.physics import spared_of
+
+        return spared_of(architecture)
+
+    def unhoused(self, architecture: Architecture) -> tuple[str, ...]:
+        return ("loading of programs and tables", "distribution of clocks, or handshakes of links without one")
 
     def place(
         self,

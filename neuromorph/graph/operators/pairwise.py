@@ -1,8 +1,8 @@
-"""Elementwise functions without settings of their own, and arithmetic of two values or of a value and a constant."""
+"""Arithmetic of two values or of a value and a constant, and activations of few levels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
@@ -10,42 +10,12 @@ import numpy as np
 
 from neuromorph.errors import InputError, suggest
 from neuromorph.graph.model import Host, Operator, Shape, frozen_array
-from neuromorph.graph.operators.activation import Elementwise
 from neuromorph.graph.operators.dense import positive_size, single
 
 if TYPE_CHECKING:
     import torch
 
-UNARY: Mapping[str, int] = {
-    **dict.fromkeys(("abs", "ceil", "floor", "round", "sign", "exp", "log", "sqrt", "erf", "reciprocal"), 1),
-    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"), 1),
-    "softplus": 1,
-    "softsign": 4,
-    "mish": 3,
-}
-"""Operations per element: one look-up each; softsign x / (1 + |x|): absolute value, add, reciprocal, multiply; mish
-x tanh(log(1 + exp(x))): two look-ups and a multiply."""
-
 PAIRWISE = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Unary(Elementwise):
-    """y = f(x) with the function of this name in `UNARY`; round is half to even, softplus log(1 + exp(x))."""
-
-    function: str = "abs"
-
-    def __post_init__(self) -> None:
-        if self.function not in UNARY:
-            raise InputError(f"function is {self.function!r}", hint=suggest(self.function, UNARY))
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return host.function(self.function, inputs[0])
-
-    def operations(self, shapes: Sequence[Shape]) -> int:
-        """Those of the function in `UNARY` per element."""
-        return UNARY[self.function] * positive_size(single(shapes))
 
 
 @final
@@ -141,28 +111,3 @@ class Staircase(Operator):
     def operations(self, shapes: Sequence[Shape]) -> int:
         """A compare per threshold, a multiply and an add, per element."""
         return (self.thresholds.shape[1] + 2) * positive_size(self.output_shape(shapes))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Product(Operator):
-    """y = x_1 x_2 over the last two axes, (..., n, k) and (..., k, m): no weight is stored.
-
-    Axes before the last two are repeated where they have size 1. A multiply and an add per term.
-    """
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        if len(shapes) != 2 or len(shapes[0]) != len(shapes[1]) or len(shapes[0]) < 2 or shapes[0][-1] != shapes[1][-2]:
-            raise InputError(f"inputs have shapes {', '.join(map(str, shapes))}, expected (..., n, k) and (..., k, m)")
-        try:
-            lead = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
-        except ValueError:
-            raise InputError(f"inputs have shapes {shapes[0]} and {shapes[1]}: leading axes differ") from None
-        return (*lead, shapes[0][-2], shapes[1][-1])
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        return inputs[0] @ inputs[1]
-
-    def operations(self, shapes: Sequence[Shape]) -> int:
-        """Two per term of every sum."""
-        return 2 * positive_size(self.output_shape(shapes)) * shapes[0][-1]

@@ -1,15 +1,13 @@
-"""Values made of whole axes: sums and their kin, and normalization by an own mean and variance."""
+"""Values made of whole axes: sums and their kin."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, ClassVar, final
 
 from neuromorph.errors import InputError, suggest
-from neuromorph.graph.model import Host, Operator, Shape
-from neuromorph.graph.operators.activation import check_axes
+from neuromorph.graph.model import Host, Shape
 from neuromorph.graph.operators.dense import positive_size, single
 from neuromorph.graph.operators.pooling import Global
 
@@ -52,40 +50,3 @@ class Reduce(Global):
     def operations(self, shapes: Sequence[Shape]) -> int:
         """Those of the function in `REDUCTIONS` per input element."""
         return REDUCTIONS[self.function] * positive_size(single(shapes))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Normalize(Operator):
-    """y = (x - m) / sqrt(v + eps), m and v = mean (x - m)^2 over the axes; m = 0 unless centred.
-
-    With a BatchNorm or Pairwise after it this is layer, group, instance and root-mean-square normalization.
-    Per element: an add for the mean, a subtraction, a square and its add, a multiply (without centring two less);
-    per set of axes an inverse square root, an add and two multiplies.
-    """
-
-    axes: tuple[int, ...] = (-1,)
-    eps: float = 1e-5
-    centred: bool = True
-
-    def __post_init__(self) -> None:
-        check_axes(*self.axes)
-        if not self.axes or len(set(self.axes)) != len(self.axes) or not self.eps >= 0:
-            raise InputError(f"axes {self.axes} must differ, and eps {self.eps} be 0 or more")
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        check_axes(*self.axes, rank=len(shape))
-        return shape
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        x = inputs[0]
-        if self.centred:
-            x = x - x.mean(self.axes, keepdim=True)
-        return x * (x.square().mean(self.axes, keepdim=True) + self.eps).rsqrt()
-
-    def operations(self, shapes: Sequence[Shape]) -> int:
-        """5 per element (3 without centring) and 4 per set that is normalized."""
-        shape = single(shapes)
-        sets = positive_size(shape) // prod(shape[a] for a in self.axes)
-        return (5 if self.centred else 3) * positive_size(shape) + 4 * sets

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
+import numpy as np
+
 from neuromorph.errors import InputError
-from neuromorph.graph.model import Host, Operator, Shape
+from neuromorph.graph.model import Host, Operator, Shape, frozen_array
 from neuromorph.graph.operators.activation import check_axes
 from neuromorph.graph.operators.dense import positive_size, single
 
@@ -170,33 +172,6 @@ class Pad(Wiring):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Take(Wiring):
-    """The elements of an axis at these places, in this order; places may repeat (mirrored edges, enlarged maps)."""
-
-    axis: int
-    places: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        check_axes(self.axis)
-        if not self.places or min(self.places) < 0:
-            raise InputError("places are none, or count from the end")
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        check_axes(self.axis, rank=len(shape))
-        if max(self.places) >= shape[self.axis]:
-            raise InputError(f"place {max(self.places)} lies outside axis {self.axis} of {shape}")
-        at = len(shape) + self.axis
-        return (*shape[:at], len(self.places), *shape[at + 1 :])
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        import torch
-
-        return inputs[0].index_select(self.axis, torch.tensor(self.places, device=inputs[0].device))
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Spread(Wiring):
     """y[k step] = x[k] along an axis, zeros between: what turns a strided transposed convolution into a plain one."""
 
@@ -249,3 +224,55 @@ class Concat(Wiring):
         rank = -self.axis
         lead = torch.broadcast_shapes(*(x.shape[: x.dim() - rank] for x in inputs))
         return torch.cat([x.expand(*lead, *x.shape[x.dim() - rank :]) for x in inputs], dim=self.axis)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Take(Wiring):
+    """The elements indices[0], indices[1] ... along an axis: repeats, mirrored or wrapped borders, enlarged maps."""
+
+    axis: int
+    indices: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_axes(self.axis)
+        if not self.indices or min(self.indices) < 0:
+            raise InputError(f"indices {self.indices[:8]} are empty or count from the end")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        check_axes(self.axis, rank=len(shape))
+        if max(self.indices) >= shape[self.axis]:
+            raise InputError(f"index {max(self.indices)} lies outside axis {self.axis} of {shape}")
+        at = len(shape) + self.axis
+        return (*shape[:at], len(self.indices), *shape[at + 1 :])
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        return inputs[0].index_select(
+            inputs[0].dim() + self.axis, torch.as_tensor(self.indices, device=inputs[0].device)
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Constant(Wiring):
+    """The same values for every sample, whatever its input of `axes` axes, which only says how many there are."""
+
+    content: np.ndarray
+    axes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", frozen_array(self.content))
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        if len(single(shapes)) != self.axes:
+            raise InputError(f"input has shape {shapes[0]}, expected {self.axes} axes")
+        return tuple(self.content.shape)
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        from neuromorph.graph.tensors import parameter
+
+        x = inputs[0]
+        return parameter(self, "content", host, x).expand(*x.shape[: x.dim() - self.axes], *self.content.shape)

@@ -11,10 +11,12 @@ import numpy as np
 from neuromorph.graph.model import Operator
 from neuromorph.graph.operators import activation as act
 from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Multiply
-from neuromorph.graph.operators.pairwise import Pairwise, Product, Unary
+from neuromorph.graph.operators.attention import Normalize, Product
+from neuromorph.graph.operators.mapped import Map
+from neuromorph.graph.operators.pairwise import Pairwise
 from neuromorph.graph.operators.pooling import GlobalAvgPool, GlobalMaxPool
-from neuromorph.graph.operators.reducing import Normalize, Reduce
-from neuromorph.importers.onnx_files.values import Call, Const, Refused, Result, Value, finite, folds, reads
+from neuromorph.graph.operators.reducing import Reduce
+from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, folds, reads
 
 _UNARY = (
     *("Abs", "Ceil", "Floor", "Round", "Sign", "Exp", "Log", "Sqrt", "Erf", "Reciprocal", "Sin", "Cos", "Tan", "Asin"),
@@ -25,7 +27,7 @@ _PLAIN: dict[str, Operator] = {
     "Sigmoid": act.Sigmoid(),
     "Tanh": act.Tanh(),
     "HardSwish": act.HardSwish(),
-    **{name: Unary(name.lower()) for name in _UNARY},
+    **{name: Map(name.lower(), (1.0, 20.0) if name == "Softplus" else ()) for name in _UNARY},
 }
 
 
@@ -235,20 +237,26 @@ def _affine(call: Call, x: Value, first: int) -> Value:
     return x
 
 
+def normalized(b: Builder, x: Value, axes: int, eps: float, center: bool = True) -> Value:
+    """The last axes, read as one, with mean 0 and mean square 1."""
+    flat = b.reshaped(x, (*x.full[:-axes], prod(x.full[-axes:])))
+    return b.reshaped(b.emit(Normalize(-1, eps, center), [flat]), x.full)
+
+
 @reads("LayerNormalization", "RMSNormalization")
 def _layer_norm(call: Call) -> Result:
     b, x = call.builder, call.value()
     rank, eps = len(x.full), float(call.attr("epsilon", 1e-5))
     axes = tuple(x.axis(a) for a in range(int(call.attr("axis", -1)) % rank, rank))
     centred = call.op == "LayerNormalization"
-    y = _affine(call, b.emit(Normalize(axes, eps, centred), [x]), 1)
+    y = _affine(call, normalized(b, x, len(axes), eps, centred), 1)
     if not (call.wants(1) or call.wants(2)):
         return y
     mean = b.emit(GlobalAvgPool(axes, True), [x])
     squares = b.emit(Reduce("sum_squares", axes, True), [b.pair(Pairwise("subtract"), x, mean)])
     variance = b.arithmetic("divide", squares, np.asarray(float(prod(x.shape[a] for a in axes))))
-    deviation = b.emit(Unary("sqrt"), [b.arithmetic("add", variance, np.asarray(eps))])
-    return y, mean, b.emit(Unary("reciprocal"), [deviation])
+    deviation = b.emit(Map("sqrt"), [b.arithmetic("add", variance, np.asarray(eps))])
+    return y, mean, b.emit(Map("reciprocal"), [deviation])
 
 
 @reads("InstanceNormalization", "GroupNormalization")
@@ -259,7 +267,7 @@ def _group_norm(call: Call) -> Result:
     groups = channels if call.op == "InstanceNormalization" else int(call.attr("num_groups", 1))
     grouped = b.reshaped(x, (x.full[0], groups, channels // groups, *x.full[2:]))
     axes = tuple(range(2 - len(grouped.full), 0))
-    y = b.reshaped(b.emit(Normalize(axes, float(call.attr("epsilon", 1e-5))), [grouped]), x.full)
+    y = b.reshaped(normalized(b, grouped, len(axes), float(call.attr("epsilon", 1e-5))), x.full)
     for index, function in ((1, "multiply"), (2, "add")):
         each = call.const(index, "scale or bias").reshape(-1)
         each = np.repeat(each, channels // each.size).reshape(-1, *(1,) * (len(x.full) - 2))
@@ -272,16 +280,9 @@ def _lp(call: Call) -> Result:
     b, x = call.builder, call.value()
     axis, p = x.axis(int(call.attr("axis", -1))), int(call.attr("p", 2))
     size = b.emit(Reduce("sum_abs" if p == 1 else "sum_squares", (axis,), True), [x])
-    size = size if p == 1 else b.emit(Unary("sqrt"), [size])
+    size = size if p == 1 else b.emit(Map("sqrt"), [size])
     least = np.asarray(np.finfo(np.float32).tiny)  # 0 / 0 is 0 here
     return b.pair(Pairwise("divide"), x, b.arithmetic("maximum", size, least))
-
-
-@reads("MeanVarianceNormalization")
-def _mvn(call: Call) -> Result:
-    x = call.value()
-    axes = tuple(x.axis(int(a)) for a in call.attr("axes", [0, 2, 3]))
-    return call.builder.emit(Normalize(axes, 1e-9), [x])
 
 
 _REDUCE: dict[str, Callable[[tuple[int, ...], bool], Operator]] = {
@@ -313,7 +314,7 @@ def _reduce(call: Call) -> Result:
     axes = tuple(sorted(x.axis(d) for d in dims))
     batch = x.batch if keep or x.batch is None else x.batch - sum(d < x.batch for d in dims)
     y = b.emit(_REDUCE[call.op](axes, keep), [x], batch)
-    return b.emit(Unary(_AFTER[call.op]), [y]) if call.op in _AFTER else y
+    return b.emit(Map(_AFTER[call.op]), [y]) if call.op in _AFTER else y
 
 
 def product(call: Call, x: Value, y: Value) -> Value:

@@ -14,7 +14,8 @@ import numpy as np
 from neuromorph.graph.formats.uniform import Int
 from neuromorph.graph.operators.activation import Clip, LeakyReLU, Sigmoid
 from neuromorph.graph.operators.arithmetic import Quantize
-from neuromorph.graph.operators.pairwise import Pairwise, Unary
+from neuromorph.graph.operators.mapped import Map
+from neuromorph.graph.operators.pairwise import Pairwise
 from neuromorph.graph.operators.pooling import GlobalAvgPool, GlobalMaxPool
 from neuromorph.graph.operators.reducing import Reduce
 from neuromorph.graph.operators.wiring import Concat, Reshape
@@ -139,8 +140,8 @@ def _dynamic(call: Call) -> Result:
     low = edge(b.emit(Reduce("minimum", axes, True), [x]), "minimum")
     scale = b.arithmetic("divide", b.emit(Pairwise("subtract"), [high, low]), np.asarray(255.0))
     less = b.arithmetic("multiply", b.emit(Pairwise("divide"), [low, scale]), np.asarray(-1.0))
-    zero = b.emit(Unary("round"), [b.emit(Clip(0.0, 255.0), [less])])
-    steps = b.emit(Unary("round"), [b.pair(Pairwise("divide"), x, scale)])
+    zero = b.emit(Map("round"), [b.emit(Clip(0.0, 255.0), [less])])
+    steps = b.emit(Map("round"), [b.pair(Pairwise("divide"), x, scale)])
     code = b.emit(Clip(0.0, 255.0), [b.pair(Pairwise("add"), steps, zero)])
     format_ = Quantize(Int(8, False, scale=np.asarray(1.0)))
     return b.emit(format_, [code]), scale, zero

@@ -7,7 +7,8 @@ import numpy as np
 from neuromorph.graph.formats.base import NumberFormat
 from neuromorph.graph.formats.uniform import Binary, Int, Ternary
 from neuromorph.graph.operators.arithmetic import Quantize
-from neuromorph.graph.operators.pairwise import Staircase, Unary
+from neuromorph.graph.operators.mapped import Map
+from neuromorph.graph.operators.pairwise import Staircase
 from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, folds, reads
 
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
@@ -72,7 +73,7 @@ def _quant(call: Call) -> Result:
     if _ROUNDING[said.mode] != "round":
         x = b.arithmetic("add", b.arithmetic("divide", x, said.scale), said.zero)
         x = _clipped(b, x, low, high)
-        x = b.emit(Unary(_ROUNDING[said.mode]), [x])
+        x = b.emit(Map(_ROUNDING[said.mode]), [x])
         x = b.arithmetic("multiply", b.arithmetic("subtract", x, said.zero), said.scale)
     elif said.narrow and not isinstance(made.format, Ternary):
         edge, function = (low, "maximum") if said.signed else (high, "minimum")
@@ -128,11 +129,11 @@ def _trunc(call: Call) -> Result:
     out = finite(call.const(4, "output scale")) if newer else scale
     drop = 2.0 ** np.round(np.log2(out / scale)) if newer else np.asarray(2.0 ** (before - after))
     y = b.arithmetic("add", b.arithmetic("divide", x, scale), zero)
-    y = b.arithmetic("divide", b.emit(Unary("round"), [y]), drop)
+    y = b.arithmetic("divide", b.emit(Map("round"), [y]), drop)
     signed, narrow = bool(call.attr("signed", 1)), bool(call.attr("narrow", 0))
     if newer:
         y = _clipped(b, y, *limits(after, signed, narrow))
-    y = b.emit(Unary(_ROUNDING[mode]), [y])
+    y = b.emit(Map(_ROUNDING[mode]), [y])
     y = b.arithmetic("multiply", b.arithmetic("subtract", y, zero / drop if newer else zero), out)
     if not newer or np.any(zero) or out.size > 1:
         return y  # version 1 does not say whether numbers are signed

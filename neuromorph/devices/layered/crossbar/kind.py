@@ -37,12 +37,16 @@ from neuromorph.devices.layered.crossbar.spec import SPEC
 from neuromorph.devices.layered.place.arrays import DIAGONAL
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
+from neuromorph.devices.physics import spared_of
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from neuromorph.devices.layered.core import Calibrator, Programmed
     from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
+    from neuromorph.devices.physics import Physics
 
 
 VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
@@ -114,6 +118,23 @@ class CrossbarKind(CoreKind):
             per_sample = partial(_add, counts, statistics.spread)
             _count_matrix(per_sample, matrix, tiling, layout, used(layout.unit, matrix), statistics)
         return counts
+
+    def physics(self, unit: Component) -> tuple[Physics, ...]:
+        from neuromorph.devices.layered.crossbar.physics import physics_of
+
+        return physics_of(unit)
+
+    def spared(self, unit: Component) -> Mapping[str, str]:
+        """Converters of their own need no held samples; products of one step and one slice are not added up."""
+        s, reasons, columns = unit.settings, dict[str, str](), unit["array"].count * unit["array"].settings.columns
+        if unit["adc"].count >= columns or s.conversion == "sequential":
+            reasons["sample_hold"] = "every column has its converter, or is held by the array until it is converted"
+        if slices_needed_of(unit) == 1 and s.input_coding != "bit_serial" and s.signed_weights != "offset":
+            reasons["adder"] = "one conversion is the whole result of a column"
+        return spared_of(unit, reasons)
+
+    def unhoused(self, unit: Component) -> tuple[str, ...]:
+        return ("per-column rescaling of results", "circuits that program the cells")
 
     def shortages(self, unit: Component) -> tuple[str, ...]:
         """Rows of all arrays are driven in one step, their columns held in one; converters and adders take turns."""

@@ -92,6 +92,7 @@ def execute_events(
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
     accuracy = None if truth is None else np.array([float((y.argmax(-1) == truth).mean())])
+    right = None if truth is None else (y.argmax(-1) == truth)[None]
     float_accuracy = None if truth is None else float((y_exact.argmax(-1) == truth).mean())
     power = float(np.square(y_exact, dtype=np.float64).sum())
     error = np.array([np.sqrt(np.square(y - y_exact, dtype=np.float64).sum() / max(power, 1e-300))])
@@ -100,7 +101,7 @@ def execute_events(
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
         (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind)), found.spikes, found.steps_used,
         rates(found).per_sample,
-        _differences(network, found.spikes, exact.spikes), dict(found.counters),
+        _differences(network, found.spikes, exact.spikes), dict(found.counters), correct=right,
     )  # fmt: skip
 
 
