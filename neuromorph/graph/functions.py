@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from neuromorph.graph.operators.dynamics import fired
 from neuromorph.graph.operators.mapped import TRIGONOMETRIC
-from neuromorph.graph.operators.pairwise import PAIRWISE
 
 
 def gelu(x: torch.Tensor, tanh_form: bool = False) -> torch.Tensor:
@@ -89,12 +88,6 @@ FUNCTIONS: Mapping[str, Callable[..., torch.Tensor]] = {
 }
 """x (..., *shape) and the function's settings by name to a tensor of the same shape. Methods of tensors are called a
 fifth faster than torch's functions, which counts where a recurrent cell asks five times a step."""
-
-PAIRS: Mapping[str, Callable[..., torch.Tensor]] = {
-    **{name: getattr(torch, name) for name in PAIRWISE if hasattr(torch, name)},
-    "power": torch.pow,
-}
-"""Arithmetic of two values by the name in `pairwise.PAIRWISE`."""
 
 
 class ExactFunctions:

@@ -54,14 +54,17 @@ class Pairwise(Operator):
             raise InputError(f"values have shapes {text}", hint="axes must agree or have size 1") from None
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        from neuromorph.graph.functions import PAIRS
+        import torch
+
         from neuromorph.graph.tensors import parameter
 
         values = list(inputs)
         if self.constant is not None:
             constant = parameter(self, "constant", host, inputs[0])
             values.insert(0 if self.first else 1, constant)
-        return PAIRS[self.function](*values)
+        compute = torch.pow if self.function == "power" else getattr(torch, self.function)
+        y: torch.Tensor = compute(*values)
+        return y
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """One per output element; a division is a look-up and a multiply, a power two look-ups and a multiply."""

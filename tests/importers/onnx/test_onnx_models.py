@@ -171,7 +171,7 @@ def test_quantizers_become_the_formats_that_hardware_sees(tmp_path: Path) -> Non
     formats = [(m.weight_format, m.input_format) for _, m in read_graph(path).matrices()]
     assert [(w.stored_bits, w.per_channel) for w, _ in formats if w] == [(8, True), (8, False)]
     assert [f.zero_point.tolist() for _, f in formats if isinstance(f, Int) and f.zero_point is not None] == [3, 5]
-    assert run(read_graph(path), load_architecture("digital-int8")).to_dict()
+    assert run(read_graph(path), load_architecture("digital-int8"))["energy"].value > 0
 
 
 def test_ties_go_as_onnx_rounds_them_where_the_zero_point_is_odd() -> None:
