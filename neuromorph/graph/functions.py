@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from neuromorph.graph.operators.dynamics import fired
+from neuromorph.graph.operators.mapped import TRIGONOMETRIC
 
 
 def gelu(x: torch.Tensor, tanh_form: bool = False) -> torch.Tensor:
@@ -82,6 +83,7 @@ FUNCTIONS: Mapping[str, Callable[..., torch.Tensor]] = {
     "sqrt": torch.sqrt,
     "square": torch.square,
     "step": functional.threshold,
+    **{name: getattr(torch, name) for name in TRIGONOMETRIC},
     "tanhshrink": functional.tanhshrink,
 }
 """x (..., *shape) and the function's settings by name to a tensor of the same shape. Methods of tensors are called a

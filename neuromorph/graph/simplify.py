@@ -41,8 +41,8 @@ def without_unused(graph: Graph) -> Graph:
 def fold_batch_norm(graph: Graph) -> Graph:
     """W' = scale W and b' = scale b + shift where a normalization alone reads a linear layer or convolution.
 
-    The pair goes by the layer's name, outputs included. Masks stay; weights with a number format are left as they
-    are, since folding would move them off their grid.
+    The pair goes by the layer's name, outputs included. Masks stay; weights with a number format take a shift alone,
+    since a scale would move them off their grid.
     """
     nodes: dict[str, Node] = {}
     renamed: dict[str, str] = {}
@@ -62,7 +62,11 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
 
 def _folded(layer: Operator, norm: Operator) -> Operator | None:
-    if not isinstance(norm, BatchNorm) or not isinstance(layer, Weighted) or layer.weight_format is not None:
+    if (
+        not isinstance(norm, BatchNorm)
+        or not isinstance(layer, Weighted)
+        or (layer.weight_format and np.any(norm.scale != 1))
+    ):
         return None
     channels = layer.weight.shape[0]
     if norm.scale.size != 1 and (norm.axis != _CHANNEL_AXIS.get(type(layer)) or norm.scale.size != channels):

@@ -24,7 +24,11 @@ class Function(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
+TRIGONOMETRIC = ("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")
+"""Functions by their names in torch, a look-up each, beside sin, cos and tanh."""
+
 MAPS: Mapping[str, Function] = {
+    **dict.fromkeys(TRIGONOMETRIC, Function(1)),
     "abs": Function(1),
     "ceil": Function(1),
     "celu": Function(5, ("alpha",)),

@@ -64,7 +64,7 @@ class Reshape(Wiring):
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         x = inputs[0]
-        return x.reshape(*x.shape[: x.dim() - len(self.source)], *self.target)
+        return x.reshape((*x.shape[: x.dim() - len(self.source)], *self.target))
 
 
 @final
@@ -146,11 +146,12 @@ class Slice(Wiring):
 @final
 @dataclass(frozen=True, eq=False)
 class Pad(Wiring):
-    """Zeros before and after the elements of an axis."""
+    """Zeros, or another value, before and after the elements of an axis."""
 
     axis: int
     before: int = 0
     after: int = 0
+    value: float = 0.0
 
     def __post_init__(self) -> None:
         check_axes(self.axis)
@@ -166,7 +167,35 @@ class Pad(Wiring):
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from torch.nn.functional import pad
 
-        return pad(inputs[0], (*(0, 0) * (-self.axis - 1), self.before, self.after))
+        return pad(inputs[0], (*(0, 0) * (-self.axis - 1), self.before, self.after), value=self.value)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Spread(Wiring):
+    """y[k step] = x[k] along an axis, zeros between: what turns a strided transposed convolution into a plain one."""
+
+    axis: int
+    step: int
+
+    def __post_init__(self) -> None:
+        check_axes(self.axis)
+        if self.step < 1:
+            raise InputError(f"step is {self.step}, expected 1 or more")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        check_axes(self.axis, rank=len(shape))
+        at = len(shape) + self.axis
+        return (*shape[:at], (shape[at] - 1) * self.step + 1, *shape[at + 1 :])
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        x = inputs[0]
+        size = list(x.shape)
+        size[self.axis] = (size[self.axis] - 1) * self.step + 1
+        y = x.new_zeros(size)
+        y.movedim(self.axis, 0)[:: self.step] = x.movedim(self.axis, 0)
+        return y
 
 
 @final
