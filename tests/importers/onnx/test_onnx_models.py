@@ -336,7 +336,7 @@ def test_what_cannot_be_read_is_refused_with_node_and_operator(tmp_path: Path) -
         (small([node("MatMul", ["x", "w"], ["y"], name="fc")], {"w": bad}, ["n", 3]), r"fc\]: MatMul .*9 of 9 .*NaN"),
         (small([node("NonZero", ["x"], ["y"], name="nz")], {}, ["n", 3]), r"nz\]: NonZero cannot be hosted"),
         (small([node("Own", ["x"], ["y"], name="o", domain="me")], {}, ["n", 3], ("me",)), r"o\]: me.Own cannot"),
-        (small([loop], {}, ["n", 3]), r"branch\]: If is control flow"),
+        (small([loop], {}, ["n", 3]), r"branch\]: If chooses by values"),
         (small([node("Relu", ["x"], ["y"])], {}, ["n", "steps"]), "2 symbolic axes: n, steps"),
         (small([node("Transpose", ["x"], ["t"]), node("Softmax", ["t"], ["y"])], {}, ["n", 3]), "batch axis"),
         (old, "opset 8.*legal: 9 to"),
