@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuromorph.devices.options import legal_names, settled
+from neuromorph.devices.options import checked_torch_device, legal_names, settled
 from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Trace, kind_of
 from neuromorph.devices.result import EffectCost, Execution, effect_cost
 from neuromorph.errors import InputError, Place
@@ -77,13 +77,17 @@ def execute(
 
 def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Any:
     """Ranges of inputs and converters, found on data; refused by hardware that has none."""
-    return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=torch_device)
+    device = checked_torch_device(torch_device)
+    return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=device)
 
 
-def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray, **settings: Any) -> Any:
+def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, **settings: Any) -> Any:
     """Train a network against its hardware's noise: (trained graph, losses). settings: epochs, learning_rate, batch,
     redraw, seed, time_s, off, torch_device, progress; see `devices.layered.execute.finetune`."""
-    return kind_of(placement.architecture).finetune(placement, inputs, labels, **settings)
+    kind = kind_of(placement.architecture)
+    if labels is None:
+        raise InputError("finetuning needs labels", Place(key="labels"), "give the class of every sample")
+    return kind.finetune(placement, inputs, labels, **settings)
 
 
 def estimate(
@@ -97,7 +101,7 @@ def estimate(
 
 
 def attribute(
-    placement: Placement, inputs: Inputs, labels: np.ndarray | None, *, base: Execution | None = None,
+    placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, *, base: Execution | None = None,
     progress: Progress | None = None, **options: Any,
 ) -> tuple[EffectCost, ...]:  # fmt: skip
     """Which effect costs how much accuracy: the same chips and samples with each effect left out in turn, then all.

@@ -86,22 +86,10 @@ def read_hardware(name: str | None, option: str | None, changes: list[str] | Non
 def read_samples(
     graph: Graph, path: Path | None, limit: int | None, steps: int | None = None
 ) -> tuple[Graph, np.ndarray | Raster | None, np.ndarray | None]:
-    """The graph for the steps that the data have, inputs and labels. Without a path the graph is left as it is."""
-    from neuromorph.events.inputs import read_inputs
-    from neuromorph.graph.data import check_data, read_data
-    from neuromorph.graph.decode import over_time
+    """See `api.read_samples`."""
+    from neuromorph.api import read_samples
 
-    if path is None:
-        return graph, None, None
-    if not over_time(graph):
-        x, y = read_data(path, limit=limit)
-        check_data(graph, x, y)
-        return graph, x, y
-    inputs, labels = read_inputs(path, graph, steps=steps, limit=limit)
-    found = inputs.steps if hasattr(inputs, "steps") else int(inputs.shape[1])
-    if next(iter(graph.input_shapes.values()))[0] != found:
-        graph = with_steps_of(graph, found)
-    return graph, inputs, labels
+    return read_samples(graph, path, limit, steps)
 
 
 def names_of(text: str) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ def compare(
             f"a comparison needs two reports or more, got {len(reports)}", Place(key="reports"),
             "name another report.json or run folder",
         )  # fmt: skip
+    if strange := [type(r).__name__ for r in reports if not isinstance(r, Report | str | Path)]:
+        raise InputError(f"a {strange[0]} is no report", Place(key="reports"), "reports, or folders of runs")
     found = tuple(r if isinstance(r, Report) else read_report(r) for r in reports)
     schemas = sorted({str(r.schema) for r in found})
     if len(schemas) > 1:
@@ -43,6 +45,8 @@ def compare(
             f"reports of differing schema versions: {', '.join(schemas)}", Place(key="reports"),
             "run the networks again with one version",
         )  # fmt: skip
+    if names is not None and not all(isinstance(name, str) for name in names):
+        raise InputError("names must be texts", Place(key="names"))
     if names is not None and (len(names) != len(found) or len(set(names)) != len(names)):
         raise InputError("names must be as many as the reports, and all different", Place(key="names"))
     called = tuple(names) if names is not None else _names(found, reports)

@@ -8,11 +8,14 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neuromorph import units
 from neuromorph.devices.options import DRAWN, settled
 from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.fingerprint import fingerprint
+from neuromorph.graph.data import as_array
 from neuromorph.sweep.engine import run_points
 from neuromorph.sweep.hardware import HardwareEvaluator, check_axis
 from neuromorph.sweep.progress import Progress
@@ -22,10 +25,11 @@ from neuromorph.sweep.store import Begun, Store
 from neuromorph.sweep.table import tidy
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
+
+
+MOST_WORKERS = 4096
 
 
 def sweep(
@@ -59,6 +63,8 @@ def sweep(
     Raises InputError for anything wrong before the first point is run; what goes wrong in a point is in its row
     (status "misfit" or "error"). Raises SweepInterrupted on Ctrl-C.
     """
+    if workers is not None and not 0 <= workers <= MOST_WORKERS:
+        raise InputError(f"workers is {workers}", Place(key="workers"), f"processes, 0 to {MOST_WORKERS}")
     axes = parse_axes(vary)
     evaluator = _evaluator(model, architecture, axes, data, samples, options)
     _check(evaluator, axes)
@@ -127,7 +133,21 @@ def _options(
 
 
 def _names(off: Any) -> list[str]:
+    if not isinstance(off, str | Iterable) or not all(isinstance(name, str) for name in off):
+        raise InputError(f"off is {off!r:.80}", Place(key="off"), "names of effects")
     return [off] if isinstance(off, str) else list(off)
+
+
+def _arrays(data: Any) -> tuple[Any, Any]:
+    """Inputs and labels from (x, y) or x alone."""
+    if isinstance(data, tuple) and len(data) != 2:
+        raise InputError(f"data are {len(data)} things", Place(key="data"), "a file, x, or (x, y)")
+    x, y = data if isinstance(data, tuple) else (data, None)
+    x = x if hasattr(x, "indptr") else as_array(x, "data")
+    y = None if y is None else as_array(y, "data")
+    if 0 in (np.ndim(y) if y is not None else 1, 1 if hasattr(x, "indptr") else x.ndim):
+        raise InputError("data hold no samples", Place(key="data"), "arrays whose first axis counts samples")
+    return x, y
 
 
 def _read(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
@@ -155,7 +175,9 @@ def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any
     if isinstance(data, str | Path):
         inputs, labels = read_inputs(data, first, limit=samples)
     else:
-        inputs, labels = data if isinstance(data, tuple) else (data, None)
+        inputs, labels = _arrays(data)
+        if not hasattr(inputs, "indptr") and inputs.ndim < 3:
+            raise InputError(f"data have shape {inputs.shape}", Place(key="data"), "(samples, steps, *features)")
         count = len(inputs) if samples is None else samples
         inputs = inputs.part(0, count) if hasattr(inputs, "part") else inputs[:count]
         labels = None if labels is None else labels[:count]
@@ -177,7 +199,9 @@ def _data(data: Any, samples: int | None) -> tuple[np.ndarray, np.ndarray | None
 
     if isinstance(data, str | Path):
         return read_data(data, limit=samples)
-    x, y = data if isinstance(data, tuple) else (data, None)
+    x, y = _arrays(data)
+    if not isinstance(x, np.ndarray):
+        raise InputError("data are events", Place(key="data"), "this network has no time: give arrays (x, y)")
     return x[:samples], None if y is None else y[:samples]
 
 
