@@ -166,6 +166,7 @@ def run(
         raise InputError(
             "accuracy per effect needs data with labels", Place(key="effects"), "give both or leave it out"
         )
+    _check_used(kind, architecture, inputs, assumption, options)
     if placement is None:
         say(0.0, "placing the network")
         placement = kind.place(graph, architecture, inputs, own, draw.seed, part(say, 0.0, 0.1))
@@ -201,3 +202,19 @@ def run(
     return build_report(
         kind, placement, trace, execution, tallied, cost, {**facts, **(provenance or {})}, costs, sections
     )
+
+
+def _check_used(
+    kind: Kind, architecture: Architecture, inputs: Inputs | None, assumption: Assumption | None, options: Any
+) -> None:
+    """Raise InputError for what would change nothing: options of an execution without data, an activity with them."""
+    if inputs is not None:
+        if assumption is not None:
+            what = "data tell the activity, an assumed density would change nothing"
+            raise InputError(what, Place(key="density"), "leave one of them out")
+        return
+    placing = legal_names(kind, "place")
+    idle = [n for n in legal_names(kind, "execute") if n not in placing and options.get(n) is not None]
+    if idle:
+        what = f"nothing is run without data, {', '.join(idle)} would change nothing"
+        raise InputError(what, Place(key=idle[0]), "give data (--data FILE), or leave it out")

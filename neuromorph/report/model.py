@@ -11,6 +11,7 @@ import numpy as np
 
 from neuromorph.card import Card
 from neuromorph.devices.metrics import Metric
+from neuromorph.devices.result import wilson
 from neuromorph.errors import InputError, suggest
 from neuromorph.report.headline import headline, ranged
 
@@ -127,7 +128,7 @@ def build_report(
     found = kind.describe(placement, trace, execution, activity, times, energy)
     notes = list(execution.notes) if execution is not None else []
     notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
-    notes += [] if placement.graph is None else notes_of(placement.graph)
+    notes += [] if placement.graph is None else [*_chance(placement.graph, execution), *notes_of(placement.graph)]
     unmodelled = [
         *kind.absent(architecture),
         *energy.single.unmodelled,
@@ -154,6 +155,28 @@ def build_report(
         sections=(*found.sections, *sections),
         physics=tuple(asdict(p) for p in kind.physics(architecture)),
     )
+
+
+def _chance(graph: Graph, execution: Execution | None) -> list[str]:
+    """What is to say of data without labels, and of a float network that does no better than guessing."""
+    if execution is None:
+        return []
+    if execution.accuracy is None and not execution.scores:
+        return ["the data have no labels: accuracy is not known"]
+    shape, found = graph.shapes[graph.outputs[0]], execution.float_accuracy
+    if found is None or execution.scores or not shape or shape[-1] < 2:
+        return []
+    low, high = wilson(found, execution.samples)
+    if execution.samples < LEAST_TO_TELL or not low <= 1 / shape[-1]:
+        return []
+    return [
+        f"the float network itself is at chance on these data ({found:.1%}, 95 % up to {high:.1%}, {shape[-1]} classes)"
+        ": are they scaled, ordered and labelled as in training?"
+    ]
+
+
+LEAST_TO_TELL = 20
+"""With fewer samples hardly any accuracy can be told from guessing."""
 
 
 def notes_of(graph: Graph) -> list[str]:
