@@ -53,10 +53,11 @@ def tables(
     arithmetic: Arithmetic,
     chosen: Formats | None = None,
     whole: tuple[np.ndarray, ...] | None = None,
+    slack: int = 0,
 ) -> Tables:
     """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it.
 
-    chosen, whole: in fixed point the units and the weights in them. Raises InputError for numbers that are none and
+    chosen, whole: in fixed point the units and the weights in them. slack: steps that spikes may come late. Raises InputError for numbers that are none and
     for negative delays, with all of them at once.
     """
     _refuse(network)
@@ -66,7 +67,7 @@ def tables(
     number = np.zeros((many, c.SCALARS), dtype)
     par = np.zeros((c.PARAMETERS, neurons), dtype)
     sending = {p.source for p in network.projections}
-    depth = _depths(network)
+    depth = [d + slack for d in _depths(network)]
     inputs = lines = outputs = 0
     pop[:, c.OUT] = -1
     for i, population in enumerate(network.populations):
