@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -126,3 +127,37 @@ def _write(path: Path, content: Content, new: bool) -> None:
             file.flush()
         if new:
             os.fsync(file.fileno())
+
+
+HEAP = b"GCOL\1\0\0\0"
+
+
+def damaged_heap(path: Path) -> int | None:
+    """Position of the first global heap (HDF5 file format, III.E: where texts lie) whose objects do not fit into it.
+
+    libhdf5 does not return from reading some of these.
+    """
+    size = path.stat().st_size
+    if not size:
+        return None
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+        at = raw.find(HEAP)
+        while at >= 0:
+            if at + 16 > size or not _whole(raw, at, min(int.from_bytes(raw[at + 8 : at + 16], "little"), size - at)):
+                return at
+            at = raw.find(HEAP, at + 1)
+    return None
+
+
+def _whole(raw: mmap.mmap, at: int, length: int) -> bool:
+    """Whether the objects of one heap follow each other to its end; the one with number 0 is the free space."""
+    place, end, seen = at + 16, at + length, set()
+    while place + 16 <= end:
+        number = int.from_bytes(raw[place : place + 2], "little")
+        size = int.from_bytes(raw[place + 8 : place + 16], "little")
+        step = size if number == 0 else 16 + -(-size // 8) * 8
+        if step < 16 or place + step > end or (number and number in seen):
+            return False
+        seen.add(number)
+        place += step
+    return True

@@ -12,18 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from neuromorph.devices.options import legal_names, settled
 from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Trace, kind_of
-from neuromorph.devices.result import EffectCost, Execution
+from neuromorph.devices.result import EffectCost, Execution, effect_cost
 from neuromorph.errors import InputError, Place
 from neuromorph.progress import Progress, part, silent
 from neuromorph.provenance import provenance_of
 from neuromorph.report.headline import cost_of
 from neuromorph.report.model import Report, build_report
+from neuromorph.report.ranges import again_on, ranges_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from neuromorph.devices.protocol import Inputs
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
@@ -127,20 +128,8 @@ def _attribute(
         told = part(say, number / runs, 1 / runs, f"without {effect}: ")
         less = dataclasses.replace(draw, off=draw.off | frozenset(without))
         found, _ = kind.execute(placement, inputs, labels, less, own, told)
-        rows.append(_gain(effect, base, found))
+        rows.append(effect_cost(effect, base, found))
     return tuple(rows)
-
-
-def _gain(effect: str, base: Execution, without: Execution) -> EffectCost:
-    assert base.accuracy is not None
-    assert without.accuracy is not None
-    difference = without.accuracy - base.accuracy
-    gain = float(difference.mean())
-    if len(difference) > 1:
-        error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
-    else:  # of n paired answers that changed all in one direction
-        error = float(np.sqrt(max(abs(gain) - gain**2, 0.0) / max(base.samples, 1)))
-    return EffectCost(effect, float(without.accuracy.mean()), gain, error)
 
 
 def run(
@@ -196,7 +185,8 @@ def run(
             costs = _attribute(kind, placement, inputs, labels, draw, own, execution, rest)
     say(0.9, "counting and pricing")
     tallied = kind.tally(placement, trace)
-    cost = cost_of(architecture, *tallied)
+    ranges = ranges_of(architecture, tallied, *again_on(kind, placement, trace))
+    cost = cost_of(architecture, *tallied, ranges)
     sections: Sequence[Mapping[str, Any]] = ()
     if inputs is not None and (over_time(graph) if workload is None else workload):
         from neuromorph.report.workload import work_sections

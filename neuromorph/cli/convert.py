@@ -33,6 +33,7 @@ def convert(
     from neuromorph.importers import read_graph
     from neuromorph.importers.portable import files_of, save
     from neuromorph.spiking.convert import convert as turn
+    from neuromorph.spiking.convert import rate_deviations
     from neuromorph.terminal import progress as shown
     from neuromorph.units import parse
 
@@ -53,6 +54,12 @@ def convert(
     written = save(spiking, output)
     if x is not None and y is not None:
         _compare(graph, spiking, x, y)
+    if x is not None and method in ("percentile", "max"):
+        for row in rate_deviations(graph, spiking, x):
+            typer.echo(
+                f"  {row.node}: rates are off by {row.error:.1%} (rms); {row.silent:.1%} of the neurons with a value "
+                f"never fire, {row.full:.1%} fire in every step"
+            )
     typer.echo(f"written: {written}")
 
 

@@ -39,6 +39,13 @@ def encode(
     downsample: Annotated[
         int, typer.Option("--downsample", min=1, help="events: camera pixels joined along an axis.")
     ] = 1,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="events: polarities, height and width of the camera, e.g. 2,128,128.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="events: ON and OFF events share one channel.")] = False,
+    absolute: Annotated[
+        bool, typer.Option("--absolute", help="events: times on the camera's clock, not from the first event.")
+    ] = False,
     samples: Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first so many samples.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random draws.")] = 0,
 ) -> None:
@@ -53,7 +60,10 @@ def encode(
     dt_s = parse(dt, "s")
     check_target(output, [data], "data")
     if encoder == "events":
-        raster, labels = read_events(data, dt=dt_s, steps=steps, limit=samples, count=count, downsample=downsample)
+        raster, labels = read_events(
+            data, dt=dt_s, steps=steps, shape=_shape(shape), limit=samples, count=count, downsample=downsample,
+            merge=merge, absolute=absolute,
+        )  # fmt: skip
     else:
         from neuromorph.graph.data import read_data
 
@@ -68,6 +78,18 @@ def encode(
         f"{per_sample:.4g} events a sample, density {per_sample / (raster.steps * raster.size):.4g}"
     )
     typer.echo(f"written: {written}")
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    """Sizes from a text such as "2,128,128" or "2x128x128"."""
+    from neuromorph.errors import InputError, Place
+
+    if text is None:
+        return None
+    parts = text.lower().replace("x", ",").strip("()[] ").split(",")
+    if not all(part.strip().isdigit() and int(part) for part in parts):
+        raise InputError(f"shape is {text!r}", Place(key="--shape"), "whole numbers from 1, e.g. 2,128,128")
+    return tuple(int(part) for part in parts)
 
 
 def register(app: typer.Typer) -> None:

@@ -51,10 +51,15 @@ def _check_files(files: Sequence[str], load: Callable[[str], Any]) -> None:
 def _quantity_rows(part: Datasheet) -> list[tuple[str, ...]]:
     from neuromorph.hardware.describe import show_value, spread
 
-    return [
+    rows: list[tuple[str, ...]] = [
         (name, show_value(q.value, q.unit), spread(q), q.basis, q.source, q.where)
         for name, q in part.quantities.items()
     ]
+    s = part.supply
+    if s is not None:
+        ends = f"{show_value(s.low, 'V')} .. {show_value(s.high, 'V')}"
+        rows.append(("supply", show_value(s.at, "V"), ends, s.basis, s.source, s.where))
+    return rows
 
 
 def _show_component(component: Component, total: int) -> None:
@@ -76,6 +81,33 @@ def _show_component(component: Component, total: int) -> None:
         typer.echo(title + "\n")
 
 
+def _physics_rows(found: Architecture) -> list[tuple[str, ...]]:
+    from neuromorph.devices.protocol import kind_of
+
+    if not _hosts(found):
+        return []
+    rows = sorted(kind_of(found).physics(found), key=lambda p: not p.included)
+    return [(p.name, "yes" if p.included else "no", p.note) for p in rows]
+
+
+def _absent(found: Architecture) -> tuple[str, ...]:
+    from neuromorph.devices.protocol import kind_of
+
+    return kind_of(found).absent(found) if _hosts(found) else ()
+
+
+def _hosts(found: Architecture) -> bool:
+    """Whether it is whole enough for a kind to host networks on it; parts of one can be looked at too."""
+    from neuromorph.devices.protocol import kind_of
+    from neuromorph.errors import InputError
+
+    try:
+        kind_of(found).effects(found)
+    except InputError:
+        return False
+    return True
+
+
 def _show_architecture(found: Architecture) -> None:
     typer.echo(f"{found.name}: {found.title}\nboundary: {found.boundary}\nfile: {found.file}")
     if found.notes:
@@ -83,6 +115,9 @@ def _show_architecture(found: Architecture) -> None:
     typer.echo("")
     for component, total in found.chip.walk():
         _show_component(component, total)
+    _table("Physics", ("physics", "included", "how, or why not"), _physics_rows(found))
+    for line in _absent(found):
+        typer.echo(f"not modelled: {line}")
     _print_sources(found.sources.values())
 
 
@@ -107,7 +142,8 @@ def _architectures() -> typer.Typer:
 
         found = catalog.load_architecture(name)
         if as_json:
-            _print_json(describe.architecture(found))
+            rows = [{"name": n, "included": said == "yes", "note": note} for n, said, note in _physics_rows(found)]
+            _print_json({**describe.architecture(found), "physics": rows, "absent": list(_absent(found))})
         else:
             _show_architecture(found)
 

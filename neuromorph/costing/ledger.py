@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from neuromorph.costing.gating import idle_of
 from neuromorph.hardware.component import BUSY, Architecture, Component, Cost, Overhead, weakest
 from neuromorph.hardware.extrapolated import marked
 
@@ -53,12 +54,18 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All energies of one inference. boundary: what they include (core, chip, board, wall)."""
+    """All energies of one inference. boundary: what they include (core, chip, board, wall).
+
+    ungated_j: what idle parts draw besides, if the chip gates none of them (see `costing.gating`); None where it is not
+    known how long it is on. ungated_unknown: components left out of it, whose power at work is not known.
+    """
 
     rows: tuple[LedgerRow, ...]
     boundary: str
     origin: str
     unmodelled: tuple[str, ...]
+    ungated_j: float | None = None
+    ungated_unknown: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[LedgerRow]:
         return iter(self.rows)
@@ -79,6 +86,17 @@ class Ledger:
         low = math.fsum(r.count * (r.each_j if r.low_j is None else r.low_j) for r in priced if r.each_j is not None)
         high = math.fsum(r.count * (r.each_j if r.high_j is None else r.high_j) for r in priced if r.each_j is not None)
         return low, high
+
+    @property
+    def static_range_j(self) -> tuple[float, float] | None:
+        """Static energy with every idle part gated and static powers at their low ends, and with no part gated and
+        static powers at their high ends; None where no time is known."""
+        if self.ungated_j is None:
+            return None
+        known = [(r, r.each_j) for r in self.rows if r.kind == STATIC and r.each_j is not None]
+        low = math.fsum(r.count * (each if r.low_j is None else r.low_j) for r, each in known)
+        high = math.fsum(r.count * (each if r.high_j is None else r.high_j) for r, each in known)
+        return low, high + self.ungated_j
 
     @property
     def ranged_share(self) -> float:
@@ -153,7 +171,18 @@ def price(activity: Activity, architecture: Architecture, seconds: float | None 
             law = component.kind.overhead(component)
             missing |= {} if law is not None else {f"{component.path}: {OVERHEAD}": None}
             rows += [] if law is None else _overhead(component.path, law, rows)
-    return Ledger(tuple(rows), architecture.boundary, activity.origin, tuple(missing))
+    idle = idle_of(architecture)
+    ungated = None if seconds is None else idle.ungated_j(dynamic_by(rows), seconds)
+    return Ledger(tuple(rows), architecture.boundary, activity.origin, tuple(missing), ungated, idle.unknown)
+
+
+def dynamic_by(rows: Iterable[LedgerRow]) -> dict[str, float]:
+    """Joules of the actions of each component."""
+    sums: dict[str, float] = {}
+    for row in rows:
+        if row.kind == DYNAMIC and row.energy_j is not None:
+            sums[row.component] = sums.get(row.component, 0.0) + row.energy_j
+    return sums
 
 
 def _overhead(path: str, law: Overhead, rows: Iterable[LedgerRow]) -> list[LedgerRow]:
@@ -207,10 +236,19 @@ def _static(architecture: Architecture, seconds: float) -> tuple[list[LedgerRow]
         rows.append(
             LedgerRow(
                 "(chip)", component.path, LEAKAGE, STATIC, count * seconds, watts, count * seconds * watts, 0.0,
-                None, None, architecture.boundary, found.basis, found.source,
+                *_ends_of_leakage(component, watts), architecture.boundary, found.basis, found.source,
             )
         )  # fmt: skip
     return rows, unknown
+
+
+def _ends_of_leakage(component: Component, watts: float) -> tuple[float | None, float | None]:
+    """Published range of a static power, in proportion where settings scale it."""
+    stated = None if component.part is None else component.part.get("leakage")
+    if stated is None or not stated.value:
+        return None, None
+    low, high = (None if end is None else watts * end / stated.value for end in (stated.low, stated.high))
+    return low, high
 
 
 def _merged(rows: Iterable[LedgerRow]) -> list[LedgerRow]:

@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metric:
-    """One headline number. value None: not modelled or not run; note says why or how."""
+    """One headline number. value None: not modelled or not run; note says why or how. ranged: the share of it that
+    carries a published range, None where that is not asked (counts, answers); the range of the rest is unknown."""
 
     name: str
     value: float | None
@@ -18,6 +19,7 @@ class Metric:
     high: float | None = None
     basis: str = "simulated"
     note: str = ""
+    ranged: float | None = None
 
 
 def section(

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from neuromorph.devices.physics import UNHOUSED, Physics, empty_slots
 from neuromorph.errors import InputError, Place
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, weakest
@@ -266,6 +267,24 @@ class Kind(ABC):
         self, placement: Any, trace: Any, execution: Any, activity: Activity, times: Times, energy: Energy
     ) -> Described:
         """Its tables."""
+
+    @abstractmethod
+    def physics(self, architecture: Architecture) -> tuple[Physics, ...]:
+        """Which physics the numbers of this hardware follow and which they leave out, derived from its parts where
+        these decide. Every effect has an entry that names it."""
+
+    def spared(self, architecture: Architecture) -> Mapping[str, str]:
+        """Places for components that may stay empty on this architecture because no data pass them: reason by path."""
+        return {}
+
+    def unhoused(self, architecture: Architecture) -> tuple[str, ...]:
+        """What such chips have and no kind of component stands for."""
+        return ()
+
+    def absent(self, architecture: Architecture) -> tuple[str, ...]:
+        """What no number includes because this architecture has no component for it, as entries of `unmodelled`."""
+        empty = empty_slots(architecture, self.spared(architecture))
+        return (*empty, *(f"{what}: {UNHOUSED}" for what in self.unhoused(architecture)))
 
     # What not every kind can: refused unless a kind says otherwise.
 

@@ -28,6 +28,7 @@ def read_events(
     downsample: int = 1,
     merge: bool = False,
     node: str | None = None,
+    absolute: bool = False,
 ) -> tuple[Raster, Labels]:
     """Events of a file or folder as a raster, and labels (samples,) int64 or None.
 
@@ -38,7 +39,8 @@ def read_events(
     agree then. steps: as many as the latest event needs where None. shape: of the elements, (polarities, height, width)
     for cameras; None takes the file's word. limit: samples at most (of a folder in turn from every class). count:
     events of one element in a step are counted, else they are one. downsample, merge: pixels (units of a cochlea)
-    joined, polarities joined. node: which recording, where NIR data has several.
+    joined, polarities joined. node: which recording, where NIR data has several. absolute: times on the camera's clock,
+    for recordings that were taken together; else they are counted from the first event.
     Raises InputError with every fault and its place.
     """
     path = Path(path)
@@ -47,7 +49,7 @@ def read_events(
         check_step(1.0 if dt_s is None else dt_s, steps)
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}", Place(str(path)), "use at least 1 sample")
-    wanted = Wanted(shape, limit, downsample, merge, node)
+    wanted = Wanted(shape, limit, downsample, merge, node, absolute)
     found, labels = _folder(path, wanted) if path.is_dir() else _file(path, wanted)
     if isinstance(found, Raster):
         return _fitted(found, dt_s, steps, Place(str(path))), labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,18 @@ def read_inputs(
 def as_inputs(inputs: Any, graph: Graph, *, dense: bool) -> np.ndarray | Raster:
     """Inputs for a graph from an array, a torch tensor, nested lists or a `Raster`.
 
-    dense: as an array (samples, *shape); else as a raster, for a graph over time. Raises InputError for a graph with
-    several inputs, no sample, another shape or step, and values that are not finite.
+    dense: as an array (samples, *shape); else as a raster, for a graph over time. A graph with several inputs takes one
+    of these for each, by name or in order; they come back flat and side by side, as `graph.evaluate` reads them.
+    Raises InputError for missing inputs, no sample, another shape or step, and values that are not finite.
     """
     shapes = list(graph.input_shapes.values())
     if len(shapes) != 1:
-        raise InputError(f"{graph.name} takes {len(shapes)} inputs, one is given", Place(key="inputs"), "join them")
+        return _several(inputs, graph, dense)
+    if isinstance(inputs, Mapping):
+        (name,) = graph.input_shapes
+        if set(inputs) != {name}:
+            raise InputError(f"inputs are {', '.join(map(str, inputs))}", Place(key="inputs"), f"legal: {name}")
+        inputs = inputs[name]
     shape = tuple(shapes[0])
     if not dense:
         _, features = _features(graph)
@@ -78,6 +84,32 @@ def as_inputs(inputs: Any, graph: Graph, *, dense: bool) -> np.ndarray | Raster:
     if problems:
         raise InputError(problems)
     return x
+
+
+def _several(inputs: Any, graph: Graph, dense: bool) -> np.ndarray:
+    """(samples, values of all inputs)."""
+    names, place = list(graph.input_shapes), Place(key="inputs")
+    listed = ", ".join(f"{name} {shape}" for name, shape in graph.input_shapes.items())
+    if not dense:
+        raise InputError(f"{graph.name} takes {len(names)} inputs, spiking networks one", place, "join them")
+    if isinstance(inputs, list | tuple) and len(inputs) == len(names):
+        inputs = dict(zip(names, inputs, strict=True))
+    if isinstance(inputs, Mapping):
+        if set(inputs) != set(names):
+            raise InputError(f"inputs are {', '.join(map(str, inputs))}", place, f"give {listed}")
+        parts = [_values(inputs[name]) for name in names]
+        for x, (name, shape) in zip(parts, graph.input_shapes.items(), strict=True):
+            if problems := list(shape_problems(f"input {name} of {graph.name}", x.shape, tuple(shape))):
+                raise InputError(problems)
+        if len({len(x) for x in parts}) > 1:
+            raise InputError(
+                f"inputs have {', '.join(str(len(x)) for x in parts)} samples", place, "give as many of each"
+            )
+        return np.concatenate([x.reshape(len(x), -1) for x in parts], axis=1)
+    x = np.asarray(inputs) if hasattr(inputs, "shape") else np.empty(0)
+    if x.ndim != 2 or x.shape[1] != sum(int(np.prod(s)) for s in graph.input_shapes.values()):
+        raise InputError(f"{graph.name} takes {len(names)} inputs, one is given", place, f"give {listed}, by name")
+    return _values(x)
 
 
 def as_raster(inputs: Any, features: Shape, dt_s: float | None, name: str) -> Raster:

@@ -90,13 +90,15 @@ def _label_problems(x: np.ndarray, y: np.ndarray | None, file: str) -> list[Prob
     place = Place(file, key="y")
     if y is None:
         return []
-    if y.dtype.kind not in "iu":
-        return [
-            Problem(f"has dtype {y.dtype}, expected integer labels", place, "store class numbers, not one-hot rows")
-        ]
-    if y.ndim != 1 or (x.ndim and len(y) != len(x)):
+    if y.dtype.kind not in "iuf":
+        return [Problem(f"has dtype {y.dtype}, expected class numbers, or real numbers to compare outputs with", place)]
+    if y.ndim < 1 or (x.ndim and len(y) != len(x)):
         return [Problem(f"has shape {y.shape}, expected one label per sample: ({len(x) if x.ndim else 0},)", place)]
-    if y.size and int(y.min()) < 0:
+    if one_hot(y):
+        return [Problem("holds one-hot rows, expected one label per sample", place, "store class numbers")]
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        return [Problem("has values that are NaN or Inf", place, "clean the data")]
+    if y.size and y.dtype.kind != "f" and int(y.min()) < 0:
         return [Problem(f"has label {int(y.min())}, expected 0 or more", place)]
     return []
 
@@ -109,7 +111,7 @@ def check_data(graph: Graph, x: np.ndarray, y: np.ndarray | None) -> None:
     problems = list(shape_problems(graph.name, x.shape, tuple(shapes[0]), "x"))
     if y is not None:
         try:
-            as_labels(y, len(x), classes_of(graph), "y")
+            as_targets(y, len(x), graph, None, "y")
         except InputError as error:
             problems += [Problem(p.message, Place(key="y"), p.hint) for p in error.problems]
     if problems:
@@ -176,14 +178,64 @@ def as_labels(labels: Any, samples: int, classes: int, key: str = "labels") -> n
     return found.astype(np.int64)
 
 
-def classes_of(graph: Graph) -> int:
+def one_hot(y: np.ndarray) -> bool:
+    """Whether rows hold a single 1 and zeros, as classes are sometimes stored."""
+    return y.ndim == 2 and y.shape[1] > 1 and bool(((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all())
+
+
+def as_targets(labels: Any, samples: int, graph: Graph, output: str | None = None, key: str = "labels") -> np.ndarray:
+    """What outputs are compared with: class numbers (samples,), or (samples, ...) where an output has classes at each
+    of several places (the next token at each position), or real numbers (samples, *output) to regress on, float32.
+
+    Raises InputError for anything else.
+    """
+    shape = graph.shapes[graph.outputs[scored_output(graph, output) or 0]]
+    found = as_array(labels, key)
+    if over_time(graph) or (found.dtype.kind != "f" and len(shape) == 1):
+        classes = as_labels(found, samples, classes_of(graph, output), key)
+        assert classes is not None
+        return classes
+    place = Place(key=key)
+    if len(found) != samples:
+        raise InputError(f"{len(found)} labels for {samples} samples", place)
+    if one_hot(found):
+        raise InputError("labels are one-hot rows", place, "give class numbers: labels.argmax(1)")
+    if found.dtype.kind == "f":
+        if found.shape[1:] == () and shape == (1,):
+            found = found[:, None]
+        if found.shape[1:] != shape:
+            hint = "class numbers are whole numbers: labels.astype(int)" if found.ndim == 1 else ""
+            raise InputError(f"real labels have shape {found.shape}, outputs {(samples, *shape)}", place, hint)
+        if not np.isfinite(found).all():
+            raise InputError("labels have values that are NaN or Inf", place, "clean the data")
+        return found.astype(np.float32)
+    if not shape or found.shape[1:] != shape[:-1]:
+        raise InputError(f"labels have shape {found.shape}, expected {(samples, *shape[:-1])}", place)
+    flat = as_labels(found.reshape(-1), found.size, shape[-1], key)
+    assert flat is not None
+    return flat.reshape(found.shape)
+
+
+def scored_output(graph: Graph, output: str | None, labelled: bool = True) -> int | None:
+    """The index of the output that labels are of; None: all outputs together, without labels. Raises InputError."""
+    names = ", ".join(graph.outputs)
+    if output is not None:
+        if output not in graph.outputs:
+            raise InputError(f"{graph.name} has no output {output!r}", Place(key="output"), f"legal: {names}")
+        return graph.outputs.index(output)
+    if len(graph.outputs) == 1:
+        return 0
+    if labelled:
+        what = f"{graph.name} has {len(graph.outputs)} outputs, labels are of one"
+        raise InputError(what, Place(key="output"), f"choose with output=: {names}")
+    return None
+
+
+def classes_of(graph: Graph, output: str | None = None) -> int:
     """How many classes the graph's output tells. Raises InputError where it gives something else."""
-    if len(graph.outputs) != 1:
-        what = f"{graph.name} has {len(graph.outputs)} outputs; labels are of one"
-        raise InputError(what, Place(key="labels"), "choose one")
-    output = graph.shapes[graph.outputs[0]]
+    shape = graph.shapes[graph.outputs[scored_output(graph, output) or 0]]
     if over_time(graph):
-        output = output[1:]
-    if len(output) != 1:
-        raise InputError(f"labels given, but {graph.name} returns values of shape {output}", Place(key="labels"))
-    return int(output[0])
+        shape = shape[1:]
+    if len(shape) != 1:
+        raise InputError(f"labels given, but {graph.name} returns values of shape {shape}", Place(key="labels"))
+    return int(shape[0])

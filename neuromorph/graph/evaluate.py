@@ -193,7 +193,7 @@ class Evaluator:
     def __call__(
         self, inputs: Any, *, record: Record | None = None, hosts: Mapping[str, Host | GroupHost] | None = None
     ) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """inputs: a tensor or array (..., *shape), or one per graph input in order or by name.
+        """inputs: a tensor or array (..., *shape), or one per graph input in order or by name (or flat side by side).
 
         hosts: by node name, in place of those the evaluator was made with. A tuple is returned for several outputs.
         record: called with what each node gives; inside a group that is computed at once nothing is to be seen.
@@ -233,6 +233,8 @@ class Evaluator:
         expected = self.graph.input_shapes
         if not isinstance(inputs, Mapping):
             given = [inputs] if isinstance(inputs, torch.Tensor | np.ndarray) else list(inputs)
+            if len(given) == 1 and len(expected) > 1:
+                given = list(_apart(torch.as_tensor(given[0]), list(expected.values())))
             if len(given) != len(expected):
                 raise InputError(f"{self.graph.name} takes {len(expected)} inputs, got {len(given)}")
             inputs = dict(zip(expected, given, strict=True))
@@ -247,6 +249,14 @@ class Evaluator:
                 raise InputError(f"input {name} has shape {tuple(value.shape)}, expected (..., {_listed(shape)})")
             values[name] = value
         return values
+
+
+def _apart(joined: torch.Tensor, shapes: Sequence[Shape]) -> list[torch.Tensor]:
+    """Several inputs that lie flat side by side along the last axis (`events.inputs.as_inputs`); else as it is."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    if joined.shape[-1] != sum(sizes):
+        return [joined]
+    return [v.reshape(*v.shape[:-1], *s) for v, s in zip(joined.split(sizes, -1), shapes, strict=True)]
 
 
 def _each(cycle: Sequence[Node], hosts: Mapping[str, Host | GroupHost]) -> dict[str, Host]:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from neuromorph.graph.operators.dynamics import fired
+from neuromorph.graph.operators.mapped import TRIGONOMETRIC
 
 
 def gelu(x: torch.Tensor, tanh_form: bool = False) -> torch.Tensor:
@@ -58,6 +59,32 @@ FUNCTIONS: Mapping[str, Callable[..., torch.Tensor]] = {
     "clip_floor": clip_floor,
     "hoyer_step": hoyer_step,
     "threshold": threshold,
+    "abs": torch.abs,
+    "ceil": torch.ceil,
+    "celu": functional.celu,
+    "cos": torch.cos,
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "floor": torch.floor,
+    "hardshrink": functional.hardshrink,
+    "log": torch.log,
+    "logsigmoid": functional.logsigmoid,
+    "mish": functional.mish,
+    "pow": torch.pow,
+    "reciprocal": torch.reciprocal,
+    "round": torch.round,
+    "rsqrt": torch.rsqrt,
+    "selu": functional.selu,
+    "sign": torch.sign,
+    "sin": torch.sin,
+    "softplus": functional.softplus,
+    "softshrink": functional.softshrink,
+    "softsign": functional.softsign,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "step": functional.threshold,
+    **{name: getattr(torch, name) for name in TRIGONOMETRIC},
+    "tanhshrink": functional.tanhshrink,
 }
 """x (..., *shape) and the function's settings by name to a tensor of the same shape. Methods of tensors are called a
 fifth faster than torch's functions, which counts where a recurrent cell asks five times a step."""

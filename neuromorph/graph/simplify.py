@@ -11,7 +11,7 @@ from neuromorph.graph.model import Graph, Node, Operator
 from neuromorph.graph.operators.arithmetic import BatchNorm
 from neuromorph.graph.operators.convolution import Conv1d, Conv2d
 from neuromorph.graph.operators.dense import Linear, Weighted
-from neuromorph.graph.operators.recurrent import GRU, LSTM
+from neuromorph.graph.operators.recurrent import GRU, LSTM, RNN
 from neuromorph.graph.operators.wiring import Select
 
 _CHANNEL_AXIS: Mapping[type[Operator], int] = {Linear: -1, Conv1d: -2, Conv2d: -3}
@@ -41,8 +41,8 @@ def without_unused(graph: Graph) -> Graph:
 def fold_batch_norm(graph: Graph) -> Graph:
     """W' = scale W and b' = scale b + shift where a normalization alone reads a linear layer or convolution.
 
-    The pair goes by the layer's name, outputs included. Masks stay; weights with a number format are left as they
-    are, since folding would move them off their grid.
+    The pair goes by the layer's name, outputs included. Masks stay; weights with a number format take a shift alone,
+    since a scale would move them off their grid.
     """
     nodes: dict[str, Node] = {}
     renamed: dict[str, str] = {}
@@ -62,7 +62,11 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
 
 def _folded(layer: Operator, norm: Operator) -> Operator | None:
-    if not isinstance(norm, BatchNorm) or not isinstance(layer, Weighted) or layer.weight_format is not None:
+    if (
+        not isinstance(norm, BatchNorm)
+        or not isinstance(layer, Weighted)
+        or (layer.weight_format and np.any(norm.scale != 1))
+    ):
         return None
     channels = layer.weight.shape[0]
     if norm.scale.size != 1 and (norm.axis != _CHANNEL_AXIS.get(type(layer)) or norm.scale.size != channels):
@@ -78,7 +82,7 @@ def last_steps(graph: Graph) -> Graph:
     readers = _readers(graph)
     ends: set[str] = set()
     for node in graph.nodes:
-        if not isinstance(node.operator, LSTM | GRU) or not node.operator.return_sequences:
+        if not isinstance(node.operator, LSTM | GRU | RNN) or not _whole_sequence(node.operator):
             continue
         (time, _), end = graph.shapes[node.name], 0 if node.operator.reverse else -1
         wanted = (Select(-2, end), Select(-2, end % time))
@@ -92,11 +96,16 @@ def last_steps(graph: Graph) -> Graph:
             renamed[node.name] = node.inputs[0]
             continue
         operator = node.operator
-        if node.name in ends and isinstance(operator, LSTM | GRU):
+        if node.name in ends and isinstance(operator, LSTM | GRU | RNN):
             operator = dataclasses.replace(operator, return_sequences=False)
         inputs = tuple(renamed.get(name, name) for name in node.inputs)
         nodes[node.name] = dataclasses.replace(node, operator=operator, inputs=inputs)
     return _with(graph, nodes, renamed)
+
+
+def _whole_sequence(operator: LSTM | GRU | RNN) -> bool:
+    """Whether it returns the outputs of all steps, and nothing else."""
+    return operator.return_sequences and not (isinstance(operator, LSTM) and operator.return_cell)
 
 
 def rounded(graph: Graph, dtype: type[np.floating]) -> Graph:

@@ -107,6 +107,12 @@ def straight_through(x: torch.Tensor, function: Callable[[np.ndarray], np.ndarra
     return _StraightThrough.apply(x, value.to(x))
 
 
+def straight_round(x: torch.Tensor) -> torch.Tensor:
+    """x rounded half to even; gradients pass."""
+    rounded: torch.Tensor = _RoundStraightThrough.apply(x)
+    return rounded
+
+
 def clamped_round(x: torch.Tensor, limits: tuple[int, int]) -> torch.Tensor:
     """x rounded half to even, within limits; gradients pass the rounding and vanish beyond the limits."""
     return torch.clamp(_RoundStraightThrough.apply(x), *limits)

@@ -9,8 +9,9 @@
         core: {kind: crossbar, count: 12, adc: {part: sar-8b-32nm, bits: 8}}
 
 A component is a mapping. `kind` may be left out where its slot admits one kind only or its part tells
-it; `count` (default 1) is how many of it one parent holds; `part` names a datasheet; `override` replaces
-single quantities of that part. Every other key is a setting or a child slot of the component's kind.
+it; `count` (default 1) is how many of it one parent holds; `part` names a datasheet, `supply` the voltage that
+the part works at (see `hardware.supply`); `override` replaces single quantities of that part. Every other key is a
+setting or a child slot of the component's kind.
 A component of a kind with an overhead (a cryostat) may stand under any other name, says its `kind`, and
 holds what its parent could hold:
 
@@ -38,12 +39,13 @@ from neuromorph.hardware.datasheet import (
 )
 from neuromorph.hardware.fields import COUNT, INVALID, Reader, declared, shown
 from neuromorph.hardware.registry import admitted, component_kinds, renamed
+from neuromorph.hardware.supply import SUPPLY, at_supply
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["SCHEMA", "check_component", "read_architecture"]
 
 KEYS = ("schema", "name", "title", "boundary", "notes", "sources", "chip")
-RESERVED = ("kind", "count", "part", "override")
+RESERVED = ("kind", "count", "part", "supply", "override")
 BOUNDARIES = {
     "core": "one neuromorphic core alone",
     "chip": "the die with its interfaces",
@@ -233,7 +235,8 @@ def _check_keys(
     context: _Context, path: KeyPath, raw: Mapping[str, Any], kind: ComponentKind, slots: Mapping[str, Slot]
 ) -> None:
     reader = context.reader
-    reserved = [k for k in RESERVED if (k != "override" or kind.quantities) and (k != "count" or kind.overhead is None)]
+    fitting = {"override": kind.quantities is not None, "supply": kind.quantities is not None}
+    reserved = [k for k in RESERVED if fitting.get(k, True) and (k != "count" or kind.overhead is None)]
     legal = [*declared(kind.settings), *slots, *reserved]
     quantities = declared(kind.quantities)
     for key in raw:
@@ -298,6 +301,8 @@ def _fit_part(
         return None
     if kind.quantities is None:
         return part
+    if part is not None and SUPPLY.name in raw and SUPPLY.name not in declared(kind.settings):
+        part = _supplied(reader, (*path, SUPPLY.name), raw[SUPPLY.name], part)
     if "override" in raw:
         part = _overridden(context, path, raw["override"], kind, part)
     given = part.quantities if part is not None else {}
@@ -307,6 +312,15 @@ def _fit_part(
         hint = f"name a datasheet with 'part: ...' (or give them under 'override'): {', '.join(missing)}"
         reader.error(path, f"{kind.name} needs a part", hint, at="key")
     return part
+
+
+def _supplied(reader: Reader, path: KeyPath, raw: Any, part: Datasheet) -> Datasheet:
+    volts = reader.setting(path, SUPPLY, raw)
+    try:
+        return part if volts is INVALID else at_supply(part, volts)
+    except InputError as error:
+        reader.error(path, error.problems[0].message, error.problems[0].hint)
+        return part
 
 
 def _kind_of(context: _Context, name: str) -> str:

@@ -38,10 +38,20 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Follows:
+    """A power law: the quantity goes with this setting to the power, as its source shows from low to high of it."""
+
+    setting: str
+    power: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A physical value in SI with where it comes from. value: float, tuple of floats, or Curve.
 
-    at: settings that it holds at where no law is known that moves it elsewhere, see `hardware.extrapolated`.
+    at: settings that it holds at; follows: those of them that move it by a `law`, see `hardware.extrapolated`.
     """
 
     value: Any
@@ -52,6 +62,8 @@ class Quantity:
     low: float | None = None
     high: float | None = None
     at: tuple[tuple[str, float], ...] = ()
+    follows: tuple[Follows, ...] = ()
+    law: str = ""
 
     def scaled(self, factor: float) -> Quantity:
         def times(x: Any) -> Any:
@@ -65,6 +77,22 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Supply:
+    """The supply that a part's figures are at, and laws of the voltage that move them, see `hardware.supply`."""
+
+    at: float
+    reference: float
+    low: float
+    high: float
+    energy: Curve
+    static: Curve | None
+    rate: Curve | None
+    basis: str
+    source: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Datasheet:
     """A part: the quantities of one component kind, each with unit, basis and source."""
 
@@ -75,6 +103,7 @@ class Datasheet:
     quantities: Mapping[str, Quantity]
     file: str = ""
     notes: str = ""
+    supply: Supply | None = None
 
     def __getitem__(self, name: str) -> Quantity:
         return self.quantities[name]

@@ -11,6 +11,7 @@
 
 A quantity gives `value` (a value with unit, or a list of them) or `curve` with `unit`: segments of one
 law each (polynomial, log, power, saturating; see `Curve`), with `upto` on all but the last, and `clip`.
+`supply` says over which supplies the quantities move and how, see `hardware.supply`.
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ from typing import Any
 
 from neuromorph import units
 from neuromorph.errors import InputError, suggest
-from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Quantity, Source
+from neuromorph.hardware.component import BASES, ComponentKind, Datasheet, Follows, Quantity, Source
 from neuromorph.hardware.curve import LAWS, Curve, evaluate_curve
 from neuromorph.hardware.fields import INVALID, Field, Reader, declared, shown
 from neuromorph.hardware.registry import component_kinds, renamed
+from neuromorph.hardware.supply import read_supply
 from neuromorph.yamlfile import KeyPath, YamlFile, read_yaml
 
 __all__ = ["evaluate_curve", "read_datasheet", "read_quantity", "read_sources"]
 
 SCHEMA = 1
-KEYS = ("schema", "kind", "name", "title", "notes", "sources", "quantities")
-QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at")
+KEYS = ("schema", "kind", "name", "title", "notes", "sources", "supply", "quantities")
+QUANTITY_KEYS = ("value", "unit", "curve", "basis", "source", "where", "low", "high", "notes", "at", "follows", "law")
 MAX_PARAMETERS = 16
+LAW_HINT = "write follows: {rows: [power, lowest, highest]}, law: who shows it, with 'at' inside that range"
 
 
 def read_schema(reader: Reader, data: Mapping[str, Any]) -> None:
@@ -77,9 +80,35 @@ def read_quantity(
     if isinstance(low, float) and isinstance(high, float) and low > high:
         reader.error((*path, "low"), f"low {raw['low']} is above high {raw['high']}", "swap them")
     at = _read_at(reader, path, raw.get("at", {}))
+    follows, law = _read_law(reader, path, raw, dict(at))
     if len(reader.problems) > before:
         return INVALID
-    return Quantity(value, field.unit, basis, source, where, low, high, at)
+    return Quantity(value, field.unit, basis, source, where, low, high, at, follows, law)
+
+
+def _read_law(
+    reader: Reader, path: KeyPath, raw: Mapping[str, Any], at: Mapping[str, float]
+) -> tuple[tuple[Follows, ...], str]:
+    """How a quantity moves with settings it holds at, and who says so."""
+    given = raw.get("follows", {})
+    law = reader.text((*path, "law"), raw.get("law"))
+    if reader.mapping((*path, "follows"), given, "settings that move it") is INVALID:
+        return (), ""
+    if bool(given) != bool(law):
+        lacking = "law" if given else "follows"
+        reader.error((*path, lacking), f"'follows' and 'law' go together, {lacking!r} is missing", LAW_HINT, at="key")
+    found = []
+    for key, entry in given.items():
+        where = (*path, "follows", key)
+        numbers = _read_numbers(reader, where, entry, 3)
+        if numbers is INVALID:
+            continue
+        if key not in at:
+            reader.error(where, f"{key} is not among the settings it holds at", f"add it to 'at'; there: {sorted(at)}")
+        elif not numbers[1] <= at[key] <= numbers[2]:
+            reader.error(where, f"{key} {at[key]:g} lies outside {numbers[1]:g} to {numbers[2]:g}", LAW_HINT)
+        found.append(Follows(str(key), *numbers))
+    return tuple(found), law
 
 
 def _read_at(reader: Reader, path: KeyPath, raw: Any) -> tuple[tuple[str, float], ...]:
@@ -276,6 +305,7 @@ def read_datasheet(source: str | Path | YamlFile) -> Datasheet:
         for missing in missing_quantities(kind, given_names):
             doc = declared(kind.quantities)[missing].doc
             reader.error(("quantities", missing), f"required quantity {missing!r} is missing", doc, at="key")
+    supply = read_supply(reader, data["supply"], sources, _read_segment) if "supply" in data else None
     reader.raise_problems()
     assert kind is not None
-    return Datasheet(name, kind.name, title, sources, quantities, yaml.file, notes)
+    return Datasheet(name, kind.name, title, sources, quantities, yaml.file, notes, supply)

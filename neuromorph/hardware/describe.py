@@ -70,6 +70,11 @@ def quantity(found: Quantity) -> dict[str, Any]:
         "source": found.source,
         "where": found.where,
         **({"at": dict(found.at)} if found.at else {}),
+        **(
+            {"follows": {f.setting: [f.power, f.low, f.high] for f in found.follows}, "law": found.law}
+            if found.law
+            else {}
+        ),
     }
 
 
@@ -97,6 +102,8 @@ def component(found: Component, total: int = 1) -> dict[str, Any]:
         for name, spec in declared(found.kind.settings).items()
     }
     part = found.part
+    if part is not None and part.supply is not None:
+        settings.setdefault("supply", {"value": part.supply.at, "unit": "V"})
     return {
         "path": found.path,
         "kind": found.kind.name,

@@ -10,6 +10,7 @@ from neuromorph.hardware.curve import LAWS
 from neuromorph.hardware.datasheet import MAX_PARAMETERS, missing_quantities
 from neuromorph.hardware.fields import MAX_COUNT, Field, declared
 from neuromorph.hardware.registry import admitted, component_kinds
+from neuromorph.hardware.supply import KEYS, SUPPLY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -76,6 +77,8 @@ def _quantity(spec: Field) -> dict[str, Any]:
         "where": _TEXT,
         "notes": _TEXT,
         "at": {"type": "object", "additionalProperties": {"type": "number"}},
+        "follows": {"type": "object", "additionalProperties": _numbers(3)},
+        "law": _TEXT,
     }
     if spec.shape == "curve":
         properties |= {"unit": {"type": ["string", "integer"]}, "curve": {"$ref": "#/$defs/curve"}}
@@ -88,6 +91,14 @@ def _quantity(spec: Field) -> dict[str, Any]:
         found["required"] = ["value", "basis"]
     known = {"properties": {"basis": {"const": "assumed"}}}
     return found | {"description": _describe(spec), "if": known, "else": {"required": ["source", "where"]}}
+
+
+def _supply() -> dict[str, Any]:
+    laws = {law: _numbers(count) for law, count in LAWS.items()}
+    law = _object(laws) | {"oneOf": [{"required": [name]} for name in LAWS]}
+    found = dict.fromkeys(KEYS[:3], _value(SUPPLY)) | dict.fromkeys(KEYS[3:6], law)
+    found |= {"basis": {"enum": list(BASES)}, "source": _TEXT, "where": _TEXT}
+    return _object(found, [key for key in KEYS if key not in ("static", "rate", "source")])
 
 
 def _quantities(kind: ComponentKind) -> dict[str, Any]:
@@ -117,7 +128,9 @@ def datasheet_schema() -> dict[str, Any]:
         this = {"required": ["kind"], "properties": {"kind": {"const": name}}}
         branches.append({"if": this, "then": {"properties": {"quantities": quantities}}})
     names = {"enum": list(kinds), "description": "component kind"}
-    found = _object(_head(kind=names, quantities={"type": "object"}), ["schema", "kind", "name", "quantities"])
+    found = _object(
+        _head(kind=names, supply=_supply(), quantities={"type": "object"}), ["schema", "kind", "name", "quantities"]
+    )
     return {
         "$schema": DIALECT,
         "title": "neuromorph datasheet",
@@ -140,6 +153,7 @@ def _component(kind: ComponentKind, around: ComponentKind | None = None) -> dict
     properties["part"] = {"type": "string", "description": "a datasheet of this kind: name or file"}
     if kind.quantities is not None:
         properties["override"] = _quantities(kind)
+        properties.setdefault(SUPPLY.name, _setting(SUPPLY))
     required = [name for name, spec in declared(kind.settings).items() if spec.required]
     required += ["kind"] if around is not None else []
     found = _object(properties, required) | {"description": kind.doc}

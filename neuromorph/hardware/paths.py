@@ -2,7 +2,8 @@
 
 A full path is the component's path and the parameter's name: "chip.tile.core.adc.bits". Any unambiguous
 ending of it will do: "core.adc.bits", "adc.bits". Besides settings and quantities, `count` and `part` of a
-component are parameters. Where a setting and a quantity share a name, the quantity is "adder.part.supply".
+component are parameters, and `supply` where its part moves with the supply. Where a setting and a quantity share a
+name, the quantity is "adder.part.supply".
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from neuromorph.hardware.component import Architecture, Component, Datasheet, Qu
 from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import missing_quantities
 from neuromorph.hardware.fields import COUNT, INVALID, NO_FILE, Field, Reader, declared
+from neuromorph.hardware.supply import SUPPLY, at_supply
 from neuromorph.yamlfile import parse_yaml, scalar
 
 SWEPT = Source("swept", "value set for this run in place of the datasheet's")
@@ -60,8 +62,12 @@ def _of(component: Component, names: tuple[str, ...] | None = None) -> Iterator[
     for name, spec in settings.items():
         if names is None or name in names:
             yield make(spec, name, getattr(component.settings, name))
+    supply = None if component.part is None or SUPPLY.name in settings else component.part.supply
+    if supply is not None and (names is None or SUPPLY.name in names):
+        yield make(SUPPLY, SUPPLY.name, supply.at)
     for name, spec in declared(component.kind.quantities).items():
-        label = f"part.{name}" if name in settings else name
+        taken = name in settings or (supply is not None and name == SUPPLY.name)
+        label = f"part.{name}" if taken else name
         if names is None or label in names:
             found = component.part.get(name) if component.part is not None else None
             yield make(spec, label, None if found is None else found.value)
@@ -72,7 +78,7 @@ def _of(component: Component, names: tuple[str, ...] | None = None) -> Iterator[
 
 
 def parameters(architecture: Architecture, roles: tuple[str, ...] = ("setting", "quantity")) -> list[Parameter]:
-    """Every parameter that has a value, of these roles ("setting", "quantity", "count", "part")."""
+    """Every parameter that has a value, of these roles ("setting", "quantity", "count", "part", "supply")."""
     return [
         parameter
         for component, _ in architecture.chip.walk()
@@ -153,8 +159,9 @@ def _rebuild(
     before = len(problems)
     children = {name: _rebuild(child, wanted, near, problems) for name, child in component.children.items()}
     component = dataclasses.replace(component, children=children)
-    # a new part first, then what changes in it
-    own = sorted(wanted.get(component.path, {}).values(), key=lambda change: change[1].role != "part")
+    # a new part first, then its supply, then what changes in it
+    order = {"part": 0, "supply": 1}
+    own = sorted(wanted.get(component.path, {}).values(), key=lambda change: order.get(change[1].role, 2))
     for query, parameter, raw in own:
         component = _changed(component, query, parameter, raw, near, problems)
     if len(problems) == before and component.kind.check is not None:
@@ -184,6 +191,9 @@ def _changed(
         quantities = {**part.quantities, name: found}
         swept = dataclasses.replace(part, quantities=quantities, sources={**part.sources, SWEPT.key: SWEPT})
         result = dataclasses.replace(component, part=part if found is part.get(name) else swept)
+    elif parameter.role == "supply":
+        value = _new_setting(reader, path, spec, parameter.value, raw)
+        result = component if value is INVALID else _supplied(reader, path, component, value)
     else:
         value = _new_setting(reader, path, spec, parameter.value, raw)
         if value is INVALID:
@@ -194,6 +204,15 @@ def _changed(
             result = dataclasses.replace(component, settings=dataclasses.replace(component.settings, **{name: value}))
     problems.extend(reader.problems)
     return result
+
+
+def _supplied(reader: Reader, path: tuple[str], component: Component, volts: float) -> Component:
+    assert component.part is not None
+    try:
+        return dataclasses.replace(component, part=at_supply(component.part, volts))
+    except InputError as error:
+        reader.error(path, error.problems[0].message, error.problems[0].hint)
+        return component
 
 
 def factor_of(raw: Any) -> float | None:

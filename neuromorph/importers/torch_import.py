@@ -18,6 +18,20 @@ WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 NESTED = ("state_dict", "model_state_dict", "model", "weights")
 """Keys under which training scripts keep the weights of a checkpoint."""
 
+SUFFIXES = (".pt", ".pth")
+
+
+def read(path: str | Path) -> Graph:
+    """Files of torch.save hold weights, or pickled code that is never run: says how they become a graph."""
+    raise InputError(
+        "holds weights at most, no network",
+        Place(file=str(path)),
+        "build the module in Python and write a graph, with the shape of one sample:\n"
+        f"  model.load_state_dict(neuromorph.importers.torch_import.read_weights({str(path)!r}))\n"
+        "  neuromorph.save_graph(neuromorph.from_torch(model, (1, 28, 28)), 'model.nmg.json')\n",
+    )
+
+
 MAX_EXPANSION = 16
 """How much larger than its file the tensors of a checkpoint may be (tensors that repeat their storage)."""
 

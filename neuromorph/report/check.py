@@ -32,11 +32,15 @@ _TABLES: dict[str, dict[str, str]] = {
         "low": "number?", "high": "number?", "basis": "text", "source": "text", "where": "text",
         "citation": "text", "url": "text",
     },
-    "effects": {"effect": "text", "accuracy": "number", "gain": "number", "error": "number"},
+    "physics": {"name": "text", "included": "truth", "note": "text", "effect": "text"},
+    "effects": {
+        "effect": "text", "accuracy": "number", "gain": "number", "error": "number",
+        "low": "number?", "high": "number?", "chips_error": "number?", "samples_error": "number?",
+    },
 }  # fmt: skip
 """Columns that are read. Columns of a table that a row lacks are those the row has no use for, but for the first."""
 
-_OPTIONAL = ("sections",)
+_OPTIONAL = ("sections", "physics")
 """Keys that reports of earlier versions lack."""
 
 _COLUMN = {"key": "text", "label": "text", "unit": "text?"}
@@ -44,12 +48,12 @@ _TILE = {"x": "number", "y": "number", "tile": "number", "utilisation": "number?
 _LINK = {"x0": "number", "y0": "number", "x1": "number", "y1": "number", "bits": "number"}
 _METRIC = {
     "name": "text", "value": "number?", "unit": "text", "low": "number?", "high": "number?", "basis": "text",
-    "note": "text",
+    "note": "text", "ranged": "number?",
 }  # fmt: skip
 _REQUIRED = {
     "metrics": ("name", "value", "unit"), "layers": ("layer",), "ledger": tuple(_TABLES["ledger"]),
     "area": ("component", "count"), "gantt": tuple(_TABLES["gantt"]), "sources": ("part", "quantity", "unit"),
-    "effects": tuple(_TABLES["effects"]),
+    "effects": ("effect", "accuracy", "gain", "error"),
 }  # fmt: skip
 
 
@@ -113,6 +117,8 @@ def _table(rows: Any, name: str, columns: Mapping[str, str], closed: bool = Fals
 def _value(value: Any, kind: str) -> str:
     if kind in ("text", "text?"):
         return "" if isinstance(value, str) or (value is None and kind == "text?") else "expected text"
+    if kind == "truth":
+        return "" if isinstance(value, bool) else "expected true or false"
     if value is None:
         return "" if kind == "number?" else "expected a number, got null"
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
@@ -134,6 +140,11 @@ def _chips(chips: Any) -> Iterator[tuple[str, str]]:
         values = chips.get(name)
         if values is not None and (not isinstance(values, list) or any(_value(v, "number") for v in values)):
             yield f"chips.{name}", "expected a list of numbers"
+    parts = chips.get("interval") or {}
+    if not isinstance(parts, dict) or any(
+        not isinstance(v, list) or len(v) != 2 or any(_value(e, "number") for e in v) for v in parts.values()
+    ):
+        yield "chips.interval", "expected two numbers for each part of the interval"
     if _value(chips.get("float_accuracy"), "number?"):
         yield "chips.float_accuracy", "expected a number or null"
 

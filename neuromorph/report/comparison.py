@@ -7,10 +7,12 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.report import figures
+from neuromorph.report.coverage import Coverage, coverage
 
 if TYPE_CHECKING:
     from neuromorph.devices.metrics import Metric
@@ -25,6 +27,15 @@ COLUMNS = ("accuracy", "energy", "latency", "throughput", "power", "area", "effi
 
 
 _POINTS = {"accuracy", "float_accuracy"}
+
+_BY_BOUNDARY = {"energy", "power", "efficiency"}
+"""Metrics that depend on which parts are priced."""
+
+
+def _relative(d: float) -> str:
+    if d >= 1.0 or d <= -0.9:
+        return f"× {1 + d:.3g}"
+    return "equal" if d == 0 else f"{100 * d:+.3g} %"
 
 
 @dataclass(frozen=True)
@@ -64,27 +75,40 @@ class Comparison:
     def difference_text(self, index: int, name: str) -> str:
         """ "+0.42 points", "-12.3 %", or "× 5.2" from a factor of 2 up or 10 down.
 
-        Empty for the first report and where a value is not known.
+        Empty for the first report and where a value is not known. Of energies over different parts the difference for
+        the common boundary comes first, that of the whole beside it; of power and efficiency it is that of the whole.
         """
         d = self.difference(index, name)
         if index == 0 or d is None:
             return ""
         if name in _POINTS:
             return f"{100 * d:+.2f} points"
-        if d >= 1.0 or d <= -0.9:
-            return f"× {1 + d:.3g}"
-        return "equal" if d == 0 else f"{100 * d:+.3g} %"
+        if name not in _BY_BOUNDARY or self.coverage.alike(index):
+            return _relative(d)
+        shared, first = self.coverage.shared[index], self.coverage.shared[0]
+        whole = f"whole {_relative(d)}"
+        if name != "energy":
+            return whole
+        return f"common {_relative(shared / first - 1.0)}, {whole}" if first else f"nothing in common, {whole}"
 
     def front(self, cost: str) -> tuple[int, ...]:
         """Reports that no other one beats in accuracy and `cost`, cheapest first.
 
-        Those whose constants hold for another design are left out.
+        One beats another that is no worse in either and in one of the two better beyond the intervals of both, where
+        these are known. Reports whose constants hold for another design are left out.
         """
+        points: list[tuple[Span, Span] | None] = []
+        for i, report in enumerate(self.reports):
+            known, merit = self.metric(i, cost), self.metric(i, "accuracy")
+            outside = any(m.name == "extrapolated" for m in report.metrics)
+            there = known is not None and known.value is not None and merit is not None and merit.value is not None
+            points.append((_span(known), _span(merit)) if there and not outside else None)
+        return pareto(points)
 
-        def cost_of(i: int) -> float | None:
-            return None if any(m.name == "extrapolated" for m in self.reports[i].metrics) else self.value(i, cost)
-
-        return pareto([(cost_of(i), self.value(i, "accuracy")) for i in range(len(self.reports))])
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Which parts of the hardware each report's energy includes."""
+        return coverage(self.reports)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: names, provenance, metrics and differences of every report, and the fronts."""
@@ -103,7 +127,10 @@ class Comparison:
             if static is not None and not figures.has_static(report):
                 static["value"] = None
         fronts = {cost: [self.names[i] for i in self.front(cost)] for cost in COSTS}
-        return {"schema": SCHEMA, "reports": rows, "pareto": fronts, "notes": list(self.notes)}
+        return {
+            "schema": SCHEMA, "reports": rows, "pareto": fronts, "notes": list(self.notes),
+            "coverage": self.coverage.to_dict(self.names),
+        }  # fmt: skip
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -121,14 +148,26 @@ class Comparison:
         return out.getvalue()
 
 
-def pareto(points: Sequence[tuple[float | None, float | None]]) -> tuple[int, ...]:
+Span = tuple[float, float, float]
+"""Low end, value and high end; where no interval is known all three are the value."""
+
+
+def _span(metric: Metric | None) -> Span:
+    assert metric is not None
+    value = metric.value or 0.0
+    return value if metric.low is None else metric.low, value, value if metric.high is None else metric.high
+
+
+def pareto(points: Sequence[tuple[Span, Span] | None]) -> tuple[int, ...]:
     """Indices of the (cost, merit) pairs that no other pair beats, by rising cost; unknown ones are left out.
 
-    A pair is beaten by one that costs no more, is worth no less, and is better in one of the two.
+    A pair is beaten by one whose values are no worse in both, and beyond both intervals better in one of the two.
     """
-    known = [(c, -m, i) for i, (c, m) in enumerate(points) if c is not None and m is not None]
-    front: list[tuple[float, float, int]] = []
-    for c, m, i in sorted(known):
-        if not front or m < front[-1][1] or (c, m) == front[-1][:2]:
-            front.append((c, m, i))
-    return tuple(i for _, _, i in front)
+    known = {i: p for i, p in enumerate(points) if p is not None}
+
+    def beats(one: tuple[Span, Span], other: tuple[Span, Span]) -> bool:
+        (c, m), (d, n) = one, other
+        return c[1] <= d[1] and m[1] >= n[1] and (c[2] < d[0] or m[0] > n[2])
+
+    left = [j for j, p in known.items() if not any(beats(q, p) for q in known.values())]
+    return tuple(sorted(left, key=lambda i: (known[i][0][1], -known[i][1][1], i)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from neuromorph.report import charts, html
+from neuromorph.report import charts, html, tables
 from neuromorph.report.comparison import COSTS, Comparison
 from neuromorph.report.figures import accuracy, label, percent, quantity
 from neuromorph.report.svg import Canvas, log_ticks, spiral, ticks, width_of
@@ -31,6 +31,7 @@ def page(comparison: Comparison) -> str:
         comparison=comparison,
         table=table(comparison),
         pictures=pictures,
+        coverage=tables.coverage(comparison.coverage),
         facts=_facts(comparison),
     )
 
@@ -73,7 +74,8 @@ def _picture(comparison: Comparison, cost: str) -> html.Picture | None:
     chart = charts.both(lambda w: scatter(points, front, comparison.names, cost, unit, w))
     return html.Picture(
         cost, f"Accuracy against {label(cost).lower()}",
-        "Numbers are those of the table. Filled: no other report is both better and cheaper; better is up and left.",
+        "Numbers are those of the table. Filled: no other report is better beyond both intervals "
+        "and no worse in the other; better is up and left.",
         chart,
     )  # fmt: skip
 
@@ -102,7 +104,11 @@ def scatter(
 
     _axes(canvas, (low, high, logarithmic, unit), (worst, best), at, (left, right, top, bottom), label(cost))
     chosen = {i: at(c, a) for i, c, a in points}
-    line = [chosen[i] for i in front if i in chosen]
+    best_so_far, line = -math.inf, []
+    for i, _, a in sorted((p for p in points if p[0] in front), key=lambda p: p[1]):  # the staircase of their values
+        if a > best_so_far:
+            best_so_far = a
+            line.append(chosen[i])
     if len(line) > 1:
         steps = [f"M{line[0][0]:.1f} {line[0][1]:.1f}", *(f"H{x:.1f}V{y:.1f}" for x, y in line[1:])]
         canvas.path("".join(steps), "front", "Pareto front")

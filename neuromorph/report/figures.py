@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from neuromorph.devices.physics import ABSENT, UNHOUSED
 from neuromorph.units import format_si
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ NOT_RUN = "not run"
 LABELS = {
     "accuracy": "Accuracy",
     "float_accuracy": "Float accuracy",
+    "perplexity": "Perplexity per token",
+    "mean_squared_error": "Mean squared error",
+    "r2": "Coefficient of determination",
     "output_error": "Output error",
     "energy": "Energy per inference",
     "dynamic_energy": "Dynamic energy",
@@ -29,6 +33,8 @@ LABELS = {
     "interval": "Initiation interval",
     "throughput": "Throughput",
     "power": "Power",
+    "static_energy_ungated": "Static energy, nothing gated",
+    "power_ungated": "Power, nothing gated",
     "area": "Area",
     "efficiency": "Efficiency",
     "macs": "MACs per inference",
@@ -206,6 +212,8 @@ def grouped_unmodelled(entries: Iterable[str]) -> list[tuple[str, list[str]]]:
 _WORDS = {
     "leakage": "Static power (leakage) of",
     "area": "Area of",
+    ABSENT: "Not on this architecture, though its data would pass",
+    UNHOUSED: "Not modelled by any component",
     "": "Also not included",
 }
 

@@ -19,12 +19,14 @@ from neuromorph.report.figures import (
     NOT_RUN,
     Figure,
     figure,
+    find,
     grouped_unmodelled,
     has_static,
     ledger_total,
     quantity,
     share,
     shown,
+    span,
     sums,
     unmodelled_words,
     value_of,
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 MAP = 760
 """Width of the floor map in CSS pixels."""
+
+PARTS = {"chips": "other chips", "samples": "other test samples"}
+"""What an interval of the accuracy is made of."""
 
 FEW_TILES = 300
 """Maps of more tiles bear no text and are drawn once for all widths."""
@@ -84,6 +89,7 @@ def page(report: Report) -> str:
         ledger=ledger,
         references=references,
         area=tables.area(report),
+        physics=tables.physics(report.physics) if report.physics else None,
         sources=tables.sources(report),
     )
 
@@ -123,6 +129,10 @@ def cards(report: Report) -> list[Card]:
     accuracy, energy, static = figure(report, "accuracy"), figure(report, "energy"), value_of(report, "static_energy")
     reference = value_of(report, "float_accuracy")
     lines = [f"95 % interval {accuracy.span}"] if accuracy.span else []
+    parts = report.chips.get("interval") or {} if accuracy.span else {}
+    lines += [
+        f"of {words}: {span('accuracy', parts[k][0], parts[k][1], '1')}" for k, words in PARTS.items() if k in parts
+    ]
     if reference is not None and accuracy.value is not None:
         lines.append(f"float network {accuracy_text(reference)} ({100 * (accuracy.value - reference):+.2f} points)")
     elif report.chips.get("output_error"):
@@ -131,29 +141,48 @@ def cards(report: Report) -> list[Card]:
     part = f"{share(static, energy.value)}{partly}" if has_static(report) else MISSING
     found = [
         Card(accuracy, tuple(lines)),
-        Card(energy, (f"range {energy.span}" if energy.span else "range not known", f"static share: {part}")),
-        Card(figure(report, "latency"), (_latency(report),)),
-        Card(figure(report, "throughput"), (_interval(report), "full pipeline")),
-        Card(figure(report, "power"), ("full pipeline",)),
-        Card(figure(report, "area"), (_chip_use(report),)),
+        Card(energy, (*ranged(report, "energy"), f"static share: {part}")),
+        Card(figure(report, "latency"), (_latency(report), *ranged(report, "latency"))),
+        Card(figure(report, "throughput"), (_interval(report), "full pipeline", *ranged(report, "throughput"))),
+        Card(figure(report, "power"), ("full pipeline", *ranged(report, "power"))),
+        Card(figure(report, "area"), (_chip_use(report), *ranged(report, "area"))),
     ]
     if value_of(report, "synaptic_events") is not None:
         spikes = figure(report, "spikes")
         found += [
-            Card(figure(report, "energy_per_event"), ("all energy, static included",)),
+            Card(
+                figure(report, "energy_per_event"),
+                ("all energy, static included", *ranged(report, "energy_per_event")),
+            ),
             Card(figure(report, "synaptic_events"), (f"{spikes.text} spikes", "per inference")),
         ]
     else:
         found += [
-            Card(figure(report, "efficiency"), ("1 MAC = 2 operations", "full pipeline")),
+            Card(
+                figure(report, "efficiency"),
+                ("1 MAC = 2 operations", "full pipeline", *ranged(report, "efficiency")),
+            ),
             Card(figure(report, "macs"), (f"{shown('', 2 * (value_of(report, 'macs') or 0), '1')} operations",)),
         ]
     return found
 
 
+def ranged(report: Report, name: str) -> tuple[str, ...]:
+    """The range of a headline number and how much of it that holds for; reports of earlier versions do not tell."""
+    metric, words = find(report, name), figure(report, name)
+    if metric is None or metric.value is None:
+        return ()
+    if metric.ranged is None:
+        return (f"range {words.span}",) if words.span else ("range not known",)
+    told = "<1 %" if 0 < metric.ranged < 0.01 else f"{metric.ranged:.0%}".replace("%", " %")
+    if not metric.ranged:
+        return ("range not known: no price has one",)
+    return (f"range {words.span or 'narrower than its digits'}", f"published for {told} of it")
+
+
 def _latency(report: Report) -> str:
     metric = figure(report, "latency")
-    return f"{metric.span} (fastest sample, 95th percentile)" if metric.span else "one inference, idle chip"
+    return "one inference, idle chip" + (", fastest sample to 95th percentile" if "95th" in metric.note else "")
 
 
 def _interval(report: Report) -> str:
@@ -232,7 +261,7 @@ def _chips(report: Report) -> Picture | None:
             reference = chips.get("float_accuracy") if name == "accuracy" else None
             chart = charts.both(lambda w: charts.chips_strip(values, reference, mean, *ends, w, title), wide)  # noqa: B023
             note = "A dot is one chip with its own random errors; the diamond is their mean"
-            note += ", the bar its 95 % interval." if ends[0] is not None else "."
+            note += ", the bar its 95 % interval over chips and samples." if ends[0] is not None else "."
             return Picture("chips", title, note, chart)
     return None
 

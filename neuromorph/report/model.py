@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices.metrics import Metric
-from neuromorph.report.headline import headline
+from neuromorph.report.headline import headline, ranged
 
 if TYPE_CHECKING:
     from neuromorph.counts import Activity
@@ -30,6 +30,7 @@ class Report:
     provenance: what was run with what. metrics by name. layers, ledger, area, gantt, floor, traffic,
     sources, effects: tables (lists of flat rows). unmodelled: what no number includes. sections: further tables, each
     with key, title, note, columns (key, label, unit, None for text) and rows of values (see `section`).
+    physics: which physics numbers follow and which they leave out (see `devices.physics.Physics`).
     """
 
     title: str
@@ -47,6 +48,7 @@ class Report:
     unmodelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sections: tuple[Mapping[str, Any], ...] = ()
+    physics: tuple[Mapping[str, Any], ...] = ()
     schema: int = field(default=SCHEMA)
 
     def __getitem__(self, metric: str) -> Metric:
@@ -64,7 +66,8 @@ class Report:
         """The inverse of `to_dict`; KeyError or TypeError where the data are something else."""
         values = dict(data)
         values["metrics"] = tuple(Metric(**m) for m in values["metrics"])
-        for name in ("layers", "ledger", "area", "gantt", "sources", "effects", "unmodelled", "notes", "sections"):
+        for name in ("layers", "ledger", "area", "gantt", "sources", "effects", "unmodelled", "notes", "sections",
+                     "physics"):  # fmt: skip
             values[name] = tuple(values.get(name, ()))
         return Report(**values)
 
@@ -101,8 +104,14 @@ def build_report(
     notes = list(execution.notes) if execution is not None else []
     notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
     notes += [] if placement.graph is None else notes_of(placement.graph)
-    unmodelled = [*energy.single.unmodelled, *times.unmodelled, *(f"{c}: area" for c in area.unmodelled)]
-    metrics = (*headline(execution, times, cost), *kind.metrics(placement, activity, times, energy))
+    unmodelled = [
+        *kind.absent(architecture),
+        *energy.single.unmodelled,
+        *times.unmodelled,
+        *(f"{c}: area" for c in area.unmodelled),
+    ]
+    own = ranged(kind.metrics(placement, activity, times, energy), cost.ranges)
+    metrics = (*headline(execution, times, cost), *own)
     return Report(
         title=f"{placement.name} on {architecture.name}",
         provenance=provenance,
@@ -119,6 +128,7 @@ def build_report(
         unmodelled=tuple(dict.fromkeys(unmodelled)),
         notes=(*notes, *times.notes, *found.notes),
         sections=(*found.sections, *sections),
+        physics=tuple(asdict(p) for p in kind.physics(architecture)),
     )
 
 
@@ -131,13 +141,17 @@ def _chips(execution: Execution | None, kind: Kind) -> dict[str, Any]:
     """Results by chip; where all chips are alike there is nothing to tell apart."""
     if execution is None:
         return {}
-    differ = "trials" in kind.draws
+    differ, within = "trials" in kind.draws, execution.interval
+    parts = {} if within is None else {"samples": list(within.samples)}
+    if differ and within is not None and within.chips is not None:
+        parts["chips"] = list(within.chips)
     return {
         "trials": list(execution.trials),
         "accuracy": execution.accuracy.tolist() if differ and execution.accuracy is not None else None,
         "output_error": execution.error.tolist() if differ else None,
         "float_accuracy": execution.float_accuracy,
         "samples": execution.samples,
+        "interval": parts,
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from neuromorph.costing.ledger import COUNTED_IN
+from neuromorph.report.coverage import PARTLY
 from neuromorph.report.figures import MISSING, accuracy, count, ledger_total, percent, quantity, share, short_paths
 
 if TYPE_CHECKING:
+    from neuromorph.report.coverage import Coverage
     from neuromorph.report.model import Report
 
 MOST_ROWS = 1500
@@ -209,19 +211,89 @@ def effects(report: Report) -> Table:
             text("all effects" if r["effect"] == "all" else r["effect"].replace("_", " ")),
             number(r["accuracy"], accuracy),
             Cell(
-                f"{points(r['gain'])} ± {100 * r['error']:.2f}", r["gain"],
+                f"{points(r['gain'])} ± {100 * r['error']:.2f}", r["gain"], note=effect_parts(r),
                 bar=abs(r["gain"]) / largest if largest else None,
             ),
-            text("yes" if abs(r["gain"]) > 2 * r["error"] and r["gain"] else "no"),
+            text("yes" if r["gain"] and effect_ends(r)[0] * effect_ends(r)[1] > 0 else "no"),
         )
         for r in report.effects
     )  # fmt: skip
     columns = (
         Column("effect", "left out", False), Column("accuracy", "accuracy"),
-        Column("gain", "regained, points", title="with its standard error over chips"),
-        Column("clear", "clear", False, "whether it is beyond two standard errors"),
+        Column("gain", "regained, points", title="with its standard error over chips and samples"),
+        Column("clear", "clear", False, "whether its 95 % interval leaves out 0"),
     )  # fmt: skip
-    return Table("effects", "Accuracy without each effect", columns, rows)
+    return Table("effects", "Accuracy without each effect", columns, rows, notes=effect_notes(report))
+
+
+def coverage(found: Coverage) -> Table:
+    """The sums of what all price and of the whole with their ratios to the first; then a row per part of hardware."""
+    joules, count_of = found.joules, range(len(found.whole))
+    rows = []
+    for part in found.parts:
+        cells = [
+            Cell(quantity(joules[i][part], "J") if joules[i].get(part) is not None else found.status[i][part],
+                 joules[i].get(part), missing=joules[i].get(part) is None,
+                 note="in part" if found.status[i][part] == PARTLY else "")
+            for i in count_of
+        ]  # fmt: skip
+        rows.append((Cell(part), Cell("yes" if part in found.common else "–"), *cells))
+    totals = []
+    for name, sums in (("common boundary", found.shared), ("whole of each", found.whole)):
+        ratios = [f"× {v / sums[0]:.3g}" if i and v and sums[0] else "" for i, v in enumerate(sums)]
+        cells = [Cell(quantity(v, "J") if v else MISSING, v, missing=not v, note=r)
+                 for v, r in zip(sums, ratios, strict=True)]  # fmt: skip
+        totals.append((Cell(name), Cell(""), *cells))
+    columns = (
+        Column("part", "part", False),
+        Column("common", "in all", False),
+        *(Column(f"report{i + 1}", f"{i + 1}") for i in count_of),
+    )
+    notes = (
+        "Ratios hold for the common boundary: the parts that every report prices whole or in part, compute cores with "
+        "all that is in them as one part. The ratio of the whole compares what was modelled, not what the chips draw.",
+    )
+    if not found.common:
+        notes = ("No part is priced by all reports: no ratio of their energies holds.",)
+    return Table("coverage", "Energy of each part by report", columns, (*totals, *rows), notes=notes)
+
+
+def physics(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Which physics numbers follow, those that they do first; what is left out without more to say is one row."""
+    cells = tuple(
+        (text(r["name"]), text("yes") if r["included"] else Cell("no", missing=True), text(r["note"]))
+        for r in sorted(rows, key=lambda r: not r["included"])
+        if r["included"] or r["note"]
+    )
+    never = ", ".join(r["name"] for r in rows if not r["included"] and not r["note"])
+    cells += ((text(never), Cell("no", missing=True), text("")),) if never else ()
+    columns = (*(Column(k, k, False) for k in ("physics", "included")), Column("how", "how, or why not", False))
+    return Table("physics", "Physics that these numbers follow and leave out", columns, cells)
+
+
+def effect_ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The 95 % interval of a gain; two standard errors in reports of earlier versions."""
+    half = 2 * row["error"]
+    low, high = row.get("low"), row.get("high")
+    return (row["gain"] - half if low is None else low), (row["gain"] + half if high is None else high)
+
+
+def effect_parts(row: Mapping[str, Any]) -> str:
+    """Standard errors of a gain over chips and over test samples, points; empty where a report does not tell."""
+    parts = [("chips", row.get("chips_error")), ("samples", row.get("samples_error"))]
+    return ", ".join(f"{what} {100 * value:.2f}" for what, value in parts if value is not None)
+
+
+def effect_notes(report: Report) -> tuple[str, ...]:
+    """That gains do not add up, with by how much they do not here."""
+    single = [r["gain"] for r in report.effects if r["effect"] != "all"]
+    whole = next((r["gain"] for r in report.effects if r["effect"] == "all"), None)
+    if whole is None or len(single) < 2:
+        return ()
+    return (
+        f"Effects interact, gains are not additive: single ones sum to {100 * sum(single):+.2f} points, all left out "
+        f"together gain {100 * whole:+.2f}.",
+    )
 
 
 def section(found: Mapping[str, Any]) -> Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from neuromorph.report import figures, tables
 from neuromorph.terminal import grid
@@ -33,15 +33,26 @@ def summary(report: Report) -> RenderableType:
     if figures.ledger_total(report):
         parts.append(_contributors(report))
     if report.effects:
-        parts.append(_effects(report))
+        parts += [_effects(report), *map(Text, tables.effect_notes(report))]
     for found in report.sections:
         parts += [Text(found["title"], style="bold"), _section(tables.section(found))]
+    parts += physics_lines(report.physics)
     left_out = figures.grouped_unmodelled(report.unmodelled)
     if left_out:
         parts.append(Text(f"{figures.MISSING}, and in no number above:", style="bold"))
         parts += [Text(f"  {figures.unmodelled_words(what)} {', '.join(where)}") for what, where in left_out]
     parts += [Text(f"note: {note}") for note in report.notes]
     return Group(*parts)
+
+
+def physics_lines(rows: Iterable[Mapping[str, Any]]) -> list[RenderableType]:
+    """Two lines: which physics numbers follow, and which they leave out; nothing where a report does not tell."""
+    from rich.text import Text
+
+    rows = list(rows)
+    yes, no = ([r["name"] for r in rows if r["included"] is wanted] for wanted in (True, False))
+    found = [("physics included: ", yes), ("physics left out: ", no)]
+    return [Text(head + ", ".join(names)) for head, names in found if names]
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
@@ -56,15 +67,26 @@ def comparison_table(comparison: Comparison) -> RenderableType:
             for c in comparison.columns
         ]
         table.add_row(str(i + 1), Text(name), *map(Text, cells))
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [table, *_coverage(comparison)]
     for cost in ("energy", "latency"):
         front = comparison.front(cost)
         if front:
             named = "; ".join(f"{i + 1} {comparison.names[i]}" for i in front)
-            parts.append(Text(f"not beaten in accuracy and {cost}: {named}"))
+            parts.append(Text(f"not beaten in accuracy and {cost}, beyond intervals: {named}"))
     parts += [Text(f"note: {note}") for note in comparison.notes]
     parts.append(Text("1 MAC = 2 operations"))
     return Group(*parts)
+
+
+def _coverage(comparison: Comparison) -> list[RenderableType]:
+    """What the energies include, and their ratio for what all of them do beside that of the whole."""
+    from rich.text import Text
+
+    found = tables.coverage(comparison.coverage)
+    rows = [[c.text + (f" {c.note}" if c.note else "") for c in row] for row in found.rows]
+    heads = [c.label for c in found.columns]
+    table = grid("", heads, rows, left=heads[:2], whole=True)
+    return [Text(found.caption, style="bold"), table, *map(Text, found.notes)]
 
 
 def _metrics(report: Report) -> RichTable:
@@ -110,8 +132,9 @@ def _effects(report: Report) -> RichTable:
     for row in sorted(report.effects, key=lambda r: -r["gain"]):
         name = "all effects" if row["effect"] == "all" else row["effect"].replace("_", " ")
         gain = f"{100 * row['gain']:+.2f} ± {100 * row['error']:.2f}"
-        rows.append((name, f"{row['accuracy']:.2%}", gain))
-    return grid("", ("without", "accuracy", "gain (points)"), rows, whole=True)
+        low, high = (f"{100 * end:+.2f}" for end in tables.effect_ends(row))
+        rows.append((name, f"{row['accuracy']:.2%}", gain, f"{low} to {high}", tables.effect_parts(row)))
+    return grid("", ("without", "accuracy", "gain (points)", "95 %", "errors of"), rows, whole=True)
 
 
 def _contributors(report: Report) -> RichTable:

@@ -141,7 +141,8 @@ class HardwareEvaluator:
     def price(self, point: Point, state: State) -> dict[str, float | None]:
         """Energy, latency, power and area of a point from what was executed."""
         from neuromorph.hardware.paths import replace
-        from neuromorph.report.headline import cost_of, headline
+        from neuromorph.report.headline import cost_of, headline, ranged
+        from neuromorph.report.ranges import again_on, ranges_of
         from neuromorph.sweep.frozen import Freezer
         from neuromorph.sweep.metrics import columns
 
@@ -150,6 +151,7 @@ class HardwareEvaluator:
         kind, placement = kind_of(architecture), self._placed(s)
         if placement.signature != state.signature:  # a parameter moved the placement after all
             state = self._run(placement.on(architecture), s)
+        bare = architecture
         freezer: Freezer = self._remember("freezer", Freezer, most=1)
         architecture = freezer.freeze(architecture)
         placement, activity, times = self._timed(s, placement, architecture, state)
@@ -157,10 +159,11 @@ class HardwareEvaluator:
             again = self._run(placement, s)
             if not (timed := self._timed(s, placement, architecture, again))[2].losses:
                 state, (placement, activity, times) = again, timed
-        cost = cost_of(architecture, activity, times)
-        metrics = [
-            *headline(state.execution, times, cost), *kind.metrics(placement, activity, times, cost.energy)
-        ]  # fmt: skip
+        # frozen components would keep their prices when a constant moves
+        ranges = ranges_of(bare, (activity, times), *again_on(kind, placement, state.trace))
+        cost = cost_of(architecture, activity, times, ranges)
+        own = kind.metrics(placement, activity, times, cost.energy)
+        metrics = [*headline(state.execution, times, cost), *ranged(own, ranges)]
         return columns(metrics, state.execution)
 
     def _timed(

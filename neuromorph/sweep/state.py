@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.protocol import Trace, kinds
-from neuromorph.devices.result import Execution, LayerQuality
+from neuromorph.devices.result import Execution, LayerQuality, Score
 
 FORMAT = 2
 
@@ -36,11 +36,15 @@ class State:
             header["execution"] = {
                 "trials": list(e.trials), "samples": e.samples, "seed": e.seed, "time_s": e.time_s,
                 "off": sorted(e.off), "float_accuracy": e.float_accuracy, "seconds": e.seconds, "notes": list(e.notes),
+                "scores": {n: [s.float_value, s.meaning] for n, s in e.scores.items()},
                 "layers": [[q.node, q.snr_db, q.clipped] for q in e.layers],
             }  # fmt: skip
             arrays["error"] = e.error
+            arrays |= {f"score_{name}": score.values for name, score in e.scores.items()}
             if e.accuracy is not None:
                 arrays["accuracy"] = e.accuracy
+            if e.correct is not None:
+                arrays["correct"] = np.packbits(e.correct, axis=1) if e.correct.dtype == bool else e.correct
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
         out = io.BytesIO()
         np.savez(out, **arrays)  # type: ignore[arg-type]
@@ -56,10 +60,15 @@ class State:
         trace = kinds()[header["root"]].unpack(header["trace"], traced)
         e, execution = header["execution"], None
         if e is not None:
+            right = arrays.get("correct")
+            if right is not None and right.dtype == np.uint8:
+                right = np.unpackbits(right, axis=1, count=e["samples"]).astype(bool)
+            known = e.get("scores", {})
+            scores = {n: Score(arrays[f"score_{n}"], value, said) for n, (value, said) in known.items()}
             execution = Execution(
                 tuple(e["trials"]), e["samples"], e["seed"], e["time_s"], frozenset(e["off"]), arrays.get("accuracy"),
                 e["float_accuracy"], arrays["error"], tuple(LayerQuality(*q) for q in e["layers"]), {}, None,
-                e["seconds"], tuple(e["notes"]),
+                e["seconds"], tuple(e["notes"]), correct=right, scores=scores,
             )  # fmt: skip
         return State(header["root"], trace, execution, header["signature"])
 
@@ -69,4 +78,5 @@ def answers(execution: Execution) -> Execution:
     return Execution(
         execution.trials, execution.samples, execution.seed, execution.time_s, execution.off, execution.accuracy,
         execution.float_accuracy, execution.error, execution.layers, {}, None, execution.seconds, execution.notes,
+        correct=execution.correct, scores=execution.scores,
     )  # fmt: skip

@@ -78,7 +78,8 @@ def metric_names(table: Sequence[Row], parameters: Sequence[str]) -> list[str]:
     """Columns with a number in some row that are no parameter and no end of another metric's interval."""
     columns = list(table[0]) if table else []
     own = [c for c in columns if c not in (*parameters, "status", "error") and any(_known(r[c]) for r in table)]
-    return [c for c in own if c.rsplit("_", 1)[0] not in own or not c.endswith(("_low", "_high"))]
+    ends = ("_chips_low", "_chips_high", "_samples_low", "_samples_high", "_low", "_high", "_ranged")
+    return [c for c in own if not any(c.endswith(e) and c.removesuffix(e) in own for e in ends)]
 
 
 def require_column(table: Sequence[Row], name: str) -> None:

@@ -84,6 +84,8 @@ SETUPS = {
     "converting slowly": Setup("isaac-like", FEW | SLOW, only=("adc.", "adder.", "dac.", "core.conversion")),
     "ramp": Setup("isaac-like", FEW | SLOW | {C + "adc.architecture": "ramp", C + "adc.bits": 7},
                   only=("adc.",)),
+    "counted converter": Setup("neurram-like", SMALL | {C + "adc.energy_per_count": "0.1 pJ"},
+                               only=("energy_per_count",)),
     "coarser converter": Setup("isaac-like", FEW | {C + "adc.bits": 7}, only=("adc.",)),
     "holding slowly": Setup("isaac-like", FEW | {C + "sample_hold.sample_rate": "1 MHz"}, only=("sample_hold.",)),
     "driving slowly": Setup("isaac-like", FEW | {C + "dac.sample_rate": "1 MHz"}, only=("dac.",)),

@@ -55,7 +55,7 @@ def test_conductance_reads_of_a_dense_layer(coding: str) -> None:
 
 
 def test_conductance_reads_of_a_sliced_offset_layer() -> None:
-    """Every slice, the finite on/off ratio and the reference columns of each array draw current."""
+    """Every slice, the finite on/off ratio and the reference column of each array draw current."""
     weight, x = rng(3).normal(size=(5, 12)), np.abs(rng(4).normal(size=(6, 12)))
     changes: dict[str, Any] = {
         "array__cell__part": "reram-milo2021", "array__cell__bits": 2, "weight_bits": 4, "signed_weights": "offset",
@@ -67,14 +67,14 @@ def test_conductance_reads_of_a_sliced_offset_layer() -> None:
     code = np.rint(weight / np.abs(weight).max(1)[:, None] * 7).astype(int) + 8
     digits = np.stack([code % 4, code // 4])
     g = (50e-6 + digits / 3 * 175e-6).sum(axis=(0, 1))  # per row, both slices, all five columns
-    reference = 50e-6 * 2 + (8 % 4 + 8 // 4) / 3 * 175e-6
-    arrays_per_row = 2  # (8 - 2 references) / 2 slices = 3 weights a row of an array: 2 arrays for 5 outputs
+    reference = 50e-6 + 1 / 3 * 175e-6
+    arrays_per_row = 2  # (8 - 1 reference) / 2 slices = 3 weights a row of an array: 2 arrays for 5 outputs
     q = np.floor(x.astype(np.float32) / np.float32(x.max()) * 31 + 0.5).astype(int)
     ones = np.stack([(q >> k) & 1 for k in range(5)]).sum(0)
     expected = (ones * (g + arrays_per_row * reference)).sum(1).mean()
     assert found["array", "read"] == pytest.approx(expected, rel=1e-5)
-    # (5 outputs x 2 slices + 2 arrays x 2 references) x 2 row tiles x 5 bits
-    assert found["adc", "conversion"] == (10 + 4) * 2 * 5
+    # (5 outputs x 2 slices + 2 arrays x 1 reference) x 2 row tiles x 5 bits
+    assert found["adc", "conversion"] == (10 + 2) * 2 * 5
 
 
 def test_conductance_reads_of_a_convolution() -> None:
@@ -226,11 +226,9 @@ ISAAC_PJ = {
 
 
 def test_one_product_on_isaacs_unit_costs_its_published_table() -> None:
-    """Eight full arrays, one 16-bit product of unsigned inputs: 8 x 128 x 16 multiply-accumulates as ISAAC counts.
-
-    Of each array 120 columns are weights and 8 hold references here, where ISAAC counts the inputs' ones instead.
-    """
-    graph = Graph("one", {"x": (128,)}, (Node("fc", Linear(np.ones((120, 128))), ("x",)),), ("fc",))
+    """Eight full arrays, one 16-bit product of unsigned inputs: 8 x 128 x 16 multiply-accumulates. They take the same
+    rows, so they share what the register receives, and each reads it."""
+    graph = Graph("one", {"x": (128,)}, (Node("fc", Linear(np.ones((128, 128))), ("x",)),), ("fc",))
     architecture = shipped("isaac-like")
     from neuromorph.costing.ledger import price
 
@@ -241,9 +239,9 @@ def test_one_product_on_isaacs_unit_costs_its_published_table() -> None:
     for part, picojoules in ISAAC_PJ.items():
         found = energy[f"chip.tile.core.{part}"] / macs * 1e12
         assert found == pytest.approx(picojoules, abs=5.1e-5), part
-    # 120 outputs of 15 bits instead of 128 of 16
+    # 128 outputs of 15 bits instead of 16
     output = energy["chip.tile.core.output_buffer"] / macs * 1e12
-    assert output == pytest.approx(0.0225 * 120 * 15 / (128 * 16), abs=5.1e-5)
+    assert output == pytest.approx(0.0225 * 15 / 16, abs=5.1e-5)
     occupancy = core_kind("crossbar").occupancy(placement.layouts["fc"], assume(placement).statistics["fc"])
     assert occupancy.service_s == pytest.approx(1.6e-6)  # 16 cycles of 100 ns
 

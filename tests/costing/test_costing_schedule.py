@@ -75,13 +75,13 @@ def test_a_slower_part_of_a_step_sets_its_pace() -> None:
     assert slow_hold.interval_s == pytest.approx(16 * 250e-9)
     read, _ = one(linear(), core__array__cell__read_time="300 ns")
     assert read.interval_s == pytest.approx(16 * 300e-9)
-    # 10 outputs x 8 slices + 8 references on one converter
+    # 10 outputs x 8 slices + 1 reference on one converter
     adc, _ = one(linear(), core__adc__count=1, core__adc__sample_rate="0.5 GHz")
-    assert adc.interval_s == pytest.approx(16 * 88 * 2e-9)
+    assert adc.interval_s == pytest.approx(16 * 81 * 2e-9)
     both, _ = one(linear(), core__adc__count=1, core__adc__sample_rate="0.5 GHz", core__conversion="sequential")
-    assert both.interval_s == pytest.approx(16 * (88 * 2e-9 + 100e-9))
+    assert both.interval_s == pytest.approx(16 * (81 * 2e-9 + 100e-9))
     adder, _ = one(linear(), core__adder__count=1, core__adder__operation_rate="0.2 GHz")
-    assert adder.interval_s == pytest.approx(16 * 88 * 5e-9)
+    assert adder.interval_s == pytest.approx(16 * 81 * 5e-9)
 
 
 def test_a_slow_memory_or_bus_holds_its_layer_up() -> None:

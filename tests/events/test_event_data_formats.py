@@ -344,7 +344,7 @@ def hostile(folder: Path) -> dict[str, Path]:
     add("is empty", ".bin", b"")
     add("outside 34 x 34", ".bin", nmnist.encode(*recording(size=80)))
     add("multiple of 8: cut off", ".aedat", aedat2(columns, "DVS128")[:-3])
-    add("AEDAT 4 is not read", ".aedat4", b"#!AER-DAT4.0\r\n\x00\x00")
+    add("AEDAT 4", ".aedat4", b"#!AER-DAT4.0\r\n\x00\x00")
     add("no camera that is known", ".aedat", b"#!AER-DAT2.0\r\n" + bytes(8))
     add("'#!AER-DAT'", ".aedat", b"hello")
     add("'#!END-HEADER'", ".aedat", b"#!AER-DAT3.1\r\n")
@@ -475,3 +475,62 @@ def test_times_on_the_edge_of_a_step_belong_to_it() -> None:
     events = camera(steps * 100, steps % 3, 0 * steps, 0 * steps, (1, 3))
     raster = to_raster(events, 1e-4)  # 0.0003 / 0.0001 is below 3 in floating point
     assert raster.counts().tolist() == [[1] * 1000]
+
+
+def test_row_240_of_nmnist_is_an_overflow_and_no_pixel(tmp_path: Path) -> None:
+    columns = [np.array(v) for v in ([100, 8191, 50, 8191, 7], [3, 0, 5, 0, 1], [4, 240, 6, 240, 2], [1, 0, 0, 0, 1])]
+    path = tmp_path / "a.bin"
+    path.write_bytes(nmnist.encode(*columns))
+    raster, _ = read_events(path, dt="1 us")
+    found = [np.unravel_index(int(i), raster.shape) for i in raster.index]
+    assert [tuple(int(v) for v in f) for f in found] == [(1, 4, 3), (0, 6, 5), (1, 2, 1)]
+    assert list(np.flatnonzero(np.diff(raster.indptr))) == [100, 50 + 8192, 7 + 2 * 8192]
+    high = read_events(path, dt="1 us", shape=(2, 260, 346))[0]  # a camera that has such a row
+    assert high.events == 4  # two fall on one pixel in one step
+
+
+def test_an_upper_part_that_is_sent_again_leaves_the_lower_part(tmp_path: Path) -> None:
+    high, low, row = 8 << 12, 6 << 12, 0
+    pixel = lambda x: 2 << 12 | 1 << 11 | x  # noqa: E731
+    words = np.array([high | 1, low | 5, row | 7, pixel(1), high | 1, pixel(2), high | 2, pixel(3), low | 9, pixel(4)])
+    t, x, _, _ = evt3(words)
+    assert list(zip(t - 4096, x, strict=True)) == [(5, 1), (5, 2), (4096, 3), (4096 + 9, 4)]
+
+
+def test_times_on_the_clock_of_the_camera(tmp_path: Path) -> None:
+    head = b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n#End Of ASCII Header\r\n"
+    event = struct.pack(">II", 20 << 8 | (127 - 10) << 1, 0x23_0000_23)  # an event that begins with '#'
+    path = tmp_path / "a.aedat"
+    path.write_bytes(head + struct.pack(">II", 0x2300, 5_000) + struct.pack(">II", 20 << 8 | (127 - 10) << 1, 6_000))
+    assert event[4:5] == b"#"
+    assert list(np.flatnonzero(np.diff(read_events(path, dt="1 ms")[0].indptr))) == [0, 1]
+    assert list(np.flatnonzero(np.diff(read_events(path, dt="1 ms", absolute=True)[0].indptr))) == [5, 6]
+    tricky = tmp_path / "b.aedat"
+    tricky.write_bytes(head + struct.pack(">II", 0x23232323 & 0x7FFF | 0x23000000, 7) + event)
+    assert read_events(tricky, dt="1 s", absolute=True, steps=1)[0].samples == 1
+
+
+def test_aedat_4_is_read_by_its_package() -> None:
+    pytest.importorskip("aedat")
+    raster, _ = read_events(Path(__file__).parent / "files" / "five_events.aedat4", dt="100 us")
+    assert raster.shape == (2, 480, 640)
+    found = [tuple(int(v) for v in np.unravel_index(int(i), raster.shape)) for i in raster.index]
+    assert found == [(1, 4, 3), (0, 4, 4), (1, 4, 5), (0, 4, 6), (1, 4, 7)]
+
+
+def test_a_damaged_heap_is_refused_before_the_library_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("spikes")
+        kind = h5py.vlen_dtype(np.float32)
+        for name in ("times", "units"):
+            data = group.create_dataset(name, (3,), dtype=kind)
+            for i in range(3):
+                data[i] = np.arange(40, dtype=np.float32)
+    raw = bytearray(path.read_bytes())
+    at = raw.find(b"GCOL")
+    assert at > 0
+    raw[at + 24 : at + 32] = (0).to_bytes(8, "little")  # an object of no size, after which none can follow
+    raw[at + 16 : at + 18] = b"\0\0"
+    path.write_bytes(raw)
+    assert "damaged" in faults(path)

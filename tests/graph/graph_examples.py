@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from neuromorph.graph.formats.uniform import Binary, Int, Uniform
 from neuromorph.graph.model import Graph, Node, Operator, Shape, Window
 from neuromorph.graph.operators import (
     activation,
     arithmetic,
+    attention,
     convolution,
     dense,
+    mapped,
     neurons,
+    pairwise,
     pooling,
     recurrent,
+    reducing,
     stepped,
     synapses,
     wiring,
@@ -55,6 +60,16 @@ def at(value: float, *shape: int) -> np.ndarray:
 
 EXAMPLES: list[tuple[Operator, list[Shape]]] = [
     (dense.Linear(w(4, 6), w(4)), [(6,)]),
+    *((mapped.Map(name), [(3, 4)]) for name in mapped.TRIGONOMETRIC),
+    (pairwise.Pairwise("divide"), [(3, 4), (1, 4)]),
+    (pairwise.Pairwise("subtract", w(3, 1), first=True), [(3, 4)]),
+    (pairwise.Staircase(np.sort(w(3, 5)), 0.5, -1.0, axis=-2), [(3, 4)]),
+    (reducing.Reduce("sum_squares", (-2, -1), False), [(3, 4, 5)]),
+    (reducing.Reduce("product", (-2,)), [(3, 4)]),
+    (wiring.Spread(-2, 3), [(2, 3)]),
+    (wiring.Pad(-1, 1, 2, 0.5), [(2, 3)]),
+    (recurrent.RNN(w(4, 3), w(4, 4), w(4)), [(5, 3)]),
+    (recurrent.RNN(w(4, 3), w(4, 4), reverse=True, return_sequences=False, function="relu"), [(5, 3)]),
     (dense.Linear(w(4, 6), mask=rng.random((4, 6)) < 0.5), [(5, 6)]),
     (dense.Linear(on_grid((4, 6), INT8_ROWS), weight_format=INT8_ROWS, input_format=INT4), [(6,)]),
     (convolution.Conv2d(w(4, 3, 2, 3), w(4), window=Window((2, 3), (1, 2), (1, 0, 2, 1), (2, 1))), [(3, 6, 7)]),
@@ -64,6 +79,27 @@ EXAMPLES: list[tuple[Operator, list[Shape]]] = [
     (recurrent.LSTM(w(8, 5), w(8, 2), None, None, HALF, return_sequences=False, reverse=True), [(4, 5)]),
     (recurrent.GRU(w(9, 5), w(9, 3), w(9), w(9)), [(4, 5)]),
     (recurrent.GRU(w(6, 5), w(6, 2), input_format=INT4, return_sequences=False, reverse=True), [(4, 5)]),
+    (recurrent.LSTM(w(8, 5), w(8, 2), w(8), return_cell=True, reverse=True), [(4, 5)]),
+    (recurrent.RNN(w(3, 5), w(3, 3), w(3)), [(4, 5)]),
+    (
+        recurrent.RNN(w(2, 5), w(2, 2), None, HALF[:2, :1].repeat(5, 1), function="relu", return_sequences=False),
+        [(4, 5)],
+    ),
+    *((mapped.Map(name, tuple(0.7 for _ in f.parameters)), [(3, 4)]) for name, f in mapped.MAPS.items()),
+    (mapped.PReLU(w(3), -2), [(3, 4)]),
+    (mapped.PReLU(w(1)), [(3, 4)]),
+    (mapped.Affine(w(3, 4), w(4)), [(2, 3, 4)]),
+    (mapped.Affine(shift=w(2, 3, 1)), [(1, 3, 4)]),
+    (attention.Normalize(), [(3, 4)]),
+    (attention.Normalize(-2, 1e-3, center=False), [(3, 4)]),
+    (attention.Product(), [(2, 3, 4), (2, 4, 5)]),
+    (attention.Product(transposed=True), [(2, 3, 4), (1, 5, 4)]),
+    (attention.Embedding(w(7, 4)), [(5,)]),
+    (attention.Resample(np.array([[0, 1], [2, 2], [1, 0.0]]), w(3, 2), -2), [(3, 4)]),
+    (arithmetic.Maximum(), [(2, 3), (2, 3), (1, 3)]),
+    (arithmetic.DynamicQuantize(2, 127), [(3, 4)]),
+    (wiring.Take(-2, (2, 0, 0, 1)), [(3, 4)]),
+    (wiring.Constant(w(2, 3), 2), [(4, 5)]),
     (activation.ReLU(), [(3, 4)]),
     (activation.ReLU6(), [(3, 4)]),
     (activation.Clip(-0.5, 0.25), [(3, 4)]),
@@ -133,6 +169,13 @@ EXAMPLES: list[tuple[Operator, list[Shape]]] = [
 ]
 
 IDS = [f"{i}-{type(operator).__name__}" for i, (operator, _) in enumerate(EXAMPLES)]
+
+
+def values_for(operator: Operator, x: torch.Tensor) -> torch.Tensor:
+    """Random values that the operator takes: whole numbers for a table, positive ones for roots."""
+    if isinstance(operator, attention.Embedding):
+        return x.abs().mul(3).floor().clamp(0, operator.weight.shape[0] - 1)
+    return x.abs() + 0.1 if isinstance(operator, mapped.Map) else x
 
 
 def as_graph(operator: Operator, shapes: list[Shape]) -> Graph:

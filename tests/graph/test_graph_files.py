@@ -211,7 +211,7 @@ def test_data_is_checked_against_the_graph() -> None:
     with pytest.raises(InputError, match="takes 2 inputs"):
         check_data(two, x, None)
     images = as_graph(wiring.Transpose(), [(2, 2)])
-    with pytest.raises(InputError, match="returns values of shape"):
+    with pytest.raises(InputError, match="labels have shape"):
         check_data(images, np.ones((5, 2, 2)), np.zeros(5, int))
 
 

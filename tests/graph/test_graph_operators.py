@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graph_examples import EXAMPLES, IDS, as_graph, w
+from graph_examples import EXAMPLES, IDS, as_graph, values_for, w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -20,7 +20,18 @@ from neuromorph.graph.formats.floating import Float
 from neuromorph.graph.formats.uniform import Binary, Int, Ternary
 from neuromorph.graph.functions import FUNCTIONS, ExactFunctions
 from neuromorph.graph.model import Matrix, Operator, Window
-from neuromorph.graph.operators import activation, arithmetic, convolution, dense, load, pooling, recurrent, wiring
+from neuromorph.graph.operators import (
+    activation,
+    arithmetic,
+    attention,
+    convolution,
+    dense,
+    load,
+    mapped,
+    pooling,
+    recurrent,
+    wiring,
+)
 from neuromorph.graph.tensors import fake_quantize
 
 REFUSED = [
@@ -46,6 +57,17 @@ REFUSED = [
     (lambda: wiring.Transpose((0, 2)), "permutation"),
     (lambda: wiring.Slice(-1, 3, 3), "empty"),
     (lambda: wiring.Pad(-1, -1), "0 or more"),
+    (lambda: wiring.Take(-1, ()), "empty"),
+    (lambda: mapped.Map("mishh"), "mish"),
+    (lambda: mapped.Map("celu"), "parameters"),
+    (lambda: mapped.Affine(), "neither"),
+    (lambda: mapped.PReLU(w(2, 2)), "a vector"),
+    (lambda: attention.Embedding(w(2)), "entries"),
+    (lambda: attention.Resample(w(2, 2), w(2, 3)), "taps"),
+    (lambda: attention.Normalize(-1, -1.0), "0 or more"),
+    (lambda: arithmetic.DynamicQuantize(0), "at least 1"),
+    (lambda: recurrent.RNN(w(2, 3), w(2, 2), function="gelu"), "tanh, relu"),
+    (lambda: recurrent.LSTM(w(8, 3), w(8, 2), return_sequences=False, return_cell=True), "return_sequences"),
 ]
 
 MISFITS = [
@@ -70,6 +92,16 @@ MISFITS = [
     (wiring.Slice(-1, 0, 4), [(3,)]),
     (wiring.Concat(-1), [(2, 3), (3, 3)]),
     (wiring.Concat(-1), []),
+    (wiring.Take(-1, (3,)), [(3,)]),
+    (wiring.Constant(w(2), 2), [(3,)]),
+    (mapped.Affine(w(2)), [(3,)]),
+    (mapped.Affine(w(2, 3)), [(3,)]),
+    (mapped.PReLU(w(2)), [(3,)]),
+    (attention.Product(), [(2, 3), (2, 3)]),
+    (attention.Product(True), [(2, 3), (3, 3, 3)]),
+    (attention.Resample(w(2, 2) * 0 + 3, w(2, 2)), [(3,)]),
+    (attention.Normalize(-2), [(3,)]),
+    (arithmetic.DynamicQuantize(2), [(3,)]),
 ]
 
 
@@ -83,14 +115,17 @@ def test_every_operator_has_an_example_and_states_its_equation() -> None:
 @pytest.mark.parametrize(("operator", "shapes"), EXAMPLES, ids=IDS)
 def test_output_shape_and_leading_axes(operator: Operator, shapes: list[tuple[int, ...]]) -> None:
     generator = torch.Generator().manual_seed(1)
-    inputs = [torch.randn(2, 3, *s, generator=generator, dtype=torch.float64) for s in shapes]
+    drawn = [torch.randn(2, 3, *s, generator=generator, dtype=torch.float64) for s in shapes]
+    inputs = [values_for(operator, x) for x in drawn]
     host = FloatHost(operator)
     together = operator.evaluate(inputs, host)
     assert tuple(together.shape) == (2, 3, *operator.output_shape(shapes))
     for i in range(2):
-        torch.testing.assert_close(operator.evaluate([x[i] for x in inputs], host), together[i], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            operator.evaluate([x[i] for x in inputs], host), together[i], rtol=1e-12, atol=1e-12, equal_nan=True
+        )
         single = operator.evaluate([x[i, 0] for x in inputs], host)
-        torch.testing.assert_close(single, together[i, 0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(single, together[i, 0], rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
 class MatrixHost(ExactFunctions):
@@ -127,11 +162,13 @@ class MatrixHost(ExactFunctions):
 @pytest.mark.parametrize(("operator", "shapes"), EXAMPLES, ids=IDS)
 def test_matrices_are_the_products(operator: Operator, shapes: list[tuple[int, ...]]) -> None:
     """With the matrices alone a host computes what the exact one does, in as many products as they state."""
-    inputs = [torch.randn(*s, generator=torch.Generator().manual_seed(2), dtype=torch.float64) for s in shapes]
+    drawn = [torch.randn(*s, generator=torch.Generator().manual_seed(2), dtype=torch.float64) for s in shapes]
+    inputs = [values_for(operator, x) for x in drawn]
     matrices = operator.matrices(shapes)
     assert bool(matrices) == (operator.role == "matrix")
     host = MatrixHost(matrices)
-    torch.testing.assert_close(operator.evaluate(inputs, host), operator.evaluate(inputs, FloatHost(operator)))
+    found, wanted = operator.evaluate(inputs, host), operator.evaluate(inputs, FloatHost(operator))
+    torch.testing.assert_close(found, wanted, equal_nan=True)  # NaN: a logarithm of what is negative
     assert host.products == {m.name: m.products for m in matrices}
     for m in matrices:
         assert m.weight.dtype == np.float64
@@ -305,11 +342,15 @@ def test_every_activation_function_is_asked_of_the_host() -> None:
     asked: set[str] = set()
     for operator, shapes in EXAMPLES:
         host = Asked(operator)
-        operator.evaluate([torch.randn(2, *s, dtype=torch.float64) for s in shapes], host)
+        operator.evaluate([values_for(operator, torch.randn(2, *s, dtype=torch.float64)) for s in shapes], host)
         asked |= host.functions
-        if isinstance(operator, activation.Elementwise) and type(operator).__name__ != "Quantize":
+        if isinstance(operator, activation.Elementwise) and type(operator).__name__ not in (
+            "Quantize",
+            "DynamicQuantize",
+            "PReLU",
+        ):
             assert host.functions, operator
-        given = {n for n in ("bias", "bias_ih", "bias_hh", "scale", "shift") if getattr(operator, n, None) is not None}
+        given = {"bias", "bias_ih", "bias_hh", "scale", "shift"} & set(operator.arrays())
         assert given <= host.parameters
     assert asked == set(FUNCTIONS)
 

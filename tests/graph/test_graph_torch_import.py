@@ -209,7 +209,7 @@ EXPORTED = (
 def test_expressions(name: str, exported: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced by torch.fx, or by torch.export, which finds the same operators under ATen's names."""
     if exported:
-        monkeypatch.setattr(torch.fx, "symbolic_trace", refuse)
+        monkeypatch.setattr("neuromorph.importers.tracing.reading._traced", refuse)
     shape, expression, expected = EXPRESSIONS[name]
     assert kinds(check(Of(expression, **layers()), SHAPES[shape])) == expected
 
@@ -290,7 +290,7 @@ def test_only_the_last_step_is_kept_where_only_it_is_read(
     kind: str, exported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if exported:
-        monkeypatch.setattr(torch.fx, "symbolic_trace", refuse)
+        monkeypatch.setattr("neuromorph.importers.tracing.reading._traced", refuse)
 
     def forward(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
         state = m.rnn(x, None)[1]

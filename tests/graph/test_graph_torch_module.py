@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from graph_examples import EXAMPLES, IDS, INT4, as_graph, on_grid, rng, small_graph, w
+from graph_examples import EXAMPLES, IDS, INT4, as_graph, on_grid, rng, small_graph, values_for, w
 
 from neuromorph.graph.evaluate import FloatHost, evaluate
 from neuromorph.graph.formats.uniform import Binary, Ternary
@@ -21,7 +21,7 @@ from neuromorph.graph.torch_module import GraphModule
 def test_module_computes_the_graph_and_turns_back_into_it(operator: Operator, shapes: list[tuple[int, ...]]) -> None:
     graph = as_graph(operator, shapes)
     module = GraphModule(graph, torch.float64)
-    inputs = [torch.randn(2, *s, dtype=torch.float64) for s in shapes]
+    inputs = [values_for(operator, torch.randn(2, *s, dtype=torch.float64)) for s in shapes]
     torch.testing.assert_close(module(inputs), evaluate(graph, inputs), rtol=1e-10, atol=1e-10)
     assert module.to_graph() == graph
     for matrix in operator.matrices(shapes):

@@ -116,7 +116,7 @@ def test_a_chip_needs_fewer_cells_for_a_narrow_format() -> None:
     for toy in (ToyPowerOfTwo(), ToyE4M3()):
         layouts = place(cast(network(), toy), architecture, effort="none", duplicate=False).layouts
         cells.append(sum(float((t.height * t.width).sum()) for x in layouts.values() for t in x.tilings))
-    assert cells[0] == cells[1] / 2
+    assert cells[1] / 2 <= cells[0] < 0.53 * cells[1]  # the unit column of each array stays
 
 
 @pytest.mark.parametrize("toy", TOYS)

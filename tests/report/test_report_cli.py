@@ -57,7 +57,7 @@ def test_comparison_table_numbers_and_names_reports():
 
     text = printed(comparison_table(compare([example(), variant(example(), 0.99, energy=2.0)], names=["a", "b"])))
     assert "× 2" in text
-    assert "not beaten in accuracy and energy: 1 a; 2 b" in text
+    assert "not beaten in accuracy and energy, beyond intervals: 1 a; 2 b" in text
     assert "1 MAC = 2 operations" in text
 
 

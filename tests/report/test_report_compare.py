@@ -23,20 +23,68 @@ from neuromorph.report.comparison_page import table as page_table
 
 BASE = example(chips=4)
 
-pairs = st.lists(st.tuples(st.integers(0, 6) | st.none(), st.integers(0, 6) | st.none()), max_size=14)
+spans = st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 3)).map(
+    lambda t: (t[0] - t[1], t[0], sum(t[::2]))
+)
+pairs = st.lists(st.tuples(spans, spans) | st.none(), max_size=12)
 
 
 @given(pairs)
-def test_front_is_what_nothing_beats(points):
-    known = [i for i, (c, m) in enumerate(points) if c is not None and m is not None]
+def test_front_is_what_nothing_beats_beyond_the_intervals(points):
+    known = [i for i, p in enumerate(points) if p is not None]
 
     def beats(i, j):
-        (a, b), (c, d) = points[i], points[j]
-        return a <= c and b >= d and (a < c or b > d)
+        (cost, merit), (other_cost, other_merit) = points[i], points[j]
+        no_worse = cost[1] <= other_cost[1] and merit[1] >= other_merit[1]
+        return no_worse and (cost[2] < other_cost[0] or merit[0] > other_merit[2])
 
     expected = {j for j in known if not any(beats(i, j) for i in known)}
     assert set(pareto(points)) == expected
-    assert [points[i][0] for i in pareto(points)] == sorted(points[i][0] for i in expected)
+    assert bool(known) == bool(expected)
+    assert [points[i][0][1] for i in pareto(points)] == sorted(points[i][0][1] for i in expected)
+
+
+@given(pairs)
+def test_wider_intervals_beat_no_more(points):
+    wide = [p and tuple((s[0] - 1, s[1], s[2] + 1) for s in p) for p in points]
+    assert set(pareto(points)) <= set(pareto(wide))
+
+
+def priced(joules, unmodelled=()):
+    """BASE with a ledger of these rows: (component, kind) -> J."""
+    one = {**BASE.ledger[0], "each_j": 1.0, "low_j": None, "high_j": None}
+    rows = tuple(
+        {**one, "component": path, "kind": kind, "count": value, "energy_j": value}
+        for (path, kind), value in joules.items()
+    )
+    whole = sum(joules.values())
+    metrics = tuple(replace(m, value=whole) if m.name == "energy" else m for m in BASE.metrics)
+    return replace(BASE, ledger=rows, metrics=metrics, unmodelled=tuple(unmodelled))
+
+
+def test_the_ratio_of_energies_is_that_of_the_parts_that_all_price():
+    core, io = ("chip.tile.core.adc", "dynamic"), ("chip.io", "static")
+    one = priced({core: 1.0, ("chip.tile.core.dac", "dynamic"): 1.0}, ["chip.io: absent", "clocks: no component"])
+    other = priced({("chip.tile.core", "dynamic"): 2.6, io: 17.0}, ["chip.tile.core.mac: refresh"])
+    found = compare([one, other], names=["a", "b"])
+    assert found.coverage.common == ("core",)
+    assert found.coverage.shared == pytest.approx((2.0, 2.6))
+    assert found.coverage.whole == pytest.approx((2.0, 19.6))
+    assert found.difference_text(1, "energy") == "common +30 %, whole × 9.8"
+    assert found.difference_text(1, "power").startswith("whole")
+    assert [s["core"] for s in found.coverage.status] == ["priced", "in part"]
+    assert [s["io"] for s in found.coverage.status] == ["not on this chip", "–"]
+    assert found.coverage.status[0]["clocks"] == "not modelled"
+    reports = json.loads(found.to_json())["coverage"]["reports"]
+    assert reports[1]["common_ratio"] == pytest.approx(1.3)
+    assert reports[1]["whole_ratio"] == pytest.approx(9.8)
+
+
+def test_reports_with_nothing_in_common_have_no_ratio():
+    found = compare([priced({("chip.io", "dynamic"): 1.0}), priced({("chip.link", "dynamic"): 3.0})], names=["a", "b"])
+    assert found.coverage.common == ()
+    assert found.difference_text(1, "energy") == "nothing in common, whole × 3"
+    assert json.loads(found.to_json())["coverage"]["reports"][1]["common_ratio"] is None
 
 
 def test_differences_are_to_the_first():

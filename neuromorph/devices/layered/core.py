@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
+from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Assumption, Draw
+from neuromorph.errors import InputError, Place
 from neuromorph.graph.model import Graph, GroupHost, Host, Matrix, Node, Shape
 
 if TYPE_CHECKING:
@@ -30,8 +32,16 @@ CORE_FAMILY = "core"
 
 
 def core_of(architecture: Architecture) -> Component:
-    """The core that the tiles of a chip hold."""
-    return architecture.chip["tile"]["core"]
+    """The core that the tiles of a chip hold. Raises InputError where there is none."""
+    tile = architecture.chip.get("tile")
+    core = None if tile is None else tile.get("core")
+    if core is None:
+        what, place = (
+            "has no tile with a core: nothing computes layers",
+            Place(architecture.file or None, key="chip.tile"),
+        )
+        raise InputError(f"{architecture.name} {what}", place, "add a core")
+    return core
 
 
 @dataclass(frozen=True)
@@ -297,6 +307,18 @@ class CoreKind(ABC):
     @abstractmethod
     def count(self, layout: Layout, statistics: Statistics) -> list[Count]:
         """Actions of the core and its parts for one sample."""
+
+    @abstractmethod
+    def physics(self, unit: Component) -> tuple[Physics, ...]:
+        """Which physics the core's numbers follow and leave out; see `devices.protocol.Kind.physics`."""
+
+    def spared(self, unit: Component) -> Mapping[str, str]:
+        """Empty slots of the core that no data pass: reason by path."""
+        return {}
+
+    def unhoused(self, unit: Component) -> tuple[str, ...]:
+        """What such cores have and no kind of component stands for."""
+        return ()
 
     def shortages(self, unit: Component) -> tuple[str, ...]:
         """Parts of the core that are fewer than the actions it is counted for need at once."""

@@ -23,7 +23,7 @@ from neuromorph.devices.layered.tally.counts import beside, tile_values, vector_
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.model import Graph
 from neuromorph.hardware.component import Architecture, Component
-from neuromorph.hardware.extrapolated import Extrapolated, extrapolated
+from neuromorph.hardware.extrapolated import Extrapolated, extrapolated, settled
 from neuromorph.hardware.paths import Parameter, replace, resolve
 
 NOT_INCLUDED = (
@@ -235,7 +235,8 @@ def _evaluate(
     assumption: Assumption,
 ) -> Estimates:
     """Estimates of designs that differ from `base` in `own` only."""
-    chip = _with_arrays(base.chip, own)
+    described = _with_arrays(base.chip, own)
+    chip = settled(described)
     tile = chip["tile"]
     unit = tile["core"]
     counted = closed_form(base).designs(work.layers, unit, assumption)
@@ -275,7 +276,7 @@ def _evaluate(
         arrays=full(counted.arrays),
         cores=full(counted.cores),
         feasible=full(counted.feasible) & full(counted.arrays <= held),
-        extrapolated=full(_any(extrapolated(chip), count)),
+        extrapolated=full(_any(extrapolated(described), count)),
         macs=work.layers.macs,
         not_included=(*NOT_INCLUDED, *unknown),
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from neuromorph.devices.layered.core import Statistics
 from neuromorph.devices.options import draw_of, option
+from neuromorph.devices.physics import Physics, left_out, spared_of
 from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError, Place
 from neuromorph.events.inputs import as_inputs
@@ -44,6 +45,9 @@ class Options:
     calibration: Calibration | None = option(None, "execute", "attribute", doc="ranges found by `calibrate`")
     calibration_inputs: Inputs | None = option(
         None, "execute", "attribute", doc="data that ranges are found on; left out: the first inputs of the run itself"
+    )
+    output: str | None = option(
+        None, "execute", "attribute", doc="name of the output that labels are of, where a network has several"
     )
 
 
@@ -92,6 +96,37 @@ class LayeredKind(Kind):
 
         return read_chip(architecture).kind.effects
 
+    def physics(self, architecture: Architecture) -> tuple[Physics, ...]:
+        from neuromorph.devices.layered.place.demand import read_chip
+
+        chip = read_chip(architecture)
+        return (
+            *chip.kind.physics(chip.unit),
+            Physics("waiting for buffers and links", True, "layers overlap as a pipeline of finite buffers"),
+            *left_out(
+                "rounding of element-wise operations beside the cores", "clock skew and timing faults",
+                "temperature and supply variation", "ageing", "errors of transport and memory",
+            ),
+        )  # fmt: skip
+
+    def spared(self, architecture: Architecture) -> Mapping[str, str]:
+        from neuromorph.devices.layered.place.demand import read_chip
+
+        chip, tile = architecture.chip, architecture.chip["tile"]
+        alone = "there is one tile" if tile.count == 1 else ""
+        pools = "the vector unit pools" if tile.get("vector_unit") is not None else ""
+        kept = "only what exceeds the buffers of tiles goes there, and is listed where a network does"
+        found = spared_of(chip, {"memory": kept} | ({"link": alone} if alone else {}))
+        found |= spared_of(tile, ({"router": alone} if alone else {}) | ({"pooling_unit": pools} if pools else {}))
+        read = read_chip(architecture)
+        return found | dict(read.kind.spared(read.unit))
+
+    def unhoused(self, architecture: Architecture) -> tuple[str, ...]:
+        from neuromorph.devices.layered.place.demand import read_chip
+
+        read = read_chip(architecture)
+        return ("clock distribution", "instruction and sequence control", *read.kind.unhoused(read.unit))
+
     def place(
         self,
         graph: Graph,
@@ -127,7 +162,7 @@ class LayeredKind(Kind):
         execution = execute(
             placement, inputs, labels, trials=draw.trials, seed=draw.seed, time_s=draw.time_s, off=draw.off,
             calibration=self._calibration(placement, options, draw), batch=draw.batch, workers=draw.workers,
-            torch_device=draw.torch_device, progress=say,
+            torch_device=draw.torch_device, output=options.output, progress=say,
         )  # fmt: skip
         return execution, LayerTrace(execution.statistics)
 

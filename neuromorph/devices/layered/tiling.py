@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,39 @@ def dense_extent(groups: Any, rows: Any, columns: Any, max_rows: Any, max_column
         weights=groups * rows * columns,
         widest=whole_parts(columns, column_tiles),
     )
+
+
+def shared_rows(tiling: Tiling, arrays: int) -> int:
+    """Rows that the cores of one matrix take in, summed over cores: arrays of a core share the rows that they have in
+    common. Tiles fill the arrays of a core in their order, and a matrix begins with a core of its own."""
+    core = np.arange(len(tiling)) // arrays
+    taken = np.unique(np.stack([core, tiling.group, tiling.row0, tiling.row1]), axis=1)
+    return int((taken[3] - taken[2]).sum())
+
+
+def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> Any:
+    """`shared_rows` of what `dense_extent` adds up, (designs, matrices) where tiles or arrays differ by design."""
+    column_tiles = extent.rows // (groups * np.maximum(rows, 1))
+    row_tiles = extent.tiles // (groups * np.maximum(column_tiles, 1))
+    p, c, a = (np.atleast_2d(x) for x in np.broadcast_arrays(row_tiles, column_tiles, arrays))
+    # blocks of tiles with the same rows that begin and end with cores
+    found = groups * rows * np.where(c % a == 0, c // a, 1)
+    for m in range(len(p[0])):
+        cut = np.flatnonzero((c[:, m] % a[:, m] != 0) & (a[:, m] % c[:, m] != 0))
+        code = (p[cut, m] * int(c.max() + 1) + c[cut, m]) * int(a.max() + 1) + a[cut, m]
+        _, first, index = np.unique(code, return_index=True, return_inverse=True)
+        one = cut[first]
+        each = [
+            _taken(int(groups[m]), int(rows[m]), *map(int, key))
+            for key in zip(p[one, m], c[one, m], a[one, m], strict=True)
+        ]
+        found[cut, m] = np.array(each, np.int64)[index]
+    return found if np.ndim(extent.tiles + arrays) > 1 else found[0]
+
+
+@lru_cache(maxsize=1 << 16)  # designs share most of their numbers
+def _taken(groups: int, rows: int, row_tiles: int, column_tiles: int, arrays: int) -> int:
+    """Rows of all blocks of tiles of the same rows, times the cores that each reaches over."""
+    first = np.arange(groups * row_tiles) * column_tiles
+    cores = (first + column_tiles - 1) // arrays - first // arrays + 1
+    return int(cores @ np.tile(np.diff(np.arange(row_tiles + 1) * rows // row_tiles), groups))

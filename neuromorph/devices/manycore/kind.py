@@ -17,6 +17,7 @@ import numpy as np
 from neuromorph.devices.manycore.losses import Losses
 from neuromorph.devices.manycore.reading import read_machine
 from neuromorph.devices.options import option
+from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Assumption, Described, Draw, Energy, Kind, Times
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
@@ -132,6 +133,19 @@ class ManycoreKind(Kind):
         real = architecture.chip.settings.step is not None
         return EFFECTS if real else tuple(e for e in EFFECTS if e != "losses")
 
+    def physics(self, architecture: Architecture) -> tuple[Physics, ...]:
+        from neuromorph.devices.manycore.physics import physics_of
+
+        return physics_of(architecture)
+
+    def spared(self, architecture: Architecture) -> Mapping[str, str]:
+        from neuromorph.devices.manycore.physics import spared_of
+
+        return spared_of(architecture)
+
+    def unhoused(self, architecture: Architecture) -> tuple[str, ...]:
+        return ("loading of programs and tables", "distribution of clocks, or handshakes of links without one")
+
     def place(
         self,
         graph: Graph,
@@ -199,7 +213,8 @@ class ManycoreKind(Kind):
         if low == high:  # one sample, steps in real time, or an assumption: no range is known
             low = high = None
         return activity, Times(
-            latency, interval or None, s.bottleneck, low, high, s.unmodelled, s.notes, _ignored(placement, trace, account), account
+            latency, interval or None, s.bottleneck, low, high, s.unmodelled, s.notes,
+            _ignored(placement, trace, account), account,
         )  # fmt: skip
 
     def metrics(self, placement: CorePlacement, activity: Activity, times: Times, energy: Energy) -> Sequence[Metric]:
@@ -236,7 +251,7 @@ def _account(placement: CorePlacement, trace: CoreTrace) -> Account:
 
 
 def _unfed(placement: CorePlacement) -> str | None:
-    """Why packets that come late or not cannot be left out of the answers; "" where none can be lost, None: they can."""
+    """Why lost and late packets cannot be left out of the answers; "" where there are none, None: they can."""
     if placement.architecture.chip.settings.step is None:
         return ""
     if learning := [p.name for p in placement.network.projections if p.plasticity is not None]:

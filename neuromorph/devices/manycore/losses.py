@@ -29,9 +29,7 @@ class Losses:
         return Losses(np.zeros(rows + 1, np.int64), empty, empty, empty, empty)
 
     @staticmethod
-    def of(
-        rows: int, row: np.ndarray, neuron: np.ndarray, core: np.ndarray, late: np.ndarray, cores: int
-    ) -> Losses:
+    def of(rows: int, row: np.ndarray, neuron: np.ndarray, core: np.ndarray, late: np.ndarray, cores: int) -> Losses:
         """From single packets in any order. late: (packets,) whether it comes a step later, else it is lost."""
         width = int(neuron.max(initial=0)) + 1
         key, where = np.unique((row * width + neuron) * cores + core, return_inverse=True)

@@ -65,7 +65,10 @@ class AdcQuantities:
     energy_per_count: Quantity | None = quantity(
         "J", doc="energy of one count of a ramp or oscillator converter", affects=("energy",), vector=True
     )
-    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("time",), vector=True)
+    count_period: Quantity | None = quantity("s", doc="duration of one count", affects=("energy", "time"), vector=True)
+    settling_time: Quantity | None = quantity(
+        "s", doc="what a conversion by counts takes beside them", affects=("energy", "time"), vector=True
+    )
     reference_bits: Quantity | None = quantity(
         "1", doc="resolution the figures are given at", affects=("energy", "time", "area"), low=1.0, high=16.0
     )
@@ -182,7 +185,7 @@ def conversion_time(component: Component) -> Any:
     if component.settings.architecture in COUNTERS:
         period = value(part, "count_period")
         if period is not None:
-            return np.exp2(bits) * period
+            return np.exp2(bits) * period + value(part, "settling_time", 0.0)
         return None if rate is None else counter_ratio(bits, value(part, "reference_bits", bits)) / rate
     return None if rate is None else 1.0 / rate
 

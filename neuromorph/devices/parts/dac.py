@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from neuromorph.devices.parts.pricing import Known, footprint, known, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
@@ -19,6 +22,12 @@ class DacSettings:
         low=1,
         high=16,
         vector=True,
+    )
+    sign: str = setting(
+        doc="what the sign of an input takes: one of the bits, or the polarity of all others, at no pulse of its own",
+        affects=("energy", "area"),
+        default="bit",
+        choices=("bit", "polarity"),
     )
 
 
@@ -48,11 +57,20 @@ def _energy(component: Component) -> Known | None:
     part, bits = component.part, component.settings.bits
     capacitance, supply = known(part, "capacitance_per_bit"), known(part, "supply")
     if capacitance is not None and supply is not None:
-        return (capacitance * supply * supply).scaled(bits, "C bits V^2")
+        driven = np.maximum(bits - 1, 1) if component.settings.sign == "polarity" else bits
+        return (capacitance * supply * supply).scaled(driven, "C bits V^2")
     energy = per_operation(part, "energy_per_conversion", "sample_rate")
     if energy is None:
         return None
-    return energy.scaled(bits / value(part, "reference_bits", bits), "proportional to bits")
+    return energy.scaled(_ratio(component), "proportional to bits")
+
+
+def _ratio(component: Component) -> Any:
+    """Bits that are driven over those at the part's reference_bits."""
+    s = component.settings
+    sign = 1 if s.sign == "polarity" else 0
+    reference = value(component.part, "reference_bits", s.bits)
+    return np.maximum(s.bits - sign, 1) / np.maximum(reference - sign, 1)
 
 
 def costs(component: Component) -> dict[str, Cost]:
@@ -61,8 +79,7 @@ def costs(component: Component) -> dict[str, Cost]:
 
 
 def area(component: Component) -> Footprint:
-    bits = component.settings.bits
-    return footprint(component.part, bits / value(component.part, "reference_bits", bits), "proportional to bits")
+    return footprint(component.part, _ratio(component), "proportional to bits")
 
 
 def times(component: Component) -> Mapping[str, float]:

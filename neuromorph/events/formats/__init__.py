@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from neuromorph.errors import InputError, Place
 
 MAX_BYTES = 4 * 2**30
@@ -23,7 +25,7 @@ class Wanted:
     """What a reader is asked for. shape: of the elements, None to take the file's word. limit: samples at most.
 
     downsample, merge: as in `binning.camera`; units of a cochlea are joined by downsample as pixels are. node: which
-    recording of a file that holds several.
+    recording of a file that holds several. absolute: times as in the file, not counted from its first event.
     """
 
     shape: tuple[int, ...] | None = None
@@ -31,6 +33,11 @@ class Wanted:
     downsample: int = 1
     merge: bool = False
     node: str | None = None
+    absolute: bool = False
+
+    def counted(self, t_us: np.ndarray) -> np.ndarray:
+        """Times of a camera's clock from the first event on, or as they are."""
+        return t_us - t_us.min() if t_us.size and not self.absolute else t_us
 
     def resolution(self, default: tuple[int, int] | None, place: Place) -> tuple[int, int]:
         """(height, width) of the camera: as asked for, else the file's own."""

@@ -1,4 +1,4 @@
-"""AEDAT 2.0 and 3.1 recordings of event cameras (.aedat). AEDAT 4 is refused: it needs its own libraries.
+"""AEDAT recordings of event cameras (.aedat, .aedat4). AEDAT 4 is read by the package `aedat` (an extra).
 
 2.0: text lines beginning with '#', then pairs of big-endian 32-bit address and 32-bit time in microseconds. The address
 depends on the camera: DVS128 has polarity in bit 0 (0 is ON), column 127 - bits 1-7, row bits 8-14; DAVIS has ON in bit
@@ -8,7 +8,7 @@ is set. Rows count from the bottom, as jAER does.
 event, offset of its time, overflow of time, capacity, number, valid events (32 each). Polarity events (type 1) have
 valid in bit 0, ON in bit 1, row in bits 2-16, column in bits 17-31, then the time in microseconds. Rows count from the
 top.
-Times are counted from the first event.
+Times are counted from the first event unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -39,21 +39,20 @@ def read(path: Path, wanted: Wanted) -> tuple[Events, None]:
     data = read_bytes(path, place)
     version = re.match(rb"#!AER-DAT([0-9.]+)", data)
     if version is None:
-        raise InputError("does not begin with '#!AER-DAT'", place, "an AEDAT 2.0 or 3.1 file")
+        raise InputError("does not begin with '#!AER-DAT'", place, "an AEDAT 2.0, 3.1 or 4.0 file")
     number = version[1].decode()
+    resolution: tuple[int, int] | None
     if number.startswith("4"):
-        raise InputError("AEDAT 4 is not read", place, "convert it to AEDAT 3.1 with the camera's own software (DV)")
-    if number.startswith("3"):
+        resolution, columns = _version_4(path, place)
+    elif number.startswith("3"):
         resolution, columns = _version_3(data, place)
     elif number.startswith("2"):
         resolution, columns = _version_2(data, wanted, place)
     else:
-        raise InputError(f"AEDAT version {number}", place, "legal: 2.0 and 3.1")
+        raise InputError(f"AEDAT version {number}", place, "legal: 2.0, 3.1 and 4.0")
     t, x, y, polarity = columns
-    if t.size:
-        t = t - t.min()
     resolution = wanted.resolution(resolution, place)
-    return camera(t, x, y, polarity, resolution, downsample=wanted.downsample, merge=wanted.merge), None
+    return camera(wanted.counted(t), x, y, polarity, resolution, downsample=wanted.downsample, merge=wanted.merge), None
 
 
 def _version_2(data: bytes, wanted: Wanted, place: Place) -> tuple[tuple[int, int] | None, _Columns]:
@@ -62,7 +61,9 @@ def _version_2(data: bytes, wanted: Wanted, place: Place) -> tuple[tuple[int, in
         end = data.find(b"\n", start)
         if end < 0:
             raise InputError("the header does not end", place)
-        start = end + 1
+        last, start = data[start:end].strip().lower() == b"#end of ascii header", end + 1
+        if last:
+            break
     if (len(data) - start) % 8:
         raise InputError(f"{len(data) - start} bytes follow the header, not a multiple of 8: cut off", place)
     words = np.frombuffer(data, ">u4", offset=start).astype(np.int64).reshape(-1, 2)
@@ -108,6 +109,30 @@ def _version_3(data: bytes, place: Place) -> tuple[tuple[int, int] | None, _Colu
     name = next((name for name in _CAMERAS if name in header), None)
     columns = (t, bits >> 17 & 0x7FFF, bits >> 2 & 0x7FFF, bits >> 1 & 1)
     return None if name is None else _CAMERAS[name], columns
+
+
+def _version_4(path: Path, place: Place) -> tuple[tuple[int, int], _Columns]:
+    """The events of the first camera, by the reader of the package `aedat`."""
+    try:
+        import aedat
+    except ImportError:
+        hint = "pip install 'neuromorph[aedat4]', or convert it to AEDAT 3.1"
+        raise InputError("AEDAT 4 needs the package aedat", place, hint) from None
+    try:
+        decoder = aedat.Decoder(str(path))
+        streams = {i: s for i, s in decoder.id_to_stream().items() if s["type"] == "events"}
+        first = min(streams, default=None)
+        parts = [p["events"] for p in decoder if p["stream_id"] == first and "events" in p]
+    except BaseException as error:  # its reader, written in another language, panics with an exception of its own
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"is no whole AEDAT 4 file: {reason}", place) from None
+    if first is None:
+        raise InputError("holds no stream of events", place, "record events, not frames alone")
+    found = np.concatenate(parts) if parts else np.zeros(0, [(n, "u8") for n in ("t", "x", "y", "on")])
+    t, x, y, on = (found[name].astype(np.int64) for name in ("t", "x", "y", "on"))
+    return (int(streams[first]["height"]), int(streams[first]["width"])), (t, x, y, on)
 
 
 def _unwrapped(t: np.ndarray) -> np.ndarray:

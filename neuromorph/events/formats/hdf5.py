@@ -19,6 +19,7 @@ from neuromorph.errors import InputError, Place, Problem
 from neuromorph.events.binning import Events, to_raster
 from neuromorph.events.formats import MAX_BYTES, Wanted
 from neuromorph.events.raster import Raster
+from neuromorph.files import damaged_heap
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 COCHLEA = 700
@@ -31,6 +32,8 @@ def read(path: Path, wanted: Wanted) -> tuple[Events | Raster, _Labels]:
     """The recordings of one file and their labels where it has them."""
     import h5py
 
+    if (at := damaged_heap(path)) is not None:
+        raise InputError(f"the values stored at byte {at} are damaged", Place(str(path)), "get the file again")
     try:
         with h5py.File(path, "r") as file:
             _check_links(file, str(path))

@@ -5,7 +5,8 @@ EVT 2.0, 32 bits, type in bits 28-31: 0 OFF and 1 ON events (time bits 22-27, co
 of the time. EVT 3.0, 16 bits, type in bits 12-15: 0 row, 2 event (column bits 0-10, ON bit 11), 3 base column and
 polarity of vectors, 4 and 5 vectors of 12 and 8 pixels (a bit each), 6 and 8 lower and upper 12 bits of the time. Other
 types are left out. .dat: a byte of event type, a byte of event size (8), then 32-bit time and 32 bits of column (0-13),
-row (14-27), polarity (28). Times are in microseconds and counted from the first event.
+row (14-27), polarity (28). Times are in microseconds, counted from the first event unless asked otherwise.
+Upper parts of a time are sent again and again; only one that differs sets the lower part back.
 """
 
 from __future__ import annotations
@@ -33,10 +34,8 @@ def read(path: Path, wanted: Wanted) -> tuple[Events, None]:
         t, x, y, polarity = _dat(data, start, place)
     else:
         t, x, y, polarity = _raw(data, start, text, place)
-    if t.size:
-        t = t - t.min()
     resolution = wanted.resolution(_geometry(text), place)
-    return camera(t, x, y, polarity, resolution, downsample=wanted.downsample, merge=wanted.merge), None
+    return camera(wanted.counted(t), x, y, polarity, resolution, downsample=wanted.downsample, merge=wanted.merge), None
 
 
 def _header(data: bytes, place: Place) -> tuple[bytes, int]:
@@ -116,7 +115,9 @@ def evt3(words: np.ndarray) -> _Columns:
     highs = np.flatnonzero(kind == 8)
     turns[highs[1:]] = np.diff(payload[highs]) < -2048
     upper = np.where(high_at >= 0, payload[high_at], 0) + (np.cumsum(turns) << 12)
-    lower = np.where(low_at > high_at, payload[low_at], 0)  # a new upper part begins at 0
+    renewed = np.zeros(words.size, bool)
+    renewed[highs] = np.diff(payload[highs], prepend=-1) != 0
+    lower = np.where(low_at > _latest(renewed), payload[low_at], 0)  # a new upper part begins at 0
     t = upper << 12 | lower
     ready = (row_at >= 0) & (high_at >= 0)
     row = payload[row_at] & 0x7FF

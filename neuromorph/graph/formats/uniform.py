@@ -29,7 +29,8 @@ class Uniform(NumberFormat):
     """
 
     zero_point: ClassVar[Any] = None
-    """Overridden by a field where a format has one."""
+    zero_first: ClassVar[bool] = False
+    """Overridden by fields where a format has them."""
     scale: np.ndarray | None = None
     axis: int | None = None
 
@@ -89,9 +90,14 @@ class Uniform(NumberFormat):
                 raise InputError(f"{part} of {what} has shape {values.shape}, expected {expected}")
 
     def nearest(self, values: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
-        """Codes (int64) within these limits: round(value / scale) + zero point, half to even."""
+        """Codes (int64) within these limits that fitting rounds to."""
+        return self._whole(values, limits)
+
+    def _whole(self, values: np.ndarray, limits: tuple[int, int]) -> np.ndarray:
+        """round(value / scale) + zero point within limits, half to even."""
         scale, zero = self.broadcast(values.ndim)
-        return np.clip(np.rint(values / scale) + zero, *limits).astype(np.int64)
+        found = np.rint(values / scale + zero) if self.zero_first else np.rint(values / scale) + zero
+        return np.clip(np.rint(found), *limits).astype(np.int64)
 
     def broadcast(self, dim: int) -> tuple[np.ndarray, np.ndarray]:
         """Scale and zero point shaped to multiply an array of so many axes."""
@@ -110,13 +116,17 @@ class Uniform(NumberFormat):
 
     def apply(self, x: torch.Tensor) -> torch.Tensor:
         """Gradients pass straight through the rounding and vanish where the value saturates."""
-        from neuromorph.graph.tensors import clamped_round, vector_of
+        from neuromorph.graph.tensors import clamped_round, straight_round, vector_of
 
         if self.scale is None:
             raise ValueError(f"a format of kind {self.name!r} needs a scale")
         scale = vector_of(self.scale, self.axis, x)
-        zero = 0.0 if self.zero_point is None else vector_of(self.zero_point, self.axis, x)
-        return (clamped_round(x / scale + zero, self.limits) - zero) * scale
+        if self.zero_point is None:
+            return clamped_round(x / scale, self.limits) * scale
+        zero = vector_of(self.zero_point, self.axis, x)
+        if self.zero_first:
+            return (clamped_round(x / scale + zero, self.limits) - zero) * scale
+        return ((straight_round(x / scale) + zero).clamp(*self.limits) - zero) * scale
 
     def fitted(self, values: np.ndarray, mask: np.ndarray | None = None, axis: int | None = None) -> Self:
         hint = "`neuromorph.compress` has quantize, binarize and ternarize for that"
@@ -138,8 +148,7 @@ class Uniform(NumberFormat):
         return None if self.scale is None else self.limits
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        scale, zero = self.broadcast(values.ndim)
-        return np.clip(np.rint(values / scale + zero), *self.limits).astype(np.int64)
+        return self._whole(values, self.limits)
 
     def decoded(self, codes: np.ndarray) -> np.ndarray:
         scale, zero = self.broadcast(codes.ndim)
@@ -155,6 +164,9 @@ class Uniform(NumberFormat):
 class Int(Uniform):
     """Integers: -2^(bits-1) .. 2^(bits-1) - 1, or 0 .. 2^bits - 1 where not signed. zero_point: like scale.
 
+    The zero point is added after rounding, as ONNX and torch do, or before it (zero_first), as QONNX does: values half
+    way between two codes differ where it is odd.
+
     Fitted signed codes leave the most negative one out ("narrow range"), so that w and -w are both on the grid, that
     both arms of a differential cell pair need the same number of levels, and that a product of two codes never needs
     one bit more.
@@ -164,6 +176,7 @@ class Int(Uniform):
     bits: int = 32
     signed: bool = True
     zero_point: np.ndarray | None = field(default=None, kw_only=True)  # type: ignore[misc]
+    zero_first: bool = field(default=False, kw_only=True)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= MOST_BITS:

@@ -62,6 +62,17 @@ class Multiply(_Joined):
 
 @final
 @dataclass(frozen=True, eq=False)
+class Maximum(_Joined):
+    """y = max(x_1, x_2, ..., x_n) elementwise (a maxout, a spiking max pool over tokens)."""
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        return reduce(torch.maximum, inputs)
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class BatchNorm(Operator):
     """y = scale * x + shift per channel: a batch normalization with its statistics fixed that no weight could absorb.
 
@@ -121,3 +132,36 @@ class Quantize(Elementwise):
         from neuromorph.graph.tensors import fake_quantize
 
         return fake_quantize(inputs[0], self.format)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DynamicQuantize(Elementwise):
+    """y = scale clip(round(x / scale) + zero, 0, levels) - scale zero, on the range of each sample, 0 included.
+
+    scale = (max(x, 0) - min(x, 0)) / levels, zero = round(-min(x, 0) / scale): ONNX's DynamicQuantizeLinear and torch's
+    dynamic quantization, which take the range of a whole batch; here samples do not see each other. Two compares for
+    the range and four operations of `Quantize` per element. axes: those of a sample.
+    """
+
+    steps = 6
+    axes: int = 1
+    levels: int = 255
+
+    def __post_init__(self) -> None:
+        if self.axes < 1 or self.levels < 1:
+            raise InputError(f"axes {self.axes} and levels {self.levels} must be at least 1")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        if len(shape) != self.axes:
+            raise InputError(f"input has shape {shape}, expected {self.axes} axes")
+        return shape
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        x = inputs[0]
+        axes = tuple(range(-self.axes, 0))
+        low, high = x.amin(axes, keepdim=True).clamp(max=0), x.amax(axes, keepdim=True).clamp(min=0)
+        scale = ((high - low) / self.levels).clamp(min=1e-30)
+        zero = (-low / scale).round()
+        return ((x / scale).round() + zero).clamp(0, self.levels).sub(zero) * scale

@@ -145,7 +145,9 @@ class AvgPool1d(_AvgPool):
     count_padding: bool = True
 
 
-class _Global(Operator):
+class Global(Operator):
+    """Base of operators that make one value of whole axes, which stay with size 1 if keep is set."""
+
     pools: ClassVar[bool] = True
     axes: tuple[int, ...]
     keep: bool
@@ -168,7 +170,7 @@ class _Global(Operator):
 
 @final
 @dataclass(frozen=True, eq=False)
-class GlobalAvgPool(_Global):
+class GlobalAvgPool(Global):
     """y = mean of x over whole axes, by default (height, width), which stay with size 1 if keep is set."""
 
     axes: tuple[int, ...] = (-2, -1)
@@ -180,7 +182,7 @@ class GlobalAvgPool(_Global):
 
 @final
 @dataclass(frozen=True, eq=False)
-class GlobalMaxPool(_Global):
+class GlobalMaxPool(Global):
     """y = maximum of x over whole axes, by default (height, width), which stay with size 1 if keep is set."""
 
     axes: tuple[int, ...] = (-2, -1)

@@ -55,7 +55,7 @@ class LSTM(Operator):
     weight_ih: (4 hidden, features), weight_hh: (4 hidden, hidden), bias: (4 hidden,), the sum of torch's two.
     Input (time, features), output (time, hidden), or (hidden,) of the last step unless return_sequences.
     reverse runs from the last step to the first; outputs keep the order of the inputs, and the last state
-    is then that of the first step.
+    is then that of the first step. return_cell adds the last c as one row more after the sequence.
     """
 
     role: ClassVar[str] = "matrix"
@@ -73,8 +73,11 @@ class LSTM(Operator):
     input_format: NumberFormat | None = None
     return_sequences: bool = True
     reverse: bool = False
+    return_cell: bool = False
 
     def __post_init__(self) -> None:
+        if self.return_cell and not self.return_sequences:
+            raise InputError("return_cell needs return_sequences")
         freeze_weight(self, "weight_ih", "mask_ih")
         freeze_weight(self, "weight_hh", "mask_hh")
         freeze_vector(self, "bias", 4 * _gate_rows(self.weight_ih, self.weight_hh, 4))
@@ -87,7 +90,7 @@ class LSTM(Operator):
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
         time, _ = _sequence(shapes, self.weight_ih.shape[1])
-        return (time, self.hidden) if self.return_sequences else (self.hidden,)
+        return (time + self.return_cell, self.hidden) if self.return_sequences else (self.hidden,)
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         import torch
@@ -113,7 +116,8 @@ class LSTM(Operator):
             outputs.append(h)
         if not self.return_sequences:
             return h
-        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+        rows = outputs[::-1] if self.reverse else outputs
+        return torch.stack([*rows, c] if self.return_cell else rows, dim=-2)
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         time, features = _sequence(shapes, self.weight_ih.shape[1])
@@ -145,6 +149,76 @@ class LSTM(Operator):
         """Per step and hidden unit: 5 look-ups, 3 multiplies, 1 add, and 4 adds where there is a bias."""
         time, _ = _sequence(shapes, self.weight_ih.shape[1])
         return time * self.hidden * (9 + (0 if self.bias is None else 4))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RNN(Operator):
+    """Elman's recurrent layer: h_t = f([x_t h_(t-1)] G + b), f tanh or relu, h_0 = 0.
+
+    One matrix "gates" G of features + hidden rows and hidden columns. weight_ih: (hidden, features), weight_hh:
+    (hidden, hidden), bias: (hidden,), the sum of torch's two. Input (time, features), output (time, hidden), or
+    (hidden,) of the last step unless return_sequences; reverse as for LSTM.
+    """
+
+    role: ClassVar[str] = "matrix"
+    weight_slots: ClassVar[tuple[WeightSlot, ...]] = LSTM.weight_slots
+
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    bias: np.ndarray | None = None
+    mask_ih: np.ndarray | None = None
+    mask_hh: np.ndarray | None = None
+    weight_format: NumberFormat | None = None
+    input_format: NumberFormat | None = None
+    return_sequences: bool = True
+    reverse: bool = False
+    function: str = "tanh"
+
+    def __post_init__(self) -> None:
+        if self.function not in ("tanh", "relu"):
+            raise InputError(f"function is {self.function!r}", hint="legal: tanh, relu")
+        freeze_weight(self, "weight_ih", "mask_ih")
+        freeze_weight(self, "weight_hh", "mask_hh")
+        freeze_vector(self, "bias", _gate_rows(self.weight_ih, self.weight_hh, 1))
+        check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
+        check_input_format(self.input_format, "input_format")
+
+    @property
+    def hidden(self) -> int:
+        return int(self.weight_hh.shape[1])
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return (time, self.hidden) if self.return_sequences else (self.hidden,)
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        from neuromorph.graph.tensors import fake_quantize, parameter
+
+        x = inputs[0]
+        h = x.new_zeros((*x.shape[:-2], self.hidden))
+        bias = None if self.bias is None else parameter(self, "bias", host, x)
+        steps = list(x.unbind(-2))
+        outputs = []
+        for x_t in reversed(steps) if self.reverse else steps:
+            lead = torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1])
+            joined = torch.cat([x_t.expand(*lead, -1), h.expand(*lead, -1)], dim=-1)
+            k = host.linear("gates", fake_quantize(joined, self.input_format))
+            h = host.function(self.function, k if bias is None else k + bias)
+            outputs.append(h)
+        if not self.return_sequences:
+            return h
+        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+
+    matrices = LSTM.matrices
+    weight_matrices = LSTM.weight_matrices
+
+    def operations(self, shapes: Sequence[Shape]) -> int:
+        """Per step and hidden unit a look-up, and an add where there is a bias."""
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return time * self.hidden * (1 + (self.bias is not None))
 
 
 @final

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
+import numpy as np
+
 from neuromorph.errors import InputError
-from neuromorph.graph.model import Host, Operator, Shape
+from neuromorph.graph.model import Host, Operator, Shape, frozen_array
 from neuromorph.graph.operators.activation import check_axes
 from neuromorph.graph.operators.dense import positive_size, single
 
@@ -62,7 +64,7 @@ class Reshape(Wiring):
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         x = inputs[0]
-        return x.reshape(*x.shape[: x.dim() - len(self.source)], *self.target)
+        return x.reshape((*x.shape[: x.dim() - len(self.source)], *self.target))
 
 
 @final
@@ -144,11 +146,12 @@ class Slice(Wiring):
 @final
 @dataclass(frozen=True, eq=False)
 class Pad(Wiring):
-    """Zeros before and after the elements of an axis."""
+    """Zeros, or another value, before and after the elements of an axis."""
 
     axis: int
     before: int = 0
     after: int = 0
+    value: float = 0.0
 
     def __post_init__(self) -> None:
         check_axes(self.axis)
@@ -164,7 +167,35 @@ class Pad(Wiring):
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from torch.nn.functional import pad
 
-        return pad(inputs[0], (*(0, 0) * (-self.axis - 1), self.before, self.after))
+        return pad(inputs[0], (*(0, 0) * (-self.axis - 1), self.before, self.after), value=self.value)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Spread(Wiring):
+    """y[k step] = x[k] along an axis, zeros between: what turns a strided transposed convolution into a plain one."""
+
+    axis: int
+    step: int
+
+    def __post_init__(self) -> None:
+        check_axes(self.axis)
+        if self.step < 1:
+            raise InputError(f"step is {self.step}, expected 1 or more")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        check_axes(self.axis, rank=len(shape))
+        at = len(shape) + self.axis
+        return (*shape[:at], (shape[at] - 1) * self.step + 1, *shape[at + 1 :])
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        x = inputs[0]
+        size = list(x.shape)
+        size[self.axis] = (size[self.axis] - 1) * self.step + 1
+        y = x.new_zeros(size)
+        y.movedim(self.axis, 0)[:: self.step] = x.movedim(self.axis, 0)
+        return y
 
 
 @final
@@ -193,3 +224,55 @@ class Concat(Wiring):
         rank = -self.axis
         lead = torch.broadcast_shapes(*(x.shape[: x.dim() - rank] for x in inputs))
         return torch.cat([x.expand(*lead, *x.shape[x.dim() - rank :]) for x in inputs], dim=self.axis)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Take(Wiring):
+    """The elements indices[0], indices[1] ... along an axis: repeats, mirrored or wrapped borders, enlarged maps."""
+
+    axis: int
+    indices: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_axes(self.axis)
+        if not self.indices or min(self.indices) < 0:
+            raise InputError(f"indices {self.indices[:8]} are empty or count from the end")
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        shape = single(shapes)
+        check_axes(self.axis, rank=len(shape))
+        if max(self.indices) >= shape[self.axis]:
+            raise InputError(f"index {max(self.indices)} lies outside axis {self.axis} of {shape}")
+        at = len(shape) + self.axis
+        return (*shape[:at], len(self.indices), *shape[at + 1 :])
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        import torch
+
+        return inputs[0].index_select(
+            inputs[0].dim() + self.axis, torch.as_tensor(self.indices, device=inputs[0].device)
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Constant(Wiring):
+    """The same values for every sample, whatever its input of `axes` axes, which only says how many there are."""
+
+    content: np.ndarray
+    axes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", frozen_array(self.content))
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        if len(single(shapes)) != self.axes:
+            raise InputError(f"input has shape {shapes[0]}, expected {self.axes} axes")
+        return tuple(self.content.shape)
+
+    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
+        from neuromorph.graph.tensors import parameter
+
+        x = inputs[0]
+        return parameter(self, "content", host, x).expand(*x.shape[: x.dim() - self.axes], *self.content.shape)

@@ -6,7 +6,6 @@ filters that load plugins, arrays that cannot come out of the bytes stored for t
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.files import damaged_heap
 
 MAX_BYTES = 8 << 30
 """Most bytes of all arrays of one file together, as they are in memory after reading."""
@@ -23,7 +23,6 @@ MAX_TEXT = 1 << 28
 MAX_EXPANSION = 1100
 """Deflate packs at most 1032 bytes into one: an array declares no more than this many times its stored bytes."""
 SAFE_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
-HEAP = b"GCOL\1\0\0\0"
 FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
 """What h5py raises for damaged files."""
 
@@ -54,37 +53,6 @@ def read_tree(path: Path, wanted: str = "node") -> tuple[Item, str]:
         if damaged is not None:
             raise InputError(f"the texts stored at byte {damaged} are damaged", Place(str(path)), "get the file again")
         return _Walk(path, file).read(wanted)
-
-
-def damaged_heap(path: Path) -> int | None:
-    """Position of the first global heap (HDF5 file format, III.E: where texts lie) whose objects do not fit into it.
-
-    libhdf5 does not return from reading some of these.
-    """
-    size = path.stat().st_size
-    if not size:
-        return None
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        at = raw.find(HEAP)
-        while at >= 0:
-            if at + 16 > size or not _whole(raw, at, min(int.from_bytes(raw[at + 8 : at + 16], "little"), size - at)):
-                return at
-            at = raw.find(HEAP, at + 1)
-    return None
-
-
-def _whole(raw: mmap.mmap, at: int, length: int) -> bool:
-    """Whether the objects of one heap follow each other to its end; the one with number 0 is the free space."""
-    place, end, seen = at + 16, at + length, set()
-    while place + 16 <= end:
-        number = int.from_bytes(raw[place : place + 2], "little")
-        size = int.from_bytes(raw[place + 8 : place + 16], "little")
-        step = size if number == 0 else 16 + -(-size // 8) * 8
-        if step < 16 or place + step > end or (number and number in seen):
-            return False
-        seen.add(number)
-        place += step
-    return True
 
 
 def _first_line(error: BaseException) -> str:

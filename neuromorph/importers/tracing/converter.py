@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,17 +10,18 @@ import torch
 from torch import fx, nn
 
 from neuromorph.errors import InputError
-from neuromorph.importers.tracing import functions as functions  # for its conversions
-from neuromorph.importers.tracing import wiring
+from neuromorph.importers.tracing import attention, quantized, wiring
 from neuromorph.importers.tracing.layers import (
     States,
     Unavailable,
     batch_norm,
+    cell_step,
     convolution,
     linear,
     recurrent,
     recurrent_module,
 )
+from neuromorph.importers.tracing.resizing import convolution_3d, mode_padded, transposed_convolution
 from neuromorph.importers.tracing.values import BATCH, FUNCTIONS, Builder, Refused, Value
 
 _CONCRETE = frozenset(("size", "dim", "numel", "ndimension", "get_device", "is_floating_point", "sym_size", "stride"))
@@ -38,6 +40,20 @@ _PLAIN: Mapping[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.GELU: ("gelu", ("approximate",)),
     nn.ELU: ("elu", ("alpha",)),
     nn.LeakyReLU: ("leaky_relu", ("negative_slope",)),
+    nn.PReLU: ("prelu", ("weight",)),
+    nn.RReLU: ("rrelu", ("lower", "upper")),
+    nn.Softplus: ("softplus", ("beta", "threshold")),
+    nn.SELU: ("selu", ()),
+    nn.CELU: ("celu", ("alpha",)),
+    nn.Mish: ("mish", ()),
+    nn.LogSigmoid: ("logsigmoid", ()),
+    nn.Softsign: ("softsign", ()),
+    nn.Tanhshrink: ("tanhshrink", ()),
+    nn.Hardshrink: ("hardshrink", ("lambd",)),
+    nn.Softshrink: ("softshrink", ("lambd",)),
+    nn.Threshold: ("threshold", ("threshold", "value")),
+    nn.GLU: ("glu", ("dim",)),
+    nn.Softmin: ("softmin", ("dim",)),
     nn.Hardtanh: ("hardtanh", ("min_val", "max_val")),
     nn.Softmax: ("softmax", ("dim",)),
     nn.LogSoftmax: ("log_softmax", ("dim",)),
@@ -55,6 +71,7 @@ _PLAIN: Mapping[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.Dropout: ("identity", ()),
     nn.Dropout1d: ("identity", ()),
     nn.Dropout2d: ("identity", ()),
+    nn.Dropout3d: ("identity", ()),
     nn.AlphaDropout: ("identity", ()),
     nn.FeatureAlphaDropout: ("identity", ()),
     nn.Identity: ("identity", ()),
@@ -62,6 +79,20 @@ _PLAIN: Mapping[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.Unflatten: ("unflatten", ()),
     nn.ZeroPad1d: ("pad", ("padding",)),
     nn.ZeroPad2d: ("pad", ("padding",)),
+    nn.ConstantPad1d: ("constant_pad_nd", ("padding", "value")),
+    nn.ConstantPad2d: ("constant_pad_nd", ("padding", "value")),
+    nn.ReflectionPad1d: ("reflection_pad1d", ("padding",)),
+    nn.ReflectionPad2d: ("reflection_pad2d", ("padding",)),
+    nn.ReplicationPad1d: ("replication_pad1d", ("padding",)),
+    nn.ReplicationPad2d: ("replication_pad2d", ("padding",)),
+    nn.CircularPad1d: ("circular_pad1d", ("padding",)),
+    nn.CircularPad2d: ("circular_pad2d", ("padding",)),
+    nn.Upsample: ("interpolate", ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")),
+    nn.UpsamplingNearest2d: ("interpolate", ("size", "scale_factor", "mode")),
+    nn.UpsamplingBilinear2d: ("interpolate", ("size", "scale_factor", "mode", "align_corners")),
+    nn.PixelShuffle: ("pixel_shuffle", ("upscale_factor",)),
+    nn.PixelUnshuffle: ("pixel_unshuffle", ("downscale_factor",)),
+    nn.ChannelShuffle: ("channel_shuffle", ("groups",)),
 }
 
 
@@ -92,7 +123,9 @@ class Converter(fx.Interpreter):
             first = (str(error).strip().splitlines() or [""])[0]
             raise InputError(
                 f"{self._operator_name(n)} fails on a sample of the example's shape: {first}",
-                hint="check the shape without batch axis",
+                hint="give whole numbers as the example: torch.zeros(1, tokens, dtype=torch.long)"
+                if "Long" in first
+                else "check the shape without batch axis",
             ) from None
         self.known[n] = self._convert_node(n, actual)
         return actual
@@ -109,6 +142,8 @@ class Converter(fx.Interpreter):
             return actual
         self.builder.module, self.builder.label = self._module_path(n), n.name
         try:
+            if _function_name(n) not in (*wiring.RESHAPING, "getitem") and n.op != "call_module":
+                args, kwargs = (_stacked(self.builder, part) for part in (args, kwargs))
             result = self._call(n, args, dict(kwargs), actual)
         except Refused as refused:
             self.builder.refuse(self._operator_name(n), refused.message, refused.hint)
@@ -139,11 +174,13 @@ class Converter(fx.Interpreter):
             return self._reshape(args[0], actual)
         if name == "linear":
             return linear(b, *args, **_renamed(kwargs, input="x"))
+        if name == "convolution":
+            return self._aten_convolution(*args)
         if name in ("conv1d", "conv2d"):
             return convolution(b, int(name[4]), *args, **_renamed(kwargs, input="x"))
         if name == "batch_norm":
             return self._batch_norm_function(n, args, kwargs)
-        if name in ("lstm", "gru") and len(args) == 9:
+        if name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and len(args) == 9:
             return self._recurrent_function(name, args)
         if name not in FUNCTIONS:
             raise Refused("cannot be hosted", "replace it by layers and activations that can, or split the model")
@@ -154,9 +191,7 @@ class Converter(fx.Interpreter):
 
     def _reshape(self, x: Any, actual: Any) -> Value:
         if isinstance(x, States):
-            if len(x.values) == 1 and actual.shape[0] == BATCH:
-                return self.builder.reshaped(x.values[0], tuple(actual.shape))
-            raise Refused("joins the final states of several layers", "index them one by one")
+            x = x[0] if len(x) == 1 and actual.shape[0] == BATCH else x.stacked(self.builder)
         if not isinstance(x, Value):
             raise Refused("reshapes what a layer does not give", "use its output sequence")
         return self.builder.reshaped(x, tuple(actual.shape))
@@ -178,7 +213,7 @@ class Converter(fx.Interpreter):
             raise Refused("has a projection (proj_size)", "use a Linear layer after it")
         parts = [tensors[i : i + each] for i in range(0, len(tensors), each)]
         result = recurrent(self.builder, name.upper(), x, parts, has_bias, both, batch_first, state)
-        if name == "gru":
+        if name != "lstm":
             return result
         sequence, (final, cell) = result
         return sequence, final, cell
@@ -186,28 +221,69 @@ class Converter(fx.Interpreter):
     def _layer(self, module: nn.Module, args: Any, kwargs: dict[str, Any], actual: Any) -> Any:
         b = self.builder
         if kwargs:
-            raise Refused("is called with keywords", "call layers with positional arguments")
-        if isinstance(module, nn.LSTM | nn.GRU):
+            bound = inspect.signature(module.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = bound.args
+        if isinstance(module, nn.LSTM | nn.GRU | nn.RNN):
             return recurrent_module(b, module, *args)
+        if isinstance(module, nn.LSTMCell | nn.GRUCell | nn.RNNCell):
+            return cell_step(b, module, *args)
+        if quantized.known(module):
+            return quantized.layer(b, module, args[0], actual)
         if isinstance(module, nn.Linear):
             weight, mask = self._weight(module)
             return linear(b, args[0], weight, module.bias, mask)
-        if isinstance(module, nn.Conv1d | nn.Conv2d) and not getattr(module, "transposed", False):
-            if module.padding_mode != "zeros":
-                raise Refused(f"has padding_mode {module.padding_mode!r}", "only zeros are padded")
-            weight, mask = self._weight(module)
-            axes = 2 if isinstance(module, nn.Conv2d) else 1
-            geometry = (module.stride, module.padding, module.dilation, module.groups)
-            return convolution(b, axes, args[0], weight, module.bias, *geometry, mask)
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        if isinstance(module, nn.modules.conv._ConvNd):
+            return self._convolution_layer(module, args[0])
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             statistics = (module.running_mean, module.running_var)
             return batch_norm(b, args[0], *statistics, module.weight, module.bias, module.eps)
-        for cls, (name, attributes) in _PLAIN.items():
-            if type(module) is cls:
-                if name in wiring.RESHAPING:
-                    return self._reshape(args[0], actual)
-                return FUNCTIONS[name](b, args[0], *(getattr(module, a) for a in attributes))
+        if isinstance(module, nn.Softmax2d):
+            return FUNCTIONS["softmax"](b, args[0], -3)
+        if (convert := attention.LAYERS.get(type(module))) is not None:
+            return convert(b, module, *args)
+        if type(module) in _PLAIN:
+            name, attributes = _PLAIN[type(module)]
+            if name in wiring.RESHAPING:
+                return self._reshape(args[0], actual)
+            result = FUNCTIONS[name](b, args[0], *(getattr(module, a) for a in attributes))
+            wanted = isinstance(actual, tuple) and isinstance(result, Value)
+            return (result, Unavailable("the places of the maxima")) if wanted else result
         raise Refused("cannot be hosted", "replace it by layers that can, or split the model")
+
+    def _convolution_layer(self, module: Any, x: Value) -> Value:
+        b, axes = self.builder, len(module.kernel_size)
+        weight, mask = self._weight(module)
+        if module.transposed:
+            if axes == 3:
+                raise Refused("has three axes", "use ConvTranspose1d or ConvTranspose2d")
+            enlarged = (module.stride, module.padding, module.output_padding, module.groups, module.dilation)
+            return transposed_convolution(b, x, weight, module.bias, *enlarged)
+        x, padding = mode_padded(b, x, module)
+        stride, dilation, groups = module.stride, module.dilation, module.groups
+        if axes == 3:
+            return convolution_3d(b, x, weight, module.bias, stride, padding, dilation, groups)
+        return convolution(b, axes, x, weight, module.bias, stride, padding, dilation, groups, mask)
+
+    def _aten_convolution(
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        transposed: bool,
+        extra: Any,
+        groups: int,
+    ) -> Value:
+        """The one operation that ATen has for all convolutions."""
+        axes = len(stride)
+        if transposed:
+            return transposed_convolution(self.builder, x, weight, bias, stride, padding, extra, groups, dilation)
+        if axes == 3:
+            return convolution_3d(self.builder, x, weight, bias, stride, padding, dilation, groups)
+        return convolution(self.builder, axes, x, weight, bias, stride, padding, dilation, groups)
 
     def _weight(self, module: nn.Module) -> tuple[Any, Any]:
         """The weight and the mask that torch.nn.utils.prune left on the layer; the same tensors at every call."""
@@ -264,6 +340,17 @@ def _depends(tree: Any) -> bool:
     if isinstance(tree, Mapping):
         return any(_depends(v) for v in tree.values())
     return isinstance(tree, tuple | list) and any(_depends(v) for v in tree)
+
+
+def _stacked(b: Builder, tree: Any) -> Any:
+    """Final states as the one tensor that torch has them in, where anything but an index asks for them."""
+    if isinstance(tree, States):
+        return tree.stacked(b)
+    if isinstance(tree, Mapping):
+        return {k: _stacked(b, v) for k, v in tree.items()}
+    if isinstance(tree, tuple | list) and not isinstance(tree, torch.Size):
+        return type(tree)(_stacked(b, v) for v in tree)
+    return tree
 
 
 def _placeholder(actual: Any) -> Any:

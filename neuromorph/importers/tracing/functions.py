@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,11 @@ import torch
 
 from neuromorph.graph.model import Operator, Window
 from neuromorph.graph.operators import activation, pooling
-from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Multiply
-from neuromorph.importers.tracing.layers import Sizes, pair
+from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Maximum, Multiply
+from neuromorph.graph.operators.attention import Resample
+from neuromorph.graph.operators.mapped import MAPS, Affine, Map, PReLU
+from neuromorph.graph.operators.wiring import Take
+from neuromorph.importers.tracing.layers import Sizes, Unavailable, pair
 from neuromorph.importers.tracing.values import Builder, Conversion, Refused, Value, array, converts
 
 
@@ -27,6 +30,12 @@ def _dropout(b: Builder, x: Value, p: float = 0.5, training: bool = True, inplac
     "identity",
     "contiguous",
     "clone",
+    "requires_grad",
+    "half",
+    "bfloat16",
+    "cpu",
+    "cuda",
+    "dequantize",
     "detach",
     "to",
     "type",
@@ -60,6 +69,61 @@ for _name, _operator in {
     converts(_name)(_activation(_operator))
 
 
+for _name, _alias in (*zip(MAPS, MAPS, strict=True), ("log_sigmoid", "logsigmoid"), ("threshold", "step")):
+
+    def _mapped(b: Builder, x: Value, *given: Any, _name: str = _alias, **named: Any) -> Value:
+        defaults = {"alpha": 1.0, "beta": 1.0, "threshold": 20.0, "lambd": 0.5}
+        names = MAPS[_name].parameters
+        values: Iterable[Any] = (
+            given[i] if i < len(given) else named.get(n, defaults.get(n)) for i, n in enumerate(names)
+        )
+        return b.emit(Map(_name, tuple(float(v) for v in values)), [x])
+
+    if _name not in ("pow", "round"):
+        converts(_name)(_mapped)
+
+
+@converts("round")
+def _round(b: Builder, x: Value, decimals: int = 0) -> Value:
+    return _affine(b, b.emit(Map("round"), [_affine(b, x, 10.0**decimals)]), 10.0**-decimals)
+
+
+@converts("pow", "ipow")
+def _pow(b: Builder, x: Any, exponent: Any) -> Value:
+    if not isinstance(x, Value) or not isinstance(exponent, int | float):
+        raise Refused("has an exponent that is no number", "give a number")
+    named = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(exponent)
+    if exponent == 1:
+        return x
+    return b.emit(Map(named) if named else Map("pow", (float(exponent),)), [x])
+
+
+@converts("rrelu")
+def _rrelu(b: Builder, x: Value, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, *_: Any) -> Value:
+    if training:
+        raise Refused("draws slopes in eval mode too", "pass training=self.training")
+    return b.emit(activation.LeakyReLU((lower + upper) / 2), [x])
+
+
+@converts("prelu")
+def _prelu(b: Builder, x: Value, weight: Any) -> Value:
+    slope = array(weight, "weight").reshape(-1)
+    return b.emit(PReLU(slope, x.axis(1) if slope.size > 1 else -1), [x])
+
+
+@converts("glu")
+def _glu(b: Builder, x: Value, dim: int = -1) -> Value:
+    half = x.full[dim] // 2
+    at = dim % len(x.full)
+    gate = b.emit(activation.Sigmoid(), [b.sliced(x, at, half, 2 * half)])
+    return b.emit(Multiply(), [b.sliced(x, at, 0, half), gate])
+
+
+@converts("softmin")
+def _softmin(b: Builder, x: Value, dim: int | None = None, *_: Any, **__: Any) -> Value:
+    return _softmax(b, _neg(b, x), dim)
+
+
 @converts("leaky_relu")
 def _leaky(b: Builder, x: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
     return b.emit(activation.LeakyReLU(float(negative_slope)), [x])
@@ -69,9 +133,8 @@ def _leaky(b: Builder, x: Value, negative_slope: float = 0.01, inplace: bool = F
 def _elu(
     b: Builder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0, inplace: bool = False
 ) -> Value:
-    if scale not in (1, True, False) or input_scale != 1:
-        raise Refused("has a scale", "only alpha may be given")
-    return b.emit(activation.ELU(float(alpha)), [x])
+    y = b.emit(activation.ELU(float(alpha)), [_affine(b, x, float(input_scale))])
+    return _affine(b, y, 1.0 if scale in (True, False) else float(scale))
 
 
 @converts("gelu")
@@ -152,7 +215,7 @@ def _max_pool(axes: int) -> Conversion:
             raise Refused("returns indices", "use return_indices=False")
         _maps(x, axes)
         window = _pool_window(axes, kernel_size, stride, padding, dilation)
-        window = _rounded_up(window, x.shape[1:]) if ceil_mode else window
+        window = _rounded_up(window, x.full[2:]) if ceil_mode else window
         return b.emit(pooling.MaxPool2d(window) if axes == 2 else pooling.MaxPool1d(window), [x])
 
     return convert
@@ -169,26 +232,62 @@ def _avg_pool(axes: int) -> Conversion:
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> Value:
-        if divisor_override is not None:
-            raise Refused("has divisor_override", "leave it out")
         _maps(x, axes)
         window = _pool_window(axes, kernel_size, stride, padding)
-        if ceil_mode and _rounded_up(window, x.shape[1:]) != window:
-            raise Refused(f"has ceil_mode on {x.shape[1:]}, where windows reach past the end", "use ceil_mode=False")
-        cls = pooling.AvgPool2d if axes == 2 else pooling.AvgPool1d
-        return b.emit(cls(window, bool(count_include_pad)), [x])
+        if ceil_mode and (wider := _rounded_up(window, x.full[2:])) != window:
+            y = _past_the_end(b, x, window, wider, bool(count_include_pad) or divisor_override is not None)
+        else:
+            cls = pooling.AvgPool2d if axes == 2 else pooling.AvgPool1d
+            y = b.emit(cls(window, bool(count_include_pad) or divisor_override is not None), [x])
+        size = window.kernel[0] * window.kernel[1]
+        return y if divisor_override is None else _affine(b, y, size / divisor_override)
 
     return convert
 
 
+def _past_the_end(b: Builder, x: Value, window: Window, wider: Window, count_padding: bool) -> Value:
+    """Averages of which the last window may reach past the padding, where its elements do not count (ceil_mode)."""
+    axes = len(x.full) - 2
+    for k in range(axes):
+        at, n = (k if axes == 2 else 1), x.full[2 + k]
+        before, size, step = window.padding[2 * at], window.kernel[at], window.stride[at]
+        count = (n + before + wider.padding[2 * at + 1] - size) // step + 1
+        starts = np.arange(count) * step - before
+        places = starts[:, None] + np.arange(size)
+        inside = (places >= 0) & (places < n)
+        counted = (places < n + window.padding[2 * at + 1]) if count_padding else inside
+        weights = inside / counted.sum(1, keepdims=True)
+        x = b.emit(Resample(places.clip(0, n - 1).astype(np.float64), weights, x.axis(2 + k)), [x])
+    return x
+
+
 for _axes in (1, 2):
-    converts(f"max_pool{_axes}d")(_max_pool(_axes))
+    converts(f"max_pool{_axes}d", f"max_pool{_axes}d_with_indices")(_max_pool(_axes))
     converts(f"avg_pool{_axes}d")(_avg_pool(_axes))
 
 
 def _maps(x: Value, axes: int) -> None:
-    if x.batch != 0 or len(x.shape) != axes + 1:
+    if x.batch != 0 or len(x.full) != axes + 2:
         raise Refused(f"works on {axes + 2} axes with the batch first, found {len(x.full)}", "keep the batch axis")
+
+
+def _unequal(b: Builder, x: Value, sizes: Sequence[int], largest: bool) -> Value:
+    """Adaptive pooling to any size: window i of n elements runs from floor(i n / out) to ceil((i + 1) n / out)."""
+    for k, out in enumerate(sizes):
+        dim, n = 2 + k, x.full[2 + k]
+        starts = np.array([i * n // out for i in range(out)])
+        stops = np.array([-(-(i + 1) * n // out) for i in range(out)])
+        places = starts[:, None] + np.arange((stops - starts).max())
+        inside = places < stops[:, None]
+        places = np.minimum(places, stops[:, None] - 1)
+        if not largest:
+            weights = inside / (stops - starts)[:, None]
+            x = b.emit(Resample(places.astype(np.float64), weights, x.axis(dim)), [x])
+            continue
+        spread = b.emit(Take(x.axis(dim), tuple(int(i) for i in places.reshape(-1))), [x])
+        split = b.reshaped(spread, (*x.full[:dim], *places.shape, *x.full[dim + 1 :]))
+        x = b.emit(pooling.GlobalMaxPool((split.axis(dim + 1),), False), [split])
+    return x
 
 
 def _adaptive(axes: int, largest: bool) -> Conversion:
@@ -196,14 +295,14 @@ def _adaptive(axes: int, largest: bool) -> Conversion:
         _maps(x, axes)
         if return_indices:
             raise Refused("returns indices", "use return_indices=False")
-        sizes = x.shape[1:]
+        sizes = x.full[2:]
         given = [output_size] * axes if isinstance(output_size, int) or output_size is None else list(output_size)
         wanted = [n if w is None else int(w) for w, n in zip(given, sizes, strict=True)]
         if all(w == 1 for w in wanted):
             cls = pooling.GlobalMaxPool if largest else pooling.GlobalAvgPool
             return b.emit(cls(tuple(range(-axes, 0)), True), [x])
         if any(n % w for w, n in zip(wanted, sizes, strict=True)):
-            raise Refused(f"pools {tuple(sizes)} to {tuple(wanted)}, which does not divide", "choose a divisor")
+            return _unequal(b, x, wanted, largest)
         kernel = pair([n // w for w, n in zip(wanted, sizes, strict=True)], axes)
         window = Window(kernel, kernel)
         two, one = (pooling.MaxPool2d, pooling.MaxPool1d) if largest else (pooling.AvgPool2d, pooling.AvgPool1d)
@@ -213,7 +312,7 @@ def _adaptive(axes: int, largest: bool) -> Conversion:
 
 
 for _axes in (1, 2):
-    converts(f"adaptive_avg_pool{_axes}d")(_adaptive(_axes, False))
+    converts(f"adaptive_avg_pool{_axes}d", f"_adaptive_avg_pool{_axes}d")(_adaptive(_axes, False))
     converts(f"adaptive_max_pool{_axes}d")(_adaptive(_axes, True))
 
 
@@ -225,6 +324,66 @@ def _mean(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, dtype: A
 @converts("amax")
 def _amax(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
     return _reduced(b, x, dim, keepdim, pooling.GlobalMaxPool)
+
+
+@converts("amin")
+def _amin(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
+    return _neg(b, _amax(b, _neg(b, x), dim, keepdim))
+
+
+@converts("max")
+def _maximum_along(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Any:
+    if isinstance(dim, Value):
+        return _joined(b, Maximum(), x, dim)
+    return _amax(b, x, dim, keepdim), Unavailable("the places of the maxima")
+
+
+@converts("min")
+def _minimum_along(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Any:
+    if isinstance(dim, Value):
+        return _minimum(b, x, dim)
+    return _amin(b, x, dim, keepdim), Unavailable("the places of the minima")
+
+
+@converts("maximum")
+def _maximum(b: Builder, x: Any, other: Any) -> Value:
+    if isinstance(x, Value) and isinstance(other, Value):
+        return _joined(b, Maximum(), x, other)
+    return _neg(b, _minimum(b, _negated(b, x), _negated(b, other)))
+
+
+@converts("minimum")
+def _minimum(b: Builder, x: Any, other: Any) -> Value:
+    if isinstance(x, Value) and isinstance(other, Value):
+        return _neg(b, _joined(b, Maximum(), _neg(b, x), _neg(b, other)))
+    raise Refused("compares with a constant tensor", "use clamp with numbers")
+
+
+def _negated(b: Builder, x: Any) -> Any:
+    return _neg(b, x) if isinstance(x, Value) else -x
+
+
+@converts("sum")
+def _sum(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Value:
+    mean = _mean(b, x, dim, keepdim)
+    dims = [dim] if isinstance(dim, int) else dim
+    return _affine(b, mean, float(np.prod([x.full[d] for d in dims])))
+
+
+@converts("var")
+def _var(
+    b: Builder, x: Value, dim: Any = None, unbiased: bool = True, keepdim: bool = False, correction: Any = None
+) -> Value:
+    dims = [dim] if isinstance(dim, int) else dim
+    square = b.emit(Map("square"), [_sub(b, x, _mean(b, x, dim, True))])
+    n = float(np.prod([x.full[d] for d in dims or ()]))
+    less = float(unbiased) if correction is None else float(correction)
+    return _affine(b, _mean(b, square, dim, keepdim), n / (n - less))
+
+
+@converts("std")
+def _std(b: Builder, x: Value, *args: Any, **named: Any) -> Value:
+    return b.emit(Map("sqrt"), [_var(b, x, *args, **named)])
 
 
 def _reduced(b: Builder, x: Value, dim: Any, keepdim: bool, cls: Any) -> Value:
@@ -270,8 +429,10 @@ def _mul(b: Builder, x: Any, other: Any) -> Value:
 
 @converts("div", "truediv", "itruediv", "true_divide", "divide")
 def _div(b: Builder, x: Any, other: Any, rounding_mode: str | None = None) -> Value:
-    if isinstance(other, Value) or rounding_mode is not None:
-        raise Refused("divides by a value or rounds", "only constants divide")
+    if rounding_mode is not None:
+        raise Refused(f"rounds the quotient ({rounding_mode})", "divide, then use floor")
+    if isinstance(other, Value):
+        return _mul(b, x, b.emit(Map("reciprocal"), [other]))
     return _affine(b, x, scale=1.0 / other)
 
 
@@ -280,31 +441,66 @@ def _neg(b: Builder, x: Value) -> Value:
     return _affine(b, x, scale=-1.0)
 
 
+@converts("masked_fill")
+def _masked_fill(b: Builder, x: Value, mask: Any, value: Any) -> Value:
+    if isinstance(mask, Value) or isinstance(value, Value):
+        raise Refused("has a mask or a value that depends on the input", "give constants")
+    keep = (~mask).to(torch.float64)
+    return _affine(b, x, keep, torch.zeros_like(keep).masked_fill(mask, float(value)))
+
+
+@converts("where")
+def _where(b: Builder, mask: Any, x: Any, other: Any) -> Value:
+    if isinstance(mask, Value):
+        raise Refused("chooses by values of the input", "use a ReLU, a clamp or a product with a gate")
+    parts = [(x, mask), (other, ~mask)]
+    values = [_affine(b, v, keep.to(torch.float64)) for v, keep in parts if isinstance(v, Value)]
+    if len(values) == 2:
+        return _joined(b, Add(), *values)
+    constant, keep = next((v, keep) for v, keep in parts if not isinstance(v, Value))
+    return _affine(b, values[0], 1.0, torch.where(keep, torch.as_tensor(constant, dtype=torch.float64), 0.0))
+
+
 def _joined(b: Builder, operator: Operator, x: Value, other: Value) -> Value:
-    if x.batch - len(x.full) != other.batch - len(other.full) or len(x.full) != len(other.full):
+    if len(x.full) != len(other.full):
+        raise Refused(f"joins shapes {x.full} and {other.full}, whose batch axes do not meet", "insert axes of size 1")
+    if x.batch != other.batch or x.folded != other.folded:
         raise Refused(f"joins shapes {x.full} and {other.full} with the batch axis in different places", "align them")
     return b.emit(operator, [x, other])
 
 
-def _affine(b: Builder, x: Value, scale: Any = 1.0, shift: Any = 0.0, factor: float = 1) -> Value:
-    """scale * x + factor * shift with constants, numbers or one value per channel."""
-    parts = []
-    axes = set()
-    for constant in (scale, shift):
-        values = _collapsed(array(torch.as_tensor(constant, dtype=torch.float64), "constant"))
-        wide = [k - values.ndim for k, n in enumerate(values.shape) if n != 1]
-        if len(wide) > 1 or any(-k > len(x.full) for k in wide):
-            raise Refused(f"has a constant of shape {values.shape}", "use one number, or one per channel")
-        axes.update(wide)
-        parts.append(values.reshape(-1))
-    if len(axes) > 1:
-        raise Refused("has constants along two axes", "use one number, or one per channel")
-    axis = x.axis(axes.pop()) if axes else -1
-    size = max(part.size for part in parts)
-    if size == 1 and parts[0][0] == 1 and parts[1][0] == 0:
+def affine(b: Builder, x: Value, scale: Any = 1.0, shift: Any = 0.0, factor: float = 1) -> Value:
+    """scale * x + factor * shift with constants that broadcast with the traced tensor, the same for every sample."""
+    scales, shifts = (_per_axis(x, constant) for constant in (scale, shift))
+    shifts = np.maximum(shifts * factor, -1e30)
+    axes = {axis for part in (scales, shifts) for axis, n in enumerate(part.shape, -part.ndim) if n != 1}
+    if not axes and scales.reshape(-1)[0] == 1 and shifts.reshape(-1)[0] == 0:
         return x
-    scales, shifts = (np.broadcast_to(part, (size,)) for part in parts)
-    return b.emit(BatchNorm(scales, shifts * factor, axis), [x])
+    if len(axes) > 1 or any(x.shape[axis] == 1 for axis in axes):
+        arrays = [None if np.all(p == neutral) else p for p, neutral in ((scales, 1.0), (shifts, 0.0))]
+        return b.emit(Affine(*arrays), [x])
+    size = max(scales.size, shifts.size)
+    first, second = (np.broadcast_to(part.reshape(-1), (size,)) for part in (scales, shifts))
+    return b.emit(BatchNorm(first, second, axes.pop() if axes else -1), [x])
+
+
+_affine = affine
+
+
+def _per_axis(x: Value, constant: Any) -> np.ndarray:
+    """A constant with one axis per sample axis, 1 where it does not vary; minus infinity becomes -1e30."""
+    tensor = torch.as_tensor(constant).to(torch.float64)
+    tensor = torch.where(tensor == -torch.inf, torch.full_like(tensor, -1e30), tensor)
+    values = _collapsed(array(tensor, "constant"))
+    if values.ndim > len(x.full):
+        values = values.reshape(values.shape[values.ndim - len(x.full) :]) if values.size == 1 else values
+    if values.ndim > len(x.full):
+        raise Refused(f"has a constant of shape {values.shape}", f"it must fit on {x.full}")
+    values = values.reshape((1,) * (len(x.full) - values.ndim) + values.shape)
+    if values.shape[x.batch] != 1:
+        raise Refused("has another constant for each sample", "samples must be treated alike")
+    sample = (*values.shape[: x.batch], *(1,) * x.folded, *values.shape[x.batch + 1 :])
+    return values.reshape(sample)
 
 
 def _collapsed(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -47,24 +48,36 @@ class Refused(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A value of the graph: the node that makes it, its per-sample shape, and where the batch axis stands."""
+    """A value of the graph: the node that makes it, its per-sample shape, and where the batch axis stands.
+
+    folded: so many sample axes after the batch axis are one tensor axis with it, as where a model reads the frames of
+    a video, or the heads of attention, as samples.
+    """
 
     name: str
     shape: Shape
     batch: int = 0
+    folded: int = 0
 
     @property
     def full(self) -> Shape:
         """Shape of the traced tensor."""
-        return (*self.shape[: self.batch], BATCH, *self.shape[self.batch :])
+        ends = self.batch + self.folded
+        return (*self.shape[: self.batch], BATCH * prod(self.shape[self.batch : ends]), *self.shape[ends:])
 
     def axis(self, dim: int) -> int:
         """A tensor dimension as a sample axis counted from the end."""
-        rank = len(self.shape) + 1
+        rank = len(self.full)
         dim = dim + rank if dim < 0 else dim
         if dim == self.batch:
             raise Refused("works along the batch axis", "samples must not mix")
-        return (dim - (dim > self.batch)) - len(self.shape)
+        return dim - rank if dim > self.batch else dim - len(self.shape)
+
+    def behind(self, dim: int) -> tuple[int, ...]:
+        """The sample axes, from the front, that a tensor dimension stands for."""
+        if dim == self.batch:
+            return tuple(range(self.batch, self.batch + self.folded))
+        return (dim if dim < self.batch else dim - 1 + self.folded,)
 
 
 class Builder:
@@ -78,6 +91,7 @@ class Builder:
         self.label = ""
         self._operators: dict[Any, Operator] = {}
         self._kept: list[Any] = []
+        self._derived: dict[Any, torch.Tensor] = {}
 
     def input(self, name: str, shape: Shape, batch: int) -> Value:
         """A graph input."""
@@ -93,7 +107,7 @@ class Builder:
         name = self._name(type(operator).__name__)
         self.nodes.append(Node(name, operator, tuple(v.name for v in inputs), self.module))
         self.shapes[name] = shape
-        return Value(name, shape, inputs[0].batch if batch is None else batch)
+        return Value(name, shape, inputs[0].batch if batch is None else batch, inputs[0].folded)
 
     def shared(self, tensors: Sequence[Any], settings: Any, make: Callable[[], Operator]) -> Operator:
         """One operator for all uses of the same weight tensors with the same settings."""
@@ -102,6 +116,18 @@ class Builder:
             self._operators[key] = make()
             self._kept.extend(tensors)  # an id stays unique while its object lives
         return self._operators[key]
+
+    def derived(self, tensor: torch.Tensor, how: Any, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """What is made of a weight, the same object at every use, so that `shared` knows it again."""
+        key = (id(tensor), how)
+        if key not in self._derived:
+            self._derived[key] = make()
+            self._kept.append(tensor)
+        return self._derived[key]
+
+    def part(self, tensor: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """Rows of a weight, the same object at every use."""
+        return self.derived(tensor, (start, stop), lambda: tensor[start:stop])
 
     def refuse(self, operator: str, message: str, hint: str = "") -> None:
         place = Place(key=self.module or self.label)
@@ -117,40 +143,38 @@ class Builder:
         return name
 
     def reshaped(self, value: Value, full: Shape) -> Value:
-        """The value read in another shape; the batch axis must stay first."""
+        """The value read in another shape. The batch axis may move over axes of size 1 and take in axes after it."""
         if value.full == full:
             return value
-        if value.batch != 0 or not full or full[0] != BATCH:
-            moved = self._reshaped_around_batch(value, full)
-            if moved is None:
-                raise Refused("reshapes across the batch axis", "keep the batch axis first and whole")
-            return moved
-        target = tuple(full[1:])
+        before = prod(value.shape[: value.batch])
+        at = next((i for i, n in enumerate(full) if prod(full[:i]) == before and n != 1), None)
+        if at is None or full[at] % BATCH:
+            raise Refused("reshapes across the batch axis", "keep the samples apart")
+        inside = full[at] // BATCH
+        kept = value.shape[value.batch : value.batch + value.folded]
+        if inside == prod(kept) and kept:
+            target, folded = (*full[:at], *kept, *full[at + 1 :]), len(kept)
+        else:
+            target, folded = (*full[:at], *((inside,) if inside != 1 else ()), *full[at + 1 :]), int(inside != 1)
+        if prod(target) != prod(value.shape):
+            raise Refused("reshapes across the batch axis", "keep the samples apart")
+        if target == value.shape:
+            return replace(value, batch=at, folded=folded)
         if not target:
             raise Refused("leaves one number per sample without an axis", "keep a last axis of size 1")
-        return self.emit(Flatten(len(value.shape)) if len(target) == 1 else Reshape(value.shape, target), [value])
-
-    def _reshaped_around_batch(self, value: Value, full: Shape) -> Value | None:
-        """Axes of size 1 may come and go wherever the batch axis stands."""
-        if [n for n in value.full if n != 1] != [n for n in full if n != 1]:
-            return None
-        if sum(n != 1 for n in value.shape[: value.batch]):
-            return None
-        batch = next(i for i, n in enumerate(full) if n != 1)
-        shape = (*full[:batch], *full[batch + 1 :])
-        if shape == value.shape:
-            return replace(value, batch=batch)
-        return self.emit(Reshape(value.shape, shape), [value], batch)
+        whole = len(target) == 1 and value.batch == 0
+        made = self.emit(Flatten(len(value.shape)) if whole else Reshape(value.shape, target), [value])
+        return replace(made, batch=at, folded=folded)
 
     def permuted(self, value: Value, order: Sequence[int]) -> Value:
         """Tensor axes in another order; output axis k is input axis order[k]."""
         rank = len(value.full)
         order = [k % rank for k in order]
         batch = order.index(value.batch)
-        sample = tuple(k - (k > value.batch) for k in order if k != value.batch)
+        sample = tuple(axis for k in order for axis in value.behind(k))
         if sample == tuple(range(len(sample))):
             return replace(value, batch=batch)
-        return self.emit(Transpose(sample), [value], batch)
+        return replace(self.emit(Transpose(sample), [value]), batch=batch)
 
     def selected(self, value: Value, dim: int, index: int) -> Value:
         """One slice of an axis, which disappears."""

@@ -6,34 +6,46 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
-from neuromorph.graph.operators.wiring import Concat, Pad
+from neuromorph.graph.operators.wiring import Concat, Constant, Pad, Take
 from neuromorph.importers.tracing.layers import States, Unavailable
-from neuromorph.importers.tracing.values import Builder, Refused, Value, converts
+from neuromorph.importers.tracing.values import BATCH, Builder, Refused, Value, array, converts
 
 
 @converts("cat", "concat", "concatenate")
 def _cat(b: Builder, tensors: Sequence[Any], dim: int = 0) -> Value:
-    if not all(isinstance(v, Value) for v in tensors):
-        raise Refused("joins constants to the input's values", "leave them out")
-    first: Value = tensors[0]
-    if len(tensors) == 1:
-        return first
-    if any(v.batch != first.batch or len(v.full) != len(first.full) for v in tensors):
+    first: Value = next(v for v in tensors if isinstance(v, Value))
+    parts = [v if isinstance(v, Value) else _constant(b, first, v) for v in tensors if not _empty(v)]
+    if len(parts) == 1:
+        return parts[0]
+    if any(v.batch != first.batch or len(v.full) != len(first.full) for v in parts):
         raise Refused("joins values with the batch axis in different places", "align them")
-    return b.emit(Concat(first.axis(dim)), list(tensors))
+    return b.emit(Concat(first.axis(dim)), parts)
 
 
-@converts("pad")
-def _pad(b: Builder, x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Value:
-    if mode != "constant" or value not in (None, 0, 0.0):
-        raise Refused(f"pads with mode {mode!r} and value {value!r}", "only zeros are padded")
-    return padded(b, x, pad)
+def _empty(v: Any) -> bool:
+    return 0 in (v.full if isinstance(v, Value) else v.shape)
 
 
-@converts("constant_pad_nd")
-def _constant_pad(b: Builder, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
-    return _pad(b, x, pad, "constant", value)
+def _constant(b: Builder, like: Value, tensor: torch.Tensor) -> Value:
+    """A constant beside a value of the same rank; it must be the same for every sample."""
+    values = array(tensor, "constant")
+    if values.ndim != len(like.full) or values.shape[like.batch] not in (1, BATCH) or like.folded:
+        raise Refused(f"joins a constant of shape {values.shape} to {like.full}", "give it the same rank")
+    if np.any(values != values.take([0], like.batch)):
+        raise Refused("joins another constant for each sample", "give the same to all")
+    return b.emit(Constant(values.take(0, like.batch), len(like.shape)), [like], like.batch)
+
+
+@converts("stack")
+def _stack(b: Builder, tensors: Sequence[Any], dim: int = 0) -> Value:
+    first: Value = next(v for v in tensors if isinstance(v, Value))
+    dim = dim % (len(first.full) + 1)
+    parts = [
+        b.reshaped(v, (*v.full[:dim], 1, *v.full[dim:])) if isinstance(v, Value) else v.unsqueeze(dim) for v in tensors
+    ]
+    return _cat(b, parts, dim)
 
 
 def padded(b: Builder, x: Value, pad: Sequence[int]) -> Value:
@@ -103,15 +115,17 @@ def _getitem(b: Builder, x: Any, index: Any) -> Any:
     if isinstance(x, tuple | list):
         return x[index]
     if isinstance(x, States):
-        if not isinstance(index, int):
-            raise Refused("takes more than one final state at once", "index them one by one")
-        return x.values[index]
+        first, *rest = index if isinstance(index, tuple) else (index,)
+        return _getitem(b, x[first], tuple(rest)) if isinstance(first, int) else _getitem(b, x.stacked(b), index)
     if isinstance(x, Unavailable):
         raise Refused(f"reads {x.what}")
     index = index if isinstance(index, tuple) else (index,)
-    if any(not isinstance(i, int | slice | type(Ellipsis) | None) for i in index):
-        raise Refused("is indexed by a tensor or list", "use numbers and slices")
-    given = sum(isinstance(i, int | slice) for i in index)
+    index = tuple([int(k) for k in i] if isinstance(i, torch.Tensor) and i.dim() == 1 else i for i in index)
+    if any(not isinstance(i, int | slice | type(Ellipsis) | list | None) for i in index):
+        raise Refused("is indexed by values or by tensors of several axes", "use numbers, slices and lists of numbers")
+    if sum(isinstance(i, list) for i in index) > 1:
+        raise Refused("is indexed by two lists at once", "index one axis after the other")
+    given = sum(isinstance(i, int | slice | list) for i in index)
     if Ellipsis in index:
         at = index.index(Ellipsis)
         index = (*index[:at], *[slice(None)] * (len(x.full) - given), *index[at + 1 :])
@@ -123,6 +137,9 @@ def _getitem(b: Builder, x: Any, index: Any) -> Any:
             dim += 1
         elif isinstance(i, int):
             x = b.selected(x, dim, i)
+        elif isinstance(i, list):
+            x = b.emit(Take(x.axis(dim), tuple(k % x.full[dim] for k in i)), [x])
+            dim += 1
         else:
             x = b.sliced(x, dim, i.start, i.stop, i.step)
             dim += 1

@@ -11,7 +11,10 @@ import numpy as np
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.model import Graph, Node, Operator, Shape
 from neuromorph.graph.operators.activation import Clip, ReLU, ReLU6
+from neuromorph.graph.operators.arithmetic import BatchNorm
+from neuromorph.graph.operators.dense import Weighted
 from neuromorph.graph.operators.stepped import ClipFloor, HoyerStep
+from neuromorph.graph.operators.wiring import Transpose
 from neuromorph.progress import Progress
 
 RECTIFIERS = (ReLU, ReLU6)
@@ -26,6 +29,22 @@ def rectifies(operator: Operator) -> bool:
 def channel_axis(shape: Shape) -> int:
     """Where channels lie in a value of one sample: maps (channels, height, width), sequences (channels, length)."""
     return {1: -1, 2: -2}.get(len(shape), -3)
+
+
+def channel_axes(graph: Graph) -> dict[str, int]:
+    """The axis of every value on which the layer behind it has its outputs: the last one of a Linear, tokens or not."""
+    shapes, found = graph.shapes, {name: channel_axis(shape) for name, shape in graph.input_shapes.items()}
+    for node in graph.nodes:
+        shape, operator = shapes[node.name], node.operator
+        if isinstance(operator, Weighted):
+            found[node.name] = -max(operator.weight.ndim - 1, 1)
+        elif isinstance(operator, BatchNorm) and operator.scale.size > 1:
+            found[node.name] = operator.axis
+        elif node.inputs and len(shapes[node.inputs[0]]) == len(shape) and not isinstance(operator, Transpose):
+            found[node.name] = found[node.inputs[0]]
+        else:
+            found[node.name] = channel_axis(shape)
+    return found
 
 
 def limits(
@@ -171,8 +190,8 @@ def _replaced(
     method: str,
     percentile: float,
 ) -> Graph:
-    shapes = graph.shapes
-    axes = {n.name: channel_axis(shapes[n.name]) for n in graph.nodes if rectifies(n.operator)}
+    along = channel_axes(graph)
+    axes = {n.name: along[n.name] for n in graph.nodes if rectifies(n.operator)}
     if not axes:
         raise InputError(f"{graph.name} has no ReLU to replace", hint="train it with ReLU, ReLU6 or a clip from 0")
     found = limits(graph, calibration, {k: a if per_channel else None for k, a in axes.items()}, method, percentile)

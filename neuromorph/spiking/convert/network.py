@@ -21,7 +21,7 @@ from neuromorph.graph.operators.wiring import Reshape, Wiring
 from neuromorph.graph.semantics import Semantics
 from neuromorph.graph.simplify import simplify
 from neuromorph.progress import Progress
-from neuromorph.spiking.convert.activations import channel_axis, limits, rectifies
+from neuromorph.spiking.convert.activations import channel_axes, limits, rectifies
 
 METHODS = ("percentile", "max", "qcfs", "hoyer")
 _MEANS = (AvgPool1d, AvgPool2d, GlobalAvgPool, SumPool2d)
@@ -125,7 +125,8 @@ def _thresholds(
     if method in ("max", "percentile"):
         if calibration is None:
             raise InputError(f"method {method!r} needs calibration inputs", hint="a few hundred training inputs")
-        nodes = {n.name: channel_axis(shapes[n.name]) for n in graph.nodes if rectifies(n.operator)}
+        axes = channel_axes(graph)
+        nodes = {n.name: axes[n.name] for n in graph.nodes if rectifies(n.operator)}
         chosen = {name: axis if per_channel else None for name, axis in nodes.items()}
         for name, values in limits(graph, calibration, chosen, method, percentile, progress).items():
             found[name] = (values, nodes[name])
@@ -225,12 +226,7 @@ class _Conversion:
             return
         worth = None
         if isinstance(operator, _MEANS):
-            axes = tuple(range(1, scales[0].ndim)) if scales[0] is not None else ()
-            first = scales[0]
-            if first is not None and bool((first == first.max(axes, keepdims=True)).all()):
-                per_channel = first.max(axes)
-                shape = self.shapes[node.name]
-                worth = np.broadcast_to(per_channel.reshape(-1, *(1,) * (len(shape) - 1)), shape).copy()
+            worth = None if scales[0] is None else _averaged(operator, scales[0], self.shapes[node.name])
         elif all(s is not None for s in scales):
             worth = _through(node.operator, [s for s in scales if s is not None])
         if worth is None:
@@ -246,6 +242,18 @@ def _compact(values: np.ndarray) -> np.ndarray:
         if bool((values == first).all()):
             values = first
     return values
+
+
+def _averaged(operator: Operator, worth: np.ndarray, shape: Shape) -> np.ndarray | None:
+    """What a spike of a mean's output is worth; None where it varies along an axis that the mean runs over."""
+    windows = (-1,) if isinstance(operator, AvgPool1d) else (-2, -1)
+    axes: tuple[int, ...] = operator.axes if isinstance(operator, GlobalAvgPool) else windows
+    one = worth.max(axes, keepdims=True)
+    if not bool((worth == one).all()):
+        return None
+    if isinstance(operator, GlobalAvgPool) and not operator.keep:
+        one = one.squeeze(axes)
+    return np.broadcast_to(one, shape).copy()
 
 
 def _through(operator: Operator, values: Sequence[np.ndarray]) -> np.ndarray:
@@ -273,18 +281,13 @@ def _folded(operator: Weighted, scale: np.ndarray, node: Node) -> Weighted | Non
         raise InputError(
             message, Place(key=node.label), "convert with one threshold per layer, or convert the float network"
         )
-    if operator.weight.ndim == 2:
-        factor = scale[None, :] if scale.ndim == 1 else None
-    else:
-        axes = tuple(range(1, scale.ndim))
-        if not bool((scale == scale.max(axes, keepdims=True)).all()):
-            return None
-        groups = getattr(operator, "groups", 1)
-        per = scale.max(axes).reshape(groups, -1)
-        rows = np.repeat(per, operator.weight.shape[0] // groups, axis=0)
-        factor = rows.reshape(*rows.shape, *(1,) * (operator.weight.ndim - 2))
-    if factor is None:
+    channel = scale.ndim - max(operator.weight.ndim - 1, 1)
+    axes = tuple(axis for axis in range(scale.ndim) if axis != channel)
+    if not bool((scale == scale.max(axes, keepdims=True)).all()):
         return None
+    groups = getattr(operator, "groups", 1)
+    rows = np.repeat(scale.max(axes).reshape(groups, -1), operator.weight.shape[0] // groups, axis=0)
+    factor = rows.reshape(*rows.shape, *(1,) * (operator.weight.ndim - 2))
     return dataclasses.replace(operator, weight=operator.weight * factor, input_format=None)
 
 

@@ -21,6 +21,7 @@ from neuromorph.devices import placed_file
 from neuromorph.devices.explained import explained
 from neuromorph.devices.metrics import Metric, section
 from neuromorph.devices.options import option
+from neuromorph.devices.physics import Physics
 from neuromorph.devices.protocol import Described, Draw, Kind, Limit, Times
 from neuromorph.devices.result import Execution
 from neuromorph.errors import FitError
@@ -91,6 +92,9 @@ class ToyKind(Kind):
 
     def effects(self, architecture):
         return ("rounding",)
+
+    def physics(self, architecture):
+        return (Physics("rounding of weights", True, effect="rounding"),)
 
     def place(self, graph, architecture, inputs, options, seed, say):
         shapes = graph.shapes

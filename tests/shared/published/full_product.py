@@ -31,16 +31,18 @@ def full_product(core: Component, drive: float, level: float) -> CoreProduct:
     weight_rows, weight_columns = int(g.weight_rows), int(g.weight_columns)
     rows = weight_rows * int(g.rows_per_weight) * array.count
     outputs = (weight_columns * slices_needed_of(core) + int(g.reference_columns)) * array.count
-    converted = counting.converted_steps(core.settings.input_coding, steps)
-    time = converted * _step_time(core, outputs, steps / converted)
+    s, bits = core.settings, core.settings.input_bits
+    converted, reads = counting.converted_steps(s, bits, steps), counting.reads(s, bits, steps)
+    time = converted * _step_time(core, outputs, reads / converted)
     cell = array["cell"].part
     high = 0.0 if cell is None else cell.value("conductance_max")
     devices = weight_rows * weight_columns * slices_needed_of(core) * array.count
     counts = {
-        ("array", "read"): steps * drive * level * high * devices,
-        ("array", "row"): steps * rows * drive,
+        ("array", "read"): reads * drive * level * high * devices,
+        ("array", "row"): reads * rows * drive,
         ("array", "busy"): time * array.count,
         ("dac", "conversion"): steps * rows,
+        ("adc", "busy"): time * core["adc"].count,
         ("adc", "conversion"): converted * outputs,
         ("adc", "count"): converted * outputs * drive * 2.0 ** (core["adc"].settings.bits - 1),
         ("sample_hold", "sample"): steps * outputs,

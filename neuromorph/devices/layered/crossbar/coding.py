@@ -23,13 +23,16 @@ class Coding:
 
     levels: (slices, devices, groups, rows, cols) in [0, 1]. weights: (slices,), the digital weight of
     each slice. scale: (groups, cols), weight value of one unit of the weighted sum of slices.
-    reference: (slices,), level of the reference column of an offset code, else None.
+    middle: what is taken off each result of an offset code per unit of input, in units of the weighted sum; reference:
+    (slices,), level of its one reference column in the slice that this column is converted as, 0 in all others; None
+    where weights are differential.
     """
 
     levels: np.ndarray
     weights: np.ndarray
     scale: np.ndarray
     reference: np.ndarray | None
+    middle: float = 0.0
 
     @property
     def slices(self) -> int:
@@ -70,7 +73,7 @@ def encode(matrix: Matrix, unit: Component, quantized: bool = True) -> Coding:
         if s.signed_weights == "differential":
             levels = np.stack([np.maximum(u, 0), np.maximum(-u, 0)])[None]
             return Coding(levels, np.ones(1), top, None)
-        return Coding(((u + 1) / 2)[None, None], np.ones(1), 2 * top, np.full(1, 0.5))
+        return Coding(((u + 1) / 2)[None, None], np.ones(1), 2 * top, np.full(1, 0.5), 0.5)
     top = aligned_weights(matrix, top, highest_code(s.weight_bits), s.weight_scaling)
     return _encode_bits(matrix.weight, top, s.weight_bits, cell_bits, s.signed_weights, quantized)
 
@@ -84,15 +87,17 @@ def _encode_bits(
     weight: np.ndarray, top: np.ndarray, bits: int, cell_bits: int, signed: str, quantized: bool
 ) -> Coding:
     if bits == 1 and signed == "offset":  # the two codes are -1 and +1, the reference lies between them
-        return Coding((weight >= 0)[None, None].astype(float), np.ones(1), 2 * top, np.full(1, 0.5))
+        return Coding((weight >= 0)[None, None].astype(float), np.ones(1), 2 * top, np.full(1, 0.5), 0.5)
     code = weight / top[:, None, :] * highest_code(bits)
     levels, reference = _levels(np.rint(code) if quantized else code, bits, cell_bits, signed)
+    middle = 0.0 if reference is None else 2.0 ** (bits - 1)
     weights = float(2**cell_bits - 1) * float(2**cell_bits) ** np.arange(len(levels))
-    return Coding(levels, weights, top / highest_code(bits), reference)
+    return Coding(levels, weights, top / highest_code(bits), reference, middle)
 
 
 def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Levels (slices, devices, *code.shape) of codes and those (slices,) of the reference column of an offset code."""
+    """Levels (slices, devices, *code.shape) of codes and those (slices,) of the unit column of an offset code, which a
+    digital factor turns into the middle of the codes."""
     count = slices_needed(bits, cell_bits, signed)
     base, digit_top = 2**cell_bits, 2**cell_bits - 1
 
@@ -104,5 +109,6 @@ def _levels(code: np.ndarray, bits: int, cell_bits: int, signed: str) -> tuple[n
 
     if signed == "differential":
         return np.stack([digits(np.maximum(code, 0)), digits(np.maximum(-code, 0))], axis=1), None
-    middle = 2.0 ** (bits - 1)
-    return digits(code + middle)[:, None], digits(np.array(middle))
+    unit = np.zeros(count)
+    unit[-1] = 1.0 / digit_top
+    return digits(code + 2.0 ** (bits - 1))[:, None], unit

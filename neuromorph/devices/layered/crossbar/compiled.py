@@ -117,8 +117,10 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
         if not held.all():
             pieces = [p * held[..., tile_of] for p in pieces]
             noise = None if noise is None else noise * held[..., tile_of]
-        gain = np.broadcast_to(coding.weights[:, None, None], (*pieces[0].shape[1:3], len(tile_of)))
-        if not references:
+        gain = np.repeat(coding.weights[:, None, None], len(tile_of), axis=2) * np.ones((1, matrix.groups, 1))
+        if references:
+            gain[..., -references:] = _unit_gain(coding, cells)
+        else:
             gain = gain * coding.scale[:, outputs]
         gain = np.broadcast_to(gain, (len(draw.trials), *gain.shape))
         if compensate:
@@ -136,15 +138,25 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
 def _reference(
     coding: Coding, cells: CellPhysics, draw: Draw, path: str, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Reference columns as (trials, slices, groups, rows, tiles): aged, fresh, read variance."""
+    """Reference columns as (trials, slices, groups, rows, tiles): aged, fresh, read variance; 0 but in one slice."""
     assert coding.reference is not None
     levels = np.broadcast_to(coding.reference[:, None, None, None, None], (coding.slices, 1, *shape))
     fresh, aged = _conductances(levels, cells, draw, path)
     unit_g = cells.g_max - cells.g_min
     spread = cells.read_variance(aged)
+    there = (coding.reference > 0)[:, None, None, None]  # one column, converted with one of the slices
     return (
-        aged[:, :, 0] / unit_g, fresh[:, :, 0] / unit_g, None if spread is None else spread[:, :, 0] / unit_g**2
+        there * aged[:, :, 0] / unit_g, there * fresh[:, :, 0] / unit_g,
+        None if spread is None else there * spread[:, :, 0] / unit_g**2,
     )  # fmt: skip
+
+
+def _unit_gain(coding: Coding, cells: CellPhysics) -> float:
+    """What the reference column counts: the middle of the codes and the lowest conductance in every slice, per unit of
+    input, over what the column itself passes per unit of input."""
+    assert coding.reference is not None
+    lowest = cells.g_min / (cells.g_max - cells.g_min)
+    return (lowest * float(coding.weights.sum()) + coding.middle) / (lowest + float(coding.reference.max()))
 
 
 def _compensation(start: np.ndarray, now: np.ndarray, tile_of: np.ndarray) -> np.ndarray:

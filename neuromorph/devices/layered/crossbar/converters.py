@@ -6,6 +6,7 @@ a function of (key, sample row, position), so results do not depend on the batch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -107,6 +108,81 @@ def _convert_flat(z, var, noisy, inverse, quantized, low, high, gain, weights, s
                         out[m] += factor * row[base + m]
         tally[b, 0] += clipped
         tally[b, 1] += codes
+
+
+@numba.njit(parallel=True, cache=True, fastmath=_FAST)
+def _convert_dealt(  # type: ignore[no-untyped-def]
+    z, var, noisy, inverse, quantized, low, high, gain, weights, slices, columns, keys, ends, first, acc, tally
+):
+    """As _convert with products before samples: z, var (steps, products, batch, at least groups*slices*columns).
+
+    Products ends[c] to ends[c+1] are those of copy c with its own gain and inverse (copies, width) and stream keys[c].
+    acc: (products, batch, groups*columns); tally: (copies*batch, 2).
+    """
+    steps, batch, width = z.shape[0], z.shape[2], gain.shape[1]
+    groups = width // (slices * columns)
+    for n in numba.prange(keys.shape[0] * batch):
+        c, b = n // batch, n % batch
+        begin, count = ends[c], ends[c + 1] - ends[c]
+        noise = np.empty(width * count if noisy else 0, np.float32)
+        clipped, codes = np.float32(0), np.float32(0)
+        for k in range(steps):
+            if noisy:
+                fill_row(noise, keys[c], (first + np.uint64(b)) * np.uint64(steps) + np.uint64(k))
+            for p in range(count):
+                row, spread, out = z[k, begin + p, b], var[k, begin + p, b], acc[begin + p, b]
+                if noisy:
+                    for q in range(width):
+                        row[q] += np.sqrt(spread[q]) * noise[q * count + p]
+                for g in range(groups):
+                    for s in range(slices):
+                        base = (g * slices + s) * columns
+                        for m in range(columns):
+                            factor = weights[k] * gain[c, base + m]
+                            if quantized:
+                                code = np.floor(row[base + m] * inverse[c, base + m] + np.float32(0.5))
+                                kept = min(max(code, low), high)
+                                clipped += np.float32(kept != code)
+                                codes += abs(kept)
+                                out[g * columns + m] += factor * kept
+                            else:
+                                out[g * columns + m] += factor * row[base + m]
+        tally[n, 0] += clipped
+        tally[n, 1] += codes
+
+
+def convert_dealt(
+    z: torch.Tensor,
+    var: torch.Tensor | None,
+    adcs: Sequence[Adc],
+    trial: int,
+    weights: np.ndarray,
+    slices: int,
+    columns: int,
+    keys: Sequence[int],
+    ends: Sequence[int],
+    first: int,
+    acc: torch.Tensor,
+) -> tuple[float, float]:
+    """As `convert` for runs of products on copies, see `_convert_dealt`; adcs, keys: one per copy."""
+    one = adcs[0]
+    if z.device.type != "cpu":
+        found, width = np.zeros(2), one.inverse.size
+        for adc, key, begin, end in zip(adcs, keys, ends[:-1], ends[1:], strict=True):
+            mine, spread = (None if v is None else v[:, begin:end, :, :width].permute(0, 2, 3, 1) for v in (z, var))
+            part = torch.zeros(*acc.shape[1:], end - begin, device=acc.device)
+            assert mine is not None
+            found += _convert_torch(mine, spread, adc, trial, weights, slices, columns, key, first, part)
+            acc[begin:end] += part.permute(2, 0, 1)
+        return float(found[0]), float(found[1])
+    tally = np.zeros((len(adcs) * z.shape[2], 2))
+    _convert_dealt(
+        z.numpy(), (z if var is None else var).numpy(), var is not None, np.stack([a.inverse for a in adcs]),
+        one.quantized, np.float32(one.low), np.float32(one.high), np.stack([a.factor[trial] for a in adcs]), weights,
+        slices, columns, np.array(keys, np.uint64), np.array(ends), np.uint64(first), acc.numpy(), tally,
+    )  # fmt: skip
+    clipped, codes = tally.sum(axis=0)
+    return float(clipped), float(codes)
 
 
 def convert(

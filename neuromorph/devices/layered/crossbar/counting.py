@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL
+from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL, PULSE_TRAIN
 from neuromorph.devices.layered.tiling import Extent, whole_parts
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def geometry(array_rows: Any, array_columns: Any, slices: Any, differential: Any
     """How many weights one array holds. differential: True for pairs, False for offset columns.
 
     A pair on rows doubles the lines of a weight, on columns its columns, in a crosspoint neither. An
-    offset code keeps one reference column per slice in every array.
+    offset code keeps one reference column in every array, for all of its weights and slices.
     """
     rows_per = np.where(differential & (pair == "rows"), 2, 1)
     columns_per = np.where(differential & (pair == "columns"), 2, 1) * slices
-    reference = np.where(differential, 0, slices)
+    reference = np.where(differential, 0, 1)
     return Geometry(
         rows_per_weight=rows_per,
         columns_per_weight=columns_per,
@@ -67,9 +67,31 @@ def unsigned_steps(input_coding: str, input_bits: Any, driver_bits: Any) -> Any:
     return whole_parts(input_bits, driver_bits) if input_coding in BIT_SERIAL else 1
 
 
-def converted_steps(input_coding: str, steps: Any) -> Any:
-    """How often a product's column results are converted: at every step, or once where steps add up in analogue."""
-    return 1 if input_coding == "bit_serial_analog" else steps
+def reads(settings: Any, input_bits: Any, steps: Any) -> Any:
+    """How often the rows are read for one product: at every step and in every phase, or for every pulse of a train."""
+    if settings.input_coding == PULSE_TRAIN:
+        return steps * np.maximum(np.asarray(input_bits) - 1, 1)
+    return 4 if settings.read_phases == "four" else steps
+
+
+def converted_steps(settings: Any, input_bits: Any, steps: Any) -> Any:
+    """How often a product's column results are converted: at every read, or once where reads add up in analogue."""
+    if settings.input_coding == PULSE_TRAIN:
+        pulses, limit = reads(settings, input_bits, steps), settings.train_bits
+        return whole_parts(pulses, max(limit - 1, 1)) if limit else steps
+    return 1 if settings.input_coding == "bit_serial_analog" else reads(settings, input_bits, steps)
+
+
+def drives(settings: Any, steps: Any) -> Any:
+    """How often each driver works in one product: once a train, and in two of four phases."""
+    return 2 if settings.read_phases == "four" else steps
+
+
+def row_reads(settings: Any, input_bits: Any, steps: Any) -> Any:
+    """Reads in which one row that is driven at a step takes part: of four phases the two of its input's sign."""
+    if settings.read_phases == "four":
+        return 2
+    return reads(settings, input_bits, steps) / steps
 
 
 def outputs(extent: Extent, slice_count: Any, g: Geometry) -> Any:
@@ -94,6 +116,7 @@ def actions(
     products: Any,
     steps: Any,
     converted: Any,
+    row_reads: Any,
     slice_count: Any,
     active: Any,
     code: Any,
@@ -103,7 +126,8 @@ def actions(
 ) -> dict[tuple[str, str], Any]:
     """Counts per sample of one matrix by (part of the core, action), without reads and busy times.
 
-    converted: how many of the steps of a product are converted; active: drives that are not zero, summed over tiles;
+    converted: conversions of a column in a product; active: drives that are not zero, summed over tiles; row_reads: how
+    often each of them is read;
     fetched: bits into the core; code: mean |code| of a conversion.
     """
     columns = outputs(extent, slice_count, g) * products
@@ -111,7 +135,7 @@ def actions(
     bits_in = extent.rows * products * input_bits
     bits_out = given_bits(extent, products, converted, slice_count, converter_bits)
     return {
-        ("array", "row"): active * g.rows_per_weight,
+        ("array", "row"): active * g.rows_per_weight * row_reads,
         ("dac", "conversion"): extent.rows * products * steps * g.rows_per_weight,
         ("adc", "conversion"): results,
         ("adc", "count"): results * code,
@@ -131,7 +155,7 @@ def conductance(low: Any, high: Any, cells: Any, levels: Any, references: Any, r
 
 def assumed_drives(input_coding: str, driver_bits: Any, assumption: Assumption) -> tuple[Any, Any]:
     """(probability that a drive is not zero, mean drive power) of inputs that were never seen."""
-    power = assumption.mean_drive if input_coding == "pulse_width" else assumption.mean_square
+    power = assumption.mean_drive if input_coding in ("pulse_width", PULSE_TRAIN) else assumption.mean_square
     if input_coding not in BIT_SERIAL:
         return assumption.density, power
     binary = np.asarray(driver_bits) == 1

@@ -2,21 +2,29 @@
 
 The products of a sample (window positions, time steps) go to the copies in equal runs, in their order: product p of P
 is that of copy floor(p R / P). Streams are keyed by the copy, so no result depends on batches or workers.
+
+Everything lies with products before samples, (steps, products, samples, ...): the run of a copy is then one piece of
+memory, and the converters of all copies are one pass.
 """
 
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch.nn import functional
 
-from neuromorph.devices.layered.crossbar.compiled import Block, Effective
-from neuromorph.devices.layered.crossbar.drives import Drives
-from neuromorph.devices.layered.crossbar.host import PIECE, Convert, MatrixHost, Tally
+from neuromorph.devices.layered.crossbar.compiled import Effective
+from neuromorph.devices.layered.crossbar.converters import Adc, convert_dealt
+from neuromorph.devices.layered.crossbar.drives import Drives, drive
+from neuromorph.devices.layered.crossbar.host import PIECE, Tally, joined_steps
 from neuromorph.devices.layered.crossbar.inputs import InputCoding
-from neuromorph.devices.layered.products import product
+from neuromorph.devices.layered.products import WHOLE, product
+from neuromorph.graph.model import Window
 
 
 def runs(products: int, copies: int) -> list[tuple[int, int]]:
@@ -25,118 +33,199 @@ def runs(products: int, copies: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(ends))
 
 
-class DealtHost(MatrixHost):
-    """A matrix on several copies. effective, convert: one per copy; only the weights, gains and streams differ."""
+@dataclass(frozen=True)
+class Dealt:
+    """All copies of a matrix on some chips. adcs: [copy][block]; weights: (steps,), what a step is worth.
+
+    wide: weights and variances by (block, copy, trial, which), columns padded as products of equal rounding need them.
+    """
+
+    copies: Sequence[Effective]
+    adcs: Sequence[Sequence[Adc]]
+    weights: np.ndarray
+    wide: dict[tuple[int, int, int, str], torch.Tensor] = field(default_factory=dict)
+
+    def matrix(self, index: int, copy: int, trial: int, which: str) -> torch.Tensor:
+        """(groups, rows, columns) of a block, at least `WHOLE` columns where there is one group."""
+        weight: torch.Tensor = getattr(self.copies[copy].blocks[index], which)[trial]
+        if weight.shape[0] > 1 or weight.shape[2] >= WHOLE:
+            return weight
+        key = (index, copy, trial, which)
+        if key not in self.wide:
+            self.wide[key] = functional.pad(weight, (0, WHOLE - weight.shape[2]))
+        return self.wide[key]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Drives of every product as rows, (steps, products, samples, groups*rows), and their squares."""
+
+    v: torch.Tensor
+    squared: torch.Tensor | None
+
+
+class _LastRows:
+    """The rows of the last inputs: chips that take turns with one batch cut its windows out once."""
+
+    def __init__(self) -> None:
+        self.of: weakref.ref[torch.Tensor] | None = None
+        self.key: object = None
+        self.rows: _Rows | None = None
+
+    def get(self, x: torch.Tensor, key: object) -> _Rows | None:
+        found = self.of() if self.of is not None else None
+        return self.rows if found is x and self.key == key else None
+
+    def keep(self, x: torch.Tensor, key: object, rows: _Rows) -> None:
+        self.of, self.key, self.rows = weakref.ref(x, lambda _: self.drop()), key, rows
+
+    def drop(self) -> None:
+        self.of = self.rows = None
+
+
+_last = _LastRows()
+
+
+class DealtHost:
+    """A matrix on several copies for one batch. Only weights, gains and streams of the copies differ."""
 
     def __init__(
         self,
-        copies: Sequence[Effective],
+        dealt: Dealt,
         coding: InputCoding,
-        converts: Sequence[Convert],
-        tally: Tally | None,
+        keys: Sequence[Sequence[Sequence[int]]],
+        tally: Tally,
         first_sample: int = 0,
     ) -> None:
-        super().__init__(copies[0], coding, converts[0], tally, first_sample)
-        self.copies = [
-            MatrixHost(e, coding, convert, None, first_sample) for e, convert in zip(copies, converts, strict=True)
-        ]
+        """keys: streams [copy][trial][block]."""
+        self.dealt, self.coding, self.keys, self.tally = dealt, coding, keys, tally
+        self.copies, self.first_sample, self.matrix = dealt.copies, first_sample, dealt.copies[0].matrix
+        self.trials = self.copies[0].blocks[0].weight.shape[0] if self.copies[0].blocks else 1
 
     def linear(self, x: torch.Tensor) -> torch.Tensor:
         """x (trials or 1, batch, ..., rows) -> (trials, batch, ..., cols)."""
-        matrix, batch, middle = self.effective.matrix, x.shape[1], x.shape[2:-1]
+        batch, middle = x.shape[1], x.shape[2:-1]
         flat = x.reshape(x.shape[0], -1, x.shape[-1])
         found = []
         for shared in range(flat.shape[0]):
-            drives = self._drives(flat[shared], 1, batch, self._sharing(x))
-            steps = drives.v.shape[0]
-            rows = drives.v.view(steps, batch, -1, matrix.groups * matrix.rows)
-            squared = None if drives.squared is None else drives.squared.view(rows.shape)
-            found.append(self._products(rows, squared, 0, self._trials(x, shared)))
-        out = torch.cat(found).transpose(2, 3)
-        return out.reshape(self.trials, batch, *middle, matrix.cols)
+            drives = self._drives(flat[shared], 1, batch, x)
+            rows = _Rows(*(None if v is None else self._by_product(v, batch) for v in (drives.v, drives.squared)))  # type: ignore[arg-type]
+            found.append(self._products(rows, 0, self._trials(x, shared)))
+        out = torch.cat(found).transpose(1, 2)
+        return out.reshape(self.trials, batch, *middle, self.matrix.cols)
 
     def conv(self, x: torch.Tensor) -> torch.Tensor:
         """x (trials or 1, batch, ..., channels, height, width) -> (trials, batch, ..., groups*cols, rows, columns)."""
-        matrix, batch, middle = self.effective.matrix, x.shape[1], x.shape[2:-3]
-        window = matrix.window
-        assert window is not None
-        height, width = window.output(x.shape[-2], x.shape[-1])
+        matrix, batch, middle = self.matrix, x.shape[1], x.shape[2:-3]
+        assert matrix.window is not None
+        height, width = matrix.window.output(x.shape[-2], x.shape[-1])
         maps = x.reshape(x.shape[0], -1, *x.shape[-3:])
         times = maps.shape[1] // batch
-        out = torch.empty(self.trials, batch, matrix.groups * matrix.cols, times * height * width, device=x.device)
-        values = matrix.groups * matrix.rows * times * height * width * self.coding.step_count
-        size = max(1, 4 * PIECE // values)
+        count, outputs = times * height * width, matrix.groups * matrix.cols
+        out = torch.empty(self.trials, batch, outputs, count, device=x.device)
+        size = max(1, 4 * PIECE // (matrix.groups * matrix.rows * count * self.coding.step_count))
         for shared in range(maps.shape[0]):
-            drives = self._drives(maps[shared], 3, batch, self._sharing(x))
+            drives = self._drives(maps[shared], 3, batch, x)
             trials = self._trials(x, shared)
             for start in range(0, batch, size):
-                piece = slice(start * times, min(start + size, batch) * times)
-                rows, squared = self._windows_of(drives, piece, times)
-                found = self._products(rows, squared, start, trials)
-                out[trials, start : start + size] = found
-        shape = (self.trials, batch, matrix.groups * matrix.cols, times, height, width)
-        return out.view(shape).transpose(2, 3).reshape(self.trials, batch, *middle, *shape[2:3], height, width)
+                rows = self._windows(x, drives, slice(start, min(start + size, batch)), times, size >= batch)
+                found = self._products(rows, start, trials)
+                out[trials, start : start + size] = found.permute(0, 2, 3, 1)
+        shape = (self.trials, batch, outputs, times, height, width)
+        return out.view(shape).transpose(2, 3).reshape(self.trials, batch, *middle, outputs, height, width)
 
-    def _sharing(self, x: torch.Tensor) -> int:
-        return self.trials if x.shape[0] == 1 else 1
+    def _drives(self, x: torch.Tensor, features: int, batch: int, whole: torch.Tensor) -> Drives:
+        noisy = any(b.variance is not None for b in self.copies[0].blocks)
+        drives = drive(self.coding, x, features, noisy)
+        self.tally.add(drives, batch, self.trials if whole.shape[0] == 1 else 1)
+        return drives
 
-    def _trials(self, x: torch.Tensor, shared: int) -> slice:
-        return slice(0, self.trials) if x.shape[0] == 1 else slice(shared, shared + 1)
+    def _trials(self, x: torch.Tensor, shared: int) -> range:
+        return range(self.trials) if x.shape[0] == 1 else range(shared, shared + 1)
 
-    def _windows_of(self, drives: Drives, piece: slice, times: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Drives of every window of some maps as rows, (steps, samples, products, groups*rows), and their squares."""
-        window = self.effective.matrix.window
+    def _by_product(self, v: torch.Tensor, batch: int) -> torch.Tensor:
+        return v.view(v.shape[0], batch, -1, v.shape[-1]).transpose(1, 2).contiguous()
+
+    def _windows(self, x: torch.Tensor, drives: Drives, samples: slice, times: int, whole: bool) -> _Rows:
+        """The windows of some samples' maps; kept for the next chip where they are those of the whole batch."""
+        window = self.matrix.window
         assert window is not None
-        top, bottom, left, right = window.padding
+        key = (self.coding, window, self.matrix.groups, drives.squared is None)
+        shareable = whole and x.shape[0] == 1
+        if shareable and (known := _last.get(x, key)) is not None:
+            return known
+        v = cut(drives.v[:, samples.start * times : samples.stop * times], window, times)
+        squared = None if drives.squared is None else v if self.coding.binary else v.square()
+        rows = _Rows(v, squared)
+        if shareable:
+            _last.keep(x, key, rows)
+        return rows
 
-        def rows_of(v: torch.Tensor) -> torch.Tensor:
-            maps = functional.pad(v[:, piece].reshape(-1, *v.shape[2:]), (left, right, top, bottom))
-            rows = functional.unfold(maps, window.kernel, dilation=window.dilation, stride=window.stride)
-            return rows.transpose(1, 2).reshape(v.shape[0], (piece.stop - piece.start) // times, -1, rows.shape[1])
+    def _products(self, rows: _Rows, start: int, trials: range) -> torch.Tensor:
+        """(trials, products, samples, groups*cols). start: index of the first sample in the batch."""
+        matrix, first = self.matrix, self.first_sample + start
+        _, count, batch, _ = rows.v.shape
+        ends = [0, *(last for _, last in runs(count, len(self.copies)))]
+        out = torch.zeros(len(trials), count, batch, matrix.groups, matrix.cols, device=rows.v.device)
+        for index, block in enumerate(self.copies[0].blocks):
+            for place, trial in enumerate(trials):
+                z = self._multiplied(rows.v, index, trial, ends, "weight")
+                var = None
+                if block.variance is not None and rows.squared is not None:
+                    var = self._multiplied(rows.squared, index, trial, ends, "variance").clamp_(min=0.0)
+                if self.coding.accumulated:
+                    z, var = joined_steps(self.coding.weights(), z, var)
+                acc = torch.zeros(count, batch, matrix.groups * block.columns, device=z.device)
+                adcs = [own[index] for own in self.dealt.adcs]
+                keys = [own[trial][index] for own in self.keys]
+                found = convert_dealt(
+                    z, var, adcs, trial, self.dealt.weights, block.slices, block.columns, keys, ends, first, acc
+                )
+                self.tally.converted(found, z.shape[0] * count * batch * block.weight.shape[1] * block.weight.shape[3])
+                value = acc.view(count, batch, matrix.groups, block.columns)
+                kept = len(block.outputs)
+                if block.references:
+                    scale = torch.as_tensor(self.copies[0].scale[:, block.outputs], dtype=acc.dtype, device=acc.device)
+                    reference = value[..., kept:]
+                    if block.references > 1:
+                        reference = reference[..., block.tile_of[:kept]]
+                    value = (value[..., :kept] - reference) * scale
+                if kept == matrix.cols:
+                    out[place] += value
+                else:
+                    out[place][..., block.outputs] += value
+        return out.view(len(trials), count, batch, -1)
 
-        rows = rows_of(drives.v)
-        if drives.squared is None:
-            return rows, None
-        return rows, rows if self.coding.binary else rows.square()
+    def _multiplied(self, rows: torch.Tensor, index: int, trial: int, ends: Sequence[int], which: str) -> torch.Tensor:
+        """Column results (steps, products, samples, at least groups*columns) of a block, each run by its own copy."""
+        steps, count, batch, _ = rows.shape
+        groups, height, width = self.dealt.matrix(index, 0, trial, which).shape
+        z = torch.empty(steps, count, batch, groups * width, device=rows.device)
+        for copy, (first, last) in enumerate(itertools.pairwise(ends)):
+            weight = self.dealt.matrix(index, copy, trial, which)
+            for k, g in itertools.product(range(steps), range(groups)):
+                begin = g * self.matrix.rows + self.copies[0].blocks[index].row0
+                mine = rows[k, first:last].flatten(0, 1)[:, begin : begin + height]
+                target = z[k, first:last].flatten(0, 1)
+                if groups == 1 and len(mine) % WHOLE == 0:
+                    torch.mm(mine, weight[0], out=target)
+                else:
+                    target[:, g * width : (g + 1) * width] = product(mine, weight[g])
+        return z
 
-    def _products(
-        self, rows: torch.Tensor, squared: torch.Tensor | None, start: int, trials: slice
-    ) -> torch.Tensor:  # fmt: skip
-        """rows (steps, samples, products, groups*rows) -> (trials, samples, groups*cols, products).
 
-        start: index of the first sample in the batch.
-        """
-        matrix = self.effective.matrix
-        steps, batch, count, _ = rows.shape
-        chosen = range(self.trials)[trials]
-        out = torch.zeros(len(chosen), batch, matrix.groups, matrix.cols, count, device=rows.device)
-        for copy, (first, last) in zip(self.copies, runs(count, len(self.copies)), strict=True):
-            length = last - first
-            for index, block in enumerate(copy.effective.blocks):
-                driven = self._driven(rows, block, first, last)
-                powers = None if squared is None else self._driven(squared, block, first, last)
-                for place, trial in enumerate(chosen):
-                    shape = (steps, batch, length)
-                    z = self._multiplied(driven, block.weight[trial], shape)
-                    var = None
-                    if block.variance is not None and powers is not None:
-                        var = self._multiplied(powers, block.variance[trial], shape).clamp_(min=0.0)
-                    acc = torch.zeros(batch, matrix.groups, matrix.cols, length, device=rows.device)
-                    copy._convert(trial, index, block, z, var, acc, self.first_sample + start)
-                    out[place, ..., first:last] += acc
-        return out.view(len(chosen), batch, -1, count)
+def cut(v: torch.Tensor, window: Window, times: int) -> torch.Tensor:
+    """Windows of maps (steps, samples*times, channels, height, width) as rows (steps, times*positions, samples, rows).
 
-    def _driven(self, rows: torch.Tensor, block: Block, first: int, last: int) -> list[torch.Tensor]:
-        """What drives a block in a run of products, of each group: (steps*samples*products, rows)."""
-        height = self.effective.matrix.rows
-        run = rows[:, :, first:last]
-        starts = (g * height for g in range(self.effective.matrix.groups))
-        return [run[..., s + block.row0 : s + block.row1].reshape(-1, block.row1 - block.row0) for s in starts]
-
-    def _multiplied(
-        self, driven: list[torch.Tensor], weight: torch.Tensor, shape: tuple[int, int, int]
-    ) -> torch.Tensor:  # fmt: skip
-        """Column results (steps, samples, groups*columns, products) of rows per group; weight (groups, rows, cols)."""
-        groups = [product(rows, weight[g]).view(*shape, -1) for g, rows in enumerate(driven)]
-        wide = groups[0] if len(groups) == 1 else torch.cat(groups, dim=-1)
-        return wide.transpose(2, 3).contiguous()
+    Rows run over (channel, kernel row, kernel column), channel slowest.
+    """
+    top, bottom, left, right = window.padding
+    v = functional.pad(v, (left, right, top, bottom)).contiguous()
+    steps, maps, channels, height, width = v.shape
+    rows, cols = window.output(height - top - bottom, width - left - right)
+    s = v.stride()
+    sizes = (steps, maps // times, times, channels, rows, cols, *window.kernel)
+    over = (s[0], s[1] * times, s[1], s[2], s[3] * window.stride[0], s[4] * window.stride[1])
+    inside = (s[3] * window.dilation[0], s[4] * window.dilation[1])
+    windows = v.as_strided(sizes, (*over, *inside)).permute(0, 2, 4, 5, 1, 3, 6, 7)
+    return windows.reshape(steps, times * rows * cols, maps // times, -1)

@@ -17,7 +17,7 @@ from neuromorph.devices.layered.crossbar import counting
 from neuromorph.devices.layered.crossbar.coding import devices_per_slice
 from neuromorph.devices.layered.crossbar.levels import LevelSums
 from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts, column
-from neuromorph.devices.layered.tiling import Extent, dense_extent, whole_parts
+from neuromorph.devices.layered.tiling import Extent, dense_extent, dense_shared_rows, whole_parts
 from neuromorph.devices.layered.windows import fetched_bits
 from neuromorph.hardware.component import Component
 
@@ -39,15 +39,19 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     steps = counting.unsigned_steps(s.input_coding, input_bits, column(unit["dac"].settings.bits))
     active, power = counting.assumed_drives(s.input_coding, unit["dac"].settings.bits, assumption)
     drives = layers.products * steps
-    fetched = fetched_bits(unit, extent.rows, layers.products, layers.distinct, layers.held, input_bits)
-    converted = counting.converted_steps(s.input_coding, steps)
+    rows = dense_shared_rows(layers.groups, layers.rows, extent, column(array.count))
+    distinct = layers.distinct * rows / (layers.groups * layers.rows)
+    fetched = fetched_bits(unit, rows, layers.products, distinct, layers.held, input_bits)
+    converted = counting.converted_steps(s, input_bits, steps)
+    row_reads = counting.row_reads(s, input_bits, steps)
     given = counting.given_bits(extent, layers.products, converted, slice_count, column(converter_bits))
     counts = counting.actions(
         extent,
         g,
         products=layers.products,
-        steps=steps,
+        steps=counting.drives(s, steps),
         converted=converted,
+        row_reads=row_reads,
         slice_count=slice_count,
         active=extent.rows * drives * column(active),
         code=column(counting.assumed_code(converter_bits, assumption)),
@@ -57,7 +61,8 @@ def design_counts(layers: DenseLayers, unit: Component, assumption: Assumption) 
     )
     if array["cell"].part is not None and "read" in (array.kind.costs or _nothing)(array):
         counts["array", "read"] = _siemens(layers, unit, extent, slice_count) * drives * column(power)
-    busy, service, depth, cores = _times(layers, unit, extent, g, slice_count, steps)
+        counts["array", "read"] = counts["array", "read"] * (1 if s.read_phases == "four" else row_reads)
+    busy, service, depth, cores = _times(layers, unit, extent, g, slice_count, steps, input_bits)
     totals = {key: value.sum(axis=-1) for key, value in (counts | busy).items()}
     feasible = ((g.weight_rows >= 1) & (g.weight_columns >= 1)).all(axis=-1)
     joined = (extent.columns - layers.groups * layers.columns) * layers.products
@@ -85,7 +90,7 @@ def _siemens(layers: DenseLayers, unit: Component, extent: Extent, slice_count: 
     levels, reference = _level_sums(layers, unit)
     offset = s.signed_weights == "offset"
     devices = slice_count * devices_per_slice(s.signed_weights)
-    references = slice_count * extent.rows if offset else 0
+    references = extent.rows if offset else 0
     low, high = (column(cell.part.value(f"conductance_{end}")) for end in ("min", "max"))
     return counting.conductance(low, high, devices * extent.weights, levels, references, reference * extent.rows)
 
@@ -114,7 +119,13 @@ def _levels_of(
 
 
 def _times(
-    layers: DenseLayers, unit: Component, extent: Extent, g: counting.Geometry, slice_count: Any, steps: Any
+    layers: DenseLayers,
+    unit: Component,
+    extent: Extent,
+    g: counting.Geometry,
+    slice_count: Any,
+    steps: Any,
+    input_bits: Any,
 ) -> tuple[dict[tuple[str, str], Any], np.ndarray, np.ndarray, Any]:
     """Busy times of parts by (part, "busy"), seconds per sample and depth of each node, cores of each matrix."""
     array, adc, part = unit["array"], unit["adc"], unit["array"]["cell"].part
@@ -124,8 +135,8 @@ def _times(
     sharing = counting.sharing_arrays(extent.tiles, extent.tiles, cores)
     busiest = (extent.widest * slice_count + g.reference_columns) * sharing
     sequential, pace = unit.settings.conversion == "sequential", counting.pace(unit, column)
-    converted = counting.converted_steps(unit.settings.input_coding, steps)
-    pace["reads"] = steps / converted
+    converted = counting.converted_steps(unit.settings, input_bits, steps)
+    pace["reads"] = counting.reads(unit.settings, input_bits, steps) / converted
     step = counting.step_time(read, busiest, column(adc.count), conversion, sequential, **pace)
     one = step * converted
     active = one * layers.products

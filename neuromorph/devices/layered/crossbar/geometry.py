@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from neuromorph.devices.layered.codes import for_matrix
 from neuromorph.devices.layered.core import (
     Layout,
@@ -13,9 +11,7 @@ from neuromorph.devices.layered.crossbar import counting
 from neuromorph.devices.layered.crossbar.coding import least_bits, slices_needed
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
-
-if TYPE_CHECKING:
-    pass
+from neuromorph.hardware.extrapolated import settled_quantity
 
 EFFECTS = (
     "weight_quantization", "programming", "faults", "drift", "flicker", "read", "on_off", "dac", "adc",
@@ -47,18 +43,25 @@ def product_seconds(unit: Component, layout: Layout, tiling: Tiling, steps: floa
     Converters are shared by the arrays of a core; the fullest core sets the pace.
     """
     g, slices = geometry_of(unit), slices_needed_of(unit)
-    cell, adc, s = unit["array"]["cell"].part, unit["adc"], unit.settings
-    read = float(cell.value("read_time", 0.0)) if cell is not None else 0.0
+    adc, s = unit["adc"], unit.settings
+    read = read_seconds(unit)
     times = adc.kind.times(adc) if adc.kind.times else {}
     per_core = counting.sharing_arrays(len(tiling), layout.arrays, layout.cores)
     widest = int((tiling.col1 - tiling.col0).max(initial=0))
     busiest = (widest * slices + int(g.reference_columns)) * per_core
     sequential = s.conversion == "sequential"
     conversion = times.get("conversion", 0.0)
-    converted = counting.converted_steps(s.input_coding, steps)
-    pace = counting.pace(unit) | {"reads": steps / converted}
+    converted = float(counting.converted_steps(s, s.input_bits, steps))
+    pace = counting.pace(unit) | {"reads": counting.reads(s, s.input_bits, steps) / converted}
     step = float(counting.step_time(read, busiest, adc.count, conversion, sequential, **pace))
     return step * converted, step
+
+
+def read_seconds(unit: Component) -> float:
+    """Duration of one read of an array of this size; 0 where none is known, see `untimed`."""
+    array = unit["array"]
+    found = None if array["cell"].part is None else array["cell"].part.get("read_time")
+    return 0.0 if found is None else float(settled_quantity(found, array["cell"], array).value)
 
 
 def untimed(unit: Component) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,12 +50,27 @@ class Tally:
             self.cursor += 1
         self.samples += batch * chips
 
+    def converted(self, found: tuple[float, float], conversions: int) -> None:
+        """found: clipped conversions and the sum of |code| among so many."""
+        self.clipped += found[0]
+        self.codes += found[1]
+        self.conversions += conversions
+
     def begin(self, call: int) -> None:
         """The call-th product of a batch begins: its samples are those of the first."""
         if call == 0:
             self.start = len(self.per_sample)
         self.cursor = self.start
         self.calls = max(self.calls, call + 1)
+
+
+def joined_steps(
+    weights: Sequence[float], z: torch.Tensor, var: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
+    """Column results of all steps added up in analogue, and the variance of that: one step each."""
+    total = sum(w * z[k : k + 1] for k, w in enumerate(weights))
+    spread = None if var is None else sum(w * w * var[k : k + 1] for k, w in enumerate(weights))
+    return total, spread  # type: ignore[return-value]
 
 
 class MatrixHost:
@@ -152,7 +167,7 @@ class MatrixHost:
     ) -> None:
         """Adds a block's converted results to out (rows of samples, groups, cols, positions)."""
         if self.coding.accumulated:
-            z, var = self._accumulated(z, var)
+            z, var = joined_steps(self.coding.weights(), z, var)
         kept = len(block.outputs)
         if not block.references and kept == out.shape[2]:
             self.convert_block(trial, index, block, z, var, out.view(out.shape[0], -1, out.shape[3]), row)
@@ -170,13 +185,6 @@ class MatrixHost:
             out += value
         else:
             out[:, :, block.outputs] += value
-
-    def _accumulated(self, z: torch.Tensor, var: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Column results of all steps added up in analogue, and the variance of that: one step each."""
-        weights = self.coding.weights()
-        total = sum(w * z[k : k + 1] for k, w in enumerate(weights))
-        spread = None if var is None else sum(w * w * var[k : k + 1] for k, w in enumerate(weights))
-        return total, spread  # type: ignore[return-value]
 
     def _held(self, block: Block) -> tuple[int, int]:
         """Channels of a group [first, last) that a block holds rows of."""
@@ -217,12 +225,8 @@ def quantizing(adcs: list[Adc], weights: np.ndarray, keys: list[list[int]], tall
     def run(
         trial: int, index: int, block: Block, z: torch.Tensor, var: torch.Tensor | None, acc: torch.Tensor, row: int
     ) -> None:
-        clipped, codes = convert(
-            z, var, adcs[index], trial, weights, block.slices, block.columns, keys[trial][index], row, acc
-        )
-        tally.clipped += clipped
-        tally.codes += codes
-        tally.conversions += z.numel()
+        found = convert(z, var, adcs[index], trial, weights, block.slices, block.columns, keys[trial][index], row, acc)
+        tally.converted(found, z.numel())
 
     return run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neuromorph.devices.layered.codes import aligned_input
-from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL
+from neuromorph.devices.layered.crossbar.spec import BIT_SERIAL, PULSE_TRAIN
 from neuromorph.devices.layered.tiling import whole_parts
 from neuromorph.graph.model import NumberFormat
 from neuromorph.hardware.component import Component
@@ -85,13 +85,13 @@ def input_coding(
     serial = s.input_coding in BIT_SERIAL and quantized
     coding = InputCoding(
         full_scale=full_scale if full_scale > 0 else 1.0,
-        signed=signed,
+        signed=signed or (s.input_coding == PULSE_TRAIN and quantized),  # the polarity is there all the same
         bits=s.input_bits,
         plane_bits=unit["dac"].settings.bits,
         serial=serial,
-        two_phase=s.signed_inputs == "two_phase",
+        two_phase=s.signed_inputs == "two_phase" or s.read_phases == "four",
         quantized=quantized,
-        widths=s.input_coding == "pulse_width",
+        widths=s.input_coding in ("pulse_width", PULSE_TRAIN),
         twos_complement=s.signed_inputs == "twos_complement",
         accumulated=serial and s.input_coding == "bit_serial_analog",
     )

@@ -35,14 +35,18 @@ from neuromorph.devices.layered.crossbar.geometry import (
 )
 from neuromorph.devices.layered.crossbar.spec import SPEC
 from neuromorph.devices.layered.place.arrays import DIAGONAL
-from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of, shared_rows
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
+from neuromorph.devices.physics import spared_of
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from neuromorph.devices.layered.core import Calibrator, Programmed
     from neuromorph.devices.layered.design_counts import DenseLayers, DesignCounts
+    from neuromorph.devices.physics import Physics
 
 
 VALUE_DEPENDENT = {("array", "row"), ("adc", "count")}
@@ -115,6 +119,23 @@ class CrossbarKind(CoreKind):
             _count_matrix(per_sample, matrix, tiling, layout, used(layout.unit, matrix), statistics)
         return counts
 
+    def physics(self, unit: Component) -> tuple[Physics, ...]:
+        from neuromorph.devices.layered.crossbar.physics import physics_of
+
+        return physics_of(unit)
+
+    def spared(self, unit: Component) -> Mapping[str, str]:
+        """Converters of their own need no held samples; products of one step and one slice are not added up."""
+        s, reasons, columns = unit.settings, dict[str, str](), unit["array"].count * unit["array"].settings.columns
+        if unit["adc"].count >= columns or s.conversion == "sequential":
+            reasons["sample_hold"] = "every column has its converter, or is held by the array until it is converted"
+        if slices_needed_of(unit) == 1 and s.input_coding != "bit_serial" and s.signed_weights != "offset":
+            reasons["adder"] = "one conversion is the whole result of a column"
+        return spared_of(unit, reasons)
+
+    def unhoused(self, unit: Component) -> tuple[str, ...]:
+        return ("per-column rescaling of results", "circuits that program the cells")
+
     def shortages(self, unit: Component) -> tuple[str, ...]:
         """Rows of all arrays are driven in one step, their columns held in one; converters and adders take turns."""
         array = unit["array"]
@@ -133,7 +154,7 @@ class CrossbarKind(CoreKind):
             unit, steps = used(layout.unit, matrix), float(statistics.values[f"{tiling.item}.steps"])
             slices, bits = slices_needed_of(unit), unit["adc"].settings.bits
             fetched += _fetched(matrix, tiling, unit)
-            converted = counting.converted_steps(unit.settings.input_coding, steps)
+            converted = counting.converted_steps(unit.settings, unit.settings.input_bits, steps)
             given += float(counting.given_bits(extent_of(tiling), matrix.products, converted, slices, bits))
         return Handover(fetched, given)
 
@@ -179,14 +200,16 @@ def _count_matrix(
     steps = float(statistics.values[f"{tiling.item}.steps"])
     array, products = unit["array"], matrix.products
     tiles = len(tiling)
-    add(array.path, "read", _conductance_reads(matrix, tiling, unit, statistics), varies=True)
+    siemens = _conductance_reads(matrix, tiling, unit, statistics) * _cell_reads(unit, steps)
+    add(array.path, "read", siemens, varies=True)
     active = statistics.values[f"{tiling.item}.active"]
     counts = counting.actions(
         extent_of(tiling),
         g,
         products=products,
-        steps=steps,
-        converted=counting.converted_steps(unit.settings.input_coding, steps),
+        steps=counting.drives(unit.settings, steps),
+        converted=counting.converted_steps(unit.settings, unit.settings.input_bits, steps),
+        row_reads=counting.row_reads(unit.settings, unit.settings.input_bits, steps),
         slice_count=slices,
         active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
         code=float(statistics.values[f"{tiling.item}.code"]),
@@ -205,16 +228,25 @@ def _count_matrix(
             add(child.path, "busy", active_s * cores * child.count)
 
 
+def _cell_reads(unit: Component, steps: float) -> float:
+    """Reads that a driven cell draws current in: each device of a pair in one of the two phases of its input's sign."""
+    if unit.settings.read_phases == "four":
+        return 1.0
+    return float(counting.row_reads(unit.settings, unit.settings.input_bits, steps))
+
+
 def _fetched(matrix: Matrix, tiling: Tiling, unit: Component) -> float:
-    rows, bits = extent_of(tiling).rows, unit.settings.input_bits
-    return float(fetched_bits(unit, rows, matrix.products, distinct_values(matrix), held_values(matrix), bits))
+    """Bits into the input registers: arrays of a unit that take the same rows share what it receives."""
+    rows, bits = shared_rows(tiling, unit["array"].count), unit.settings.input_bits
+    distinct = distinct_values(matrix) * rows / (matrix.groups * matrix.rows)
+    return float(fetched_bits(unit, rows, matrix.products, distinct, held_values(matrix), bits))
 
 
 def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statistics: Statistics) -> float:
     """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
     pulse widths: full voltage for a part of the time) times the row's conductance.
 
-    Conductances are the targets, both devices of a pair and every slice; reference columns included.
+    Conductances are the targets, both devices of a pair and every slice; the reference column included.
     """
     coding = encode(matrix, unit)
     part = unit["array"]["cell"].part
@@ -222,7 +254,7 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     low, high = part.value("conductance_min"), part.value("conductance_max")
     levels = coding.levels.sum(axis=(0, 1))
     devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
-    references = 0 if coding.reference is None else coding.slices
+    references = 0 if coding.reference is None else 1
     reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
     power = statistics.values[f"{tiling.item}.power"]
     total = 0.0

@@ -12,7 +12,7 @@ from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.layered.crossbar.cells import CellPhysics
 from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_matrix
 from neuromorph.devices.layered.crossbar.converters import Adc
-from neuromorph.devices.layered.crossbar.dealt import DealtHost
+from neuromorph.devices.layered.crossbar.dealt import Dealt, DealtHost
 from neuromorph.devices.layered.crossbar.geometry import EFFECTS, used
 from neuromorph.devices.layered.crossbar.host import MatrixHost, Tally, quantizing, recording
 from neuromorph.devices.layered.crossbar.inputs import InputCoding, input_coding
@@ -145,6 +145,7 @@ class ProgrammedCrossbar:
         self.adcs: dict[str, list[list[Adc]]] = {}
         self.tallies: dict[str, Tally] = {}
         self.weights: dict[str, np.ndarray] = {}
+        self.dealt: dict[str, Dealt] = {}
         self._keys: dict[tuple[str, int, int], list[list[int]]] = {}
         count = drawn_copies(layout, draw)
         for tiling in layout.tilings:
@@ -163,6 +164,7 @@ class ProgrammedCrossbar:
                 ]
                 for effective in copies
             ]
+            self.dealt[name] = Dealt(copies, self.adcs[name], self.weights[name])
 
     def _path(self, name: str, copy: int) -> str:
         """What the streams of one copy of a matrix are keyed by."""
@@ -215,17 +217,16 @@ class _RunningHost(ExactFunctions):
         self.programmed, self.first_sample = programmed, first_sample
         self.calls = dict.fromkeys(programmed.copies, 0)
 
-    def _matrix_host(self, name: str) -> MatrixHost:
+    def _matrix_host(self, name: str) -> MatrixHost | DealtHost:
         p = self.programmed
         call, tally, coding, copies = self.calls[name], p.tallies[name], p.codings[name], p.copies[name]
         tally.begin(call)
         self.calls[name] += 1
-        converts = [
-            quantizing(adcs, p.weights[name], p.keys(name, call, copy), tally) for copy, adcs in enumerate(p.adcs[name])
-        ]
+        keys = [p.keys(name, call, copy) for copy in range(len(copies))]
         if len(copies) > 1:
-            return DealtHost(copies, coding, converts, tally, self.first_sample)
-        return MatrixHost(copies[0], coding, converts[0], tally, self.first_sample)
+            return DealtHost(p.dealt[name], coding, keys, tally, self.first_sample)
+        convert = quantizing(p.adcs[name][0], p.weights[name], keys[0], tally)
+        return MatrixHost(copies[0], coding, convert, tally, self.first_sample)
 
     def linear(self, matrix: str, x: torch.Tensor) -> torch.Tensor:
         return self._matrix_host(matrix).linear(x)

@@ -19,6 +19,8 @@ from neuromorph.hardware.component import (
 BIT_SERIAL = ("bit_serial", "bit_serial_analog")
 """Input codings that drive the rows with one digit after the other."""
 
+PULSE_TRAIN = "pulse_train"
+
 F, E, T, A = "function", "energy", "time", "area"
 
 
@@ -157,11 +159,27 @@ class CrossbarSettings:
         choices=("per_layer", "fixed"),
     )
     input_coding: str = setting(
-        doc="how an input reaches the row: voltage amplitude, pulse width, or bits in sequence, each converted "
-        "(bit_serial) or added up in analogue and converted once (bit_serial_analog)",
+        doc="how an input reaches the row: voltage amplitude, pulse width, bits in sequence, each converted "
+        "(bit_serial) or added up in analogue and converted once (bit_serial_analog), or a pulse for each bit of the "
+        "magnitude with the sign as its polarity, added up in analogue (pulse_train)",
         affects=(F, E, T),
         default="amplitude",
-        choices=("amplitude", "pulse_width", "bit_serial", "bit_serial_analog"),
+        choices=("amplitude", "pulse_width", "bit_serial", "bit_serial_analog", PULSE_TRAIN),
+    )
+    train_bits: int = setting(
+        doc="bits of an input, sign included, that one conversion of a pulse_train adds up at most; wider inputs are "
+        "read and converted in so many parts; 0: all bits",
+        affects=(E, T),
+        default=0,
+        low=0,
+        high=16,
+    )
+    read_phases: str = setting(
+        doc="one: a product is read at once; four: positive and negative inputs, positive and negative devices each "
+        "read and converted by themselves, whatever the sign of the inputs",
+        affects=(F, E, T),
+        default="one",
+        choices=("one", "four"),
     )
     signed_weights: str = setting(
         doc="differential pair of devices, or one device with a subtracted reference column",
@@ -323,6 +341,12 @@ def _check(component: Component) -> list[str]:
         problems.append(
             "signed_inputs: twos_complement needs bits in sequence (bit_serial, bit_serial_analog) and dac bits 1"
         )
+    if settings.train_bits == 1 or (settings.train_bits and settings.input_coding != PULSE_TRAIN):
+        problems.append("train_bits: of 2 bits or more, for input_coding pulse_train alone")
+    if settings.read_phases == "four" and (
+        settings.signed_weights != "differential" or settings.input_coding not in ("amplitude", "pulse_width")
+    ):
+        problems.append("read_phases: four needs differential weights and amplitude or pulse_width inputs")
     return problems + windows.needs_a_buffer(component)
 
 

@@ -35,6 +35,7 @@ from neuromorph.devices.layered.digital.spec import SPEC
 from neuromorph.devices.layered.place.memory import MEMORY
 from neuromorph.devices.layered.tiling import cut_matrix, extent_of
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
+from neuromorph.devices.physics import Physics, left_out
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
@@ -83,6 +84,20 @@ class DigitalKind(CoreKind):
         from neuromorph.devices.layered.digital.programmed import ProgrammedDigital
 
         return ProgrammedDigital(layout, ranges, draw)
+
+    def physics(self, unit: Component) -> tuple[Physics, ...]:
+        s = unit.settings
+        return (
+            Physics("rounding of weights", True, f"integer codes of {s.weight_bits} bits", "weight_quantization"),
+            Physics("rounding of inputs", True, f"integer codes of {s.input_bits} bits", "input_quantization"),
+            Physics("saturation of accumulators", True, f"at {s.accumulator_bits} bits", "accumulator"),
+            Physics("operations on zeros left out", bool(s.skip_zeros), "by the inputs of the run" if s.skip_zeros
+                    else "the core does not: every product is done"),
+            *left_out("energy by the bits that toggle", "faults of memory cells", "refresh of DRAM"),
+        )  # fmt: skip
+
+    def unhoused(self, unit: Component) -> tuple[str, ...]:
+        return ("rescaling of results",)
 
     def assume(self, layout: Layout, assumption: Assumption) -> Statistics:
         values: dict[str, np.ndarray] = {}

@@ -11,10 +11,10 @@ import numpy as np
 
 from neuromorph.devices.layered.core import CoreKind, Draw, Programmed, Statistics
 from neuromorph.devices.layered.execute.calibration import Calibration, by_node, calibrate
-from neuromorph.devices.result import Execution, LayerQuality
+from neuromorph.devices.result import Execution, LayerQuality, Score
 from neuromorph.errors import InputError
 from neuromorph.events.inputs import as_inputs
-from neuromorph.graph.data import as_labels, classes_of
+from neuromorph.graph.data import as_targets, scored_output
 from neuromorph.graph.decode import decode_of, decoded, over_time
 from neuromorph.progress import Progress
 
@@ -53,19 +53,22 @@ def execute(
     batch: int = 128,
     workers: int = 1,
     torch_device: str = "cpu",
+    output: str | None = None,
     progress: Progress | None = None,
 ) -> Execution:
     """Runs inputs (samples, *shape) on `trials` chips and compares with the float network.
 
     labels: class indices (samples,). time_s: seconds between programming and reading. off: effects of
-    the core's kind to leave out. Without a calibration, ranges are found on the first 512 inputs and a
-    note says so. workers > 1 runs groups of chips in processes. Raises InputError for bad arguments.
+    the core's kind to leave out. output: the one that labels are of, where there are several. Without a calibration,
+    ranges are found on the first 512 inputs and a note says so. workers > 1
+    runs groups of chips in processes. Raises InputError for bad arguments.
     """
     chips = tuple(range(trials)) if isinstance(trials, int) else tuple(trials)
     kind = placement.chip.kind
     dropped = frozenset(off)
     _check(kind, chips, dropped, batch, workers, time_s, torch_device)
-    inputs, labels = checked(placement.graph, inputs, labels)
+    inputs, labels = checked(placement.graph, inputs, labels, output)
+    scored = scored_output(placement.graph, output, labels is not None)
     notes: tuple[str, ...] = ()
     if calibration is None:
         calibration = calibrate(placement, inputs[:CALIBRATION_SAMPLES], torch_device=torch_device)
@@ -79,7 +82,7 @@ def execute(
             hint="calibrate on this placement",
         )
     started = time.perf_counter()
-    job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device)
+    job = Job(placement, calibration, seed, time_s, dropped, batch, torch_device, scored)
     if workers > 1 and len(chips) > 1:
         parts = _in_processes(job, inputs, labels, chips, workers)
     else:
@@ -88,6 +91,8 @@ def execute(
     return Execution(
         chips, len(inputs), seed, time_s, dropped, merged.accuracy, merged.float_accuracy, merged.error,
         merged.layers(placement), merged.statistics(), merged.outputs, time.perf_counter() - started, notes,
+        correct=merged.correct,
+        scores=merged.scores(labels),
     )  # fmt: skip
 
 
@@ -120,12 +125,21 @@ def _check(
         raise InputError("torch device cuda: this torch finds no CUDA device", hint="use cpu")
 
 
-def checked(graph: Graph, inputs: Any, labels: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def checked(
+    graph: Graph, inputs: Any, labels: Any, output: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Inputs (samples, *shape) and class labels (samples,) as arrays. Raises InputError where they do not fit."""
-    if len(graph.outputs) > 1:
-        raise InputError("networks with several outputs are not executed yet", hint="choose one output")
     x = np.asarray(as_inputs(inputs, graph, dense=True))
-    return x, None if labels is None else as_labels(labels, len(x), classes_of(graph))
+    return x, None if labels is None else as_targets(labels, len(x), graph, output)
+
+
+def _chosen(y: torch.Tensor | tuple[torch.Tensor, ...], scored: int | None) -> torch.Tensor:
+    """The output that counts, (trial, batch, ...), or all of them flat and side by side."""
+    import torch
+
+    if isinstance(y, torch.Tensor):
+        return y
+    return torch.cat([v.flatten(2) for v in y], -1) if scored is None else y[scored]
 
 
 @dataclass
@@ -142,14 +156,18 @@ class Part:
     signal: dict[str, float] = field(default_factory=dict)
     stats: dict[str, Statistics] = field(default_factory=dict)
     kept: list[np.ndarray] = field(default_factory=list)
+    right: list[np.ndarray] = field(default_factory=list)
     size: int = 0
+    loss: np.ndarray | None = None
+    float_loss: float = 0.0
 
     @staticmethod
-    def of(trials: tuple[int, ...], samples: int, labelled: bool) -> Part:
+    def of(trials: tuple[int, ...], samples: int, labels: np.ndarray | None) -> Part:
         """Nothing found yet."""
         chips = len(trials)
-        correct, exact = (np.zeros(chips), 0.0) if labelled else (None, None)
-        return Part(trials, samples, correct, exact, np.zeros(chips), 0.0)
+        correct, exact = (np.zeros(chips), 0.0) if labels is not None and labels.dtype.kind != "f" else (None, None)
+        loss = None if labels is None or (labels.ndim == 1 and labels.dtype.kind != "f") else np.zeros(chips)
+        return Part(trials, samples, correct, exact, np.zeros(chips), 0.0, loss=loss)
 
     def keep(self, y: torch.Tensor) -> None:
         """Keeps the outputs of a batch as long as there are not too many."""
@@ -180,6 +198,7 @@ class Job:
     off: frozenset[str]
     batch: int
     torch_device: str
+    scored: int | None = 0
 
     def groups(self, chips: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Chips that run at once, so that the largest layer and all cells stay within the memory budget."""
@@ -210,7 +229,7 @@ class Job:
         from neuromorph.graph.evaluate import Evaluator
 
         together = CACHED // max(self._values, 1) if self.torch_device == "cpu" else len(chips)
-        parts = [Part.of(turn, len(inputs), labels is not None) for turn in _dealt(chips, together)]
+        parts = [Part.of(turn, len(inputs), labels) for turn in _dealt(chips, together)]
         programmed = [self.program(part.trials) for part in parts]
         evaluator, layouts = Evaluator(self.placement.graph), self.placement.layouts
         last = {layout.group.nodes[-1].name: name for name, layout in layouts.items()}
@@ -225,12 +244,12 @@ class Job:
                 reference: dict[str, torch.Tensor] = {}
                 watched = SNR_SAMPLES - start
                 exact = evaluator(x, record=reference.__setitem__ if watched > 0 else None)
-                assert isinstance(exact, torch.Tensor)
+                exact = _chosen(exact, self.scored)
                 for part, chip in zip(parts, programmed, strict=True):
                     own = by_node(layouts, {name: p.host(start) for name, p in chip.items()})
                     record = part_recorder(part, reference, last, watched) if watched > 0 else None
                     y = evaluator(x, hosts={**evaluator.hosts, **own}, record=record)
-                    assert isinstance(y, torch.Tensor)
+                    y = _chosen(y, self.scored)
                     y = y.expand(len(part.trials), *y.shape[1:])
                     _score(part, y, exact, None if labels is None else labels[start : start + self.batch], decode)
                     part.keep(y)
@@ -274,12 +293,30 @@ def _score(
     axes = tuple(range(1, y.dim()))
     part.deviation += (y - exact).double().square().sum(axes).cpu().numpy()
     part.power += float(exact.double().square().sum())
-    if labels is not None and part.correct is not None and part.float_correct is not None:
-        truth = torch.as_tensor(labels, device=y.device)
-        if decode is not None:
-            y, exact = decoded(y, decode), decoded(exact, decode)
-        part.correct += (y.argmax(-1) == truth).sum(1).cpu().numpy()
-        part.float_correct += float((exact[0].argmax(-1) == truth).sum())
+    if labels is None:
+        return
+    truth = torch.as_tensor(labels, device=y.device)
+    if decode is not None:
+        y, exact = decoded(y, decode), decoded(exact, decode)
+    if part.loss is not None:
+        part.loss += _losses(y, truth).cpu().numpy()
+        part.float_loss += float(_losses(exact, truth)[0])
+    if part.correct is not None and part.float_correct is not None:
+        places = max(truth[0].numel(), 1)  # of a sample: tokens, or the sample itself
+        right = y.argmax(-1) == truth
+        part.correct += right.flatten(1).sum(1).cpu().numpy() / places
+        part.right.append((right if right.dim() == 2 else right.flatten(2).double().mean(2)).cpu().numpy())
+        part.float_correct += float((exact[0].argmax(-1) == truth).sum()) / places
+
+
+def _losses(y: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """(trials,): squared differences from real numbers, or cross entropies with class numbers, summed."""
+    import torch
+
+    if truth.is_floating_point():
+        return (y - truth).double().square().flatten(1).sum(1)
+    chosen = y.double().log_softmax(-1).gather(-1, truth.expand(len(y), *truth.shape)[..., None])
+    return -torch.as_tensor(chosen).flatten(1).sum(1)
 
 
 @dataclass
@@ -292,9 +329,30 @@ class _Merged:
         return np.concatenate(found) if found else None
 
     @property
+    def correct(self) -> np.ndarray | None:
+        found = [np.concatenate(p.right, axis=1) for p in self.parts if p.right]
+        return np.concatenate(found) if found else None
+
+    @property
     def float_accuracy(self) -> float | None:
         first = self.parts[0]
         return None if first.float_correct is None else first.float_correct / first.samples
+
+    def scores(self, labels: np.ndarray | None) -> dict[str, Score]:
+        """Perplexity of tokens, or mean squared error and coefficient of determination of real numbers."""
+        first = self.parts[0]
+        if labels is None or first.loss is None:
+            return {}
+        total = np.concatenate([p.loss for p in self.parts if p.loss is not None]) / labels.size
+        exact = first.float_loss / labels.size
+        if labels.dtype.kind != "f":
+            said = "exp of the mean cross entropy of a token"
+            return {"perplexity": Score(np.exp(total), float(np.exp(exact)), said)}
+        found = {"mean_squared_error": Score(total, exact, "mean over outputs and samples")}
+        if (spread := float(labels.astype(np.float64).var(axis=0).mean())) > 0:
+            said = "1 - mean squared error / variance of the labels"
+            found["r2"] = Score(1 - total / spread, 1 - exact / spread, said)
+        return found
 
     @property
     def error(self) -> np.ndarray:

@@ -148,8 +148,10 @@ def _movement(placement: Placement, groups: Sequence[Group], statistics: Mapping
     # what waits beyond the tiles' buffers is written and read at least once a sample: a lower bound of that traffic
     for limit in placement.limits:
         if limit.name == "chip memory":
+            memory = chip.get("memory")
+            path = f"{chip.path}.memory" if memory is None else memory.path  # one that is not there has no price
             for action in ("write_bit", "read_bit"):
-                add(groups[0].name, chip.get("memory"), action, limit.used)
+                rows += [ActivityRow(groups[0].name, path, action, limit.used)] if limit.used > 0 else []
     leaving = placement.flows.node == len(placement.graph.nodes)
     out = float(placement.flows.bits[leaving].sum())
     add(placement.graph.outputs[0], tile.get("buffer"), "read_bit", out)

@@ -1,7 +1,7 @@
 """Runs again with the packets left out that the chip loses, until what is lost is what the spikes of the run lose.
 
-Delays are a step or more, so what is lost in a step follows from spikes of steps before it alone: each pass is right for
-one step more than the last one at least, and where two passes lose the same packets the run is the chip's.
+Delays are a step or more, so what is lost in a step follows from spikes of steps before it alone: each pass is right
+for one step more than the last one at least, and where two passes lose the same packets the run is the chip's.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Feedback:
         """In words; empty where nothing was lost."""
         if not self.packets and not self.apart:
             return ""
-        told = f"{self.packets} packets that come late or not at all are left out of the answers, in {self.passes} passes"
+        told = (
+            f"{self.packets} packets that come late or not at all are left out of the answers, in {self.passes} passes"
+        )
         if not self.apart:
             return f"{told} until spikes and losses agree"
         return f"{told}; not settled, {self.apart} of them would still change"

@@ -103,15 +103,17 @@ def execute_events(
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
     accuracy = None if truth is None else np.array([float((y.argmax(-1) == truth).mean())])
+    right = None if truth is None else (y.argmax(-1) == truth)[None]
     float_accuracy = None if truth is None else float((y_exact.argmax(-1) == truth).mean())
     power = float(np.square(y_exact, dtype=np.float64).sum())
     error = np.array([np.sqrt(np.square(y - y_exact, dtype=np.float64).sum() / max(power, 1e-300))])
     return SpikingExecution(
         (0,), len(raster), seed, 0.0, dropped, accuracy, float_accuracy, error,
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
-        (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind), *_lost(feedback)), found.spikes, found.steps_used,
+        (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind), *_lost(feedback)), found.spikes,
+        found.steps_used,
         rates(found).per_sample,
-        _differences(network, found.spikes, exact.spikes), dict(found.counters), feedback,
+        _differences(network, found.spikes, exact.spikes), dict(found.counters), feedback, correct=right,
     )  # fmt: skip
 
 

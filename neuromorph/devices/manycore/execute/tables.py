@@ -57,7 +57,8 @@ def tables(
 ) -> Tables:
     """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it.
 
-    chosen, whole: in fixed point the units and the weights in them. slack: steps that spikes may come late. Raises InputError for numbers that are none and
+    chosen, whole: in fixed point the units and the weights in them. slack: steps that spikes may come late.
+    Raises InputError for numbers that are none and
     for negative delays, with all of them at once.
     """
     _refuse(network)

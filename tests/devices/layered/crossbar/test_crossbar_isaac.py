@@ -8,6 +8,7 @@ import torch
 from emulated import Graph, Node, dense, placed, rng, shipped
 
 from neuromorph.devices.layered.crossbar.drives import drive
+from neuromorph.devices.layered.crossbar.geometry import EFFECTS
 from neuromorph.devices.layered.crossbar.inputs import InputCoding
 from neuromorph.devices.layered.execute import execute
 from neuromorph.devices.layered.tally.counts import assume
@@ -53,3 +54,28 @@ def test_a_layer_is_22_cycles_deep() -> None:
     noisy = replace(shipped("isaac-like"), {"core.array.cell.part": "reram-wan2022"})
     outputs = execute(placed(graph(100), noisy), rng(5).normal(size=(4, 100)), trials=2).outputs
     assert np.abs(outputs[0] - outputs[1]).max() > 0
+
+
+def layer(outputs: int) -> tuple[Graph, np.ndarray]:
+    weight = rng(7).normal(size=(outputs, 32))
+    return Graph("one", {"x": (32,)}, (Node("fc", dense.Linear(weight), ("x",)),), ("fc",)), weight
+
+
+def test_one_unit_column_serves_all_weights_and_slices_of_an_array() -> None:
+    """128 columns hold 16 weights of 8 slices, and the 129th the inputs' sum, which restores negative weights."""
+    graph, weight = layer(17)
+    placement = placed(graph, shipped("isaac-like"))
+    assert placement.layouts["fc"].tilings[0].width.tolist() == [8 * 8 + 1, 9 * 8 + 1]
+    assert placement.layouts["fc"].arrays == 2
+    x = np.abs(rng(6).normal(size=(5, 32)))
+    outputs = execute(placement, x, trials=1).outputs[0]
+    assert np.abs(outputs - x @ weight.T).max() < 1e-3 * np.abs(outputs).max()
+
+
+def test_the_unit_column_takes_off_the_lowest_conductance_too() -> None:
+    """With the on/off ratio of real cells and no other effect, products stay those of the weights."""
+    graph, weight = layer(4)
+    placement = placed(graph, replace(shipped("isaac-like"), {"core.array.cell.part": "reram-milo2021"}))
+    x = np.abs(rng(8).normal(size=(5, 32)))
+    outputs = execute(placement, x, trials=1, off=set(EFFECTS) - {"on_off", "weight_quantization"}).outputs[0]
+    assert np.abs(outputs - x @ weight.T).max() < 1e-3 * np.abs(outputs).max()

@@ -49,11 +49,11 @@ def expected_variance(layer: Layer, x: np.ndarray, off: frozenset[str]) -> np.nd
     for weight, v in zip(coding.weights(), planes, strict=True):
         squared = np.asarray(v, float) ** 2
         for s, slice_weight in enumerate(effective.coding.weights):
-            part = squared @ levels[s].sum(0)
-            if effective.coding.reference is not None:
-                for a, b in blocks:
-                    part = part + (squared[:, a:b].sum(1) * effective.coding.reference[s])[:, None]
-            total += (weight * slice_weight) ** 2 * part
+            total += (weight * slice_weight) ** 2 * (squared @ levels[s].sum(0))
+        if effective.coding.reference is not None:  # one unit column per array, worth the middle of the codes
+            unit = effective.coding.reference.max()
+            for a, b in blocks:
+                total += (weight * effective.coding.middle / unit) ** 2 * (squared[:, a:b].sum(1) * unit)[:, None]
     return total * LAW / G_MAX**2 * (effective.scale[0] * coding.full_scale) ** 2
 
 

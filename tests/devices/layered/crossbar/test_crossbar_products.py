@@ -46,10 +46,10 @@ def test_slices_carry_the_rounded_weight(signed: str, bits: int, cell_bits: int)
     assert np.allclose(digits, np.rint(digits), atol=1e-9)  # every device holds one of 2^bits levels
     assert coding.levels.min() >= 0
     assert coding.levels.max() <= 1
-    pairs = coding.levels[:, 0] - (
-        coding.levels[:, 1] if signed == "differential" else coding.reference[:, None, None, None]
-    )
-    value = np.einsum("s,sgrc->grc", coding.weights, pairs) * coding.scale[:, None]
+    pairs = coding.levels[:, 0] - (coding.levels[:, 1] if signed == "differential" else 0.0)
+    value = (np.einsum("s,sgrc->grc", coding.weights, pairs) - coding.middle) * coding.scale[:, None]
+    if signed == "offset":
+        assert (coding.reference > 0).sum() == 1  # one column for all slices
     top = np.abs(weight).max(axis=1)
     step = top / max(1, 2 ** (bits - 1) - 1)
     expected = np.where(weight.T < 0, -top, top) if (signed, bits) == ("offset", 1) else np.rint(weight.T / step) * step

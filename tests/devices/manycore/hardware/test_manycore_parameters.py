@@ -89,7 +89,18 @@ def observe(architecture: Architecture) -> dict[str, Any]:
     machine = read_machine(architecture)
     placement, traffic = example(architecture, plastic=True)
     ledger = price(gather_network(placement, traffic), architecture, 5e-3)
-    apart = ("arithmetic", "times", "network", "step_s", "min_delay", "max_delay", "weight_bits", "packet_bits", "name", "late")
+    apart = (
+        "arithmetic",
+        "times",
+        "network",
+        "step_s",
+        "min_delay",
+        "max_delay",
+        "weight_bits",
+        "packet_bits",
+        "name",
+        "late",
+    )
     where = {k: v for k, v in dataclasses.asdict(machine).items() if k not in apart}
     delays = (machine.min_delay, machine.max_delay, machine.delay_extension)
     return {

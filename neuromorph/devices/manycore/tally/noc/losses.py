@@ -16,9 +16,7 @@ def missing(times: StepTimes, late_comes: bool) -> Losses:
     below = gone[:, 1] == LOST_BELOW
     single, many = gone[~below], gone[below]
     pairs, where = np.unique(many[:, 2:], axis=0, return_inverse=True)
-    ends, found = _rows_below(
-        pairs, r.row_ptr, r.row_target, r.target_node.astype(np.int64), r.node_parent, np.int64(r.node_link.size)
-    )
+    ends, found = _rows_below(pairs, r.row_ptr, r.row_target, r.target_node.astype(np.int64), r.node_parent)
     count = np.diff(ends)[where.ravel()]
     offset = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
     rows = np.concatenate([single[:, 2], found[np.repeat(ends[:-1][where.ravel()], count) + offset]])
@@ -30,9 +28,9 @@ def missing(times: StepTimes, late_comes: bool) -> Losses:
 
 @compiled
 def _rows_below(
-    pairs: np.ndarray, row_ptr: np.ndarray, row_target: np.ndarray, node_of: np.ndarray, parent: np.ndarray, nodes: int
+    pairs: np.ndarray, row_ptr: np.ndarray, row_target: np.ndarray, node_of: np.ndarray, parent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(ends, rows): the synaptic rows of each neuron in pairs (n, 2) of (node, neuron) that lie at or below the node."""
+    """(ends, rows): the synaptic rows of each neuron in pairs (n, 2) of (node, neuron) that lie at or below it."""
     ends, found = np.zeros(pairs.shape[0] + 1, np.int64), np.zeros(0, np.int64)
     for turn in range(2):
         k = 0

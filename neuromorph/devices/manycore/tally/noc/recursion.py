@@ -63,7 +63,7 @@ class Kept(NamedTuple):
     """What is kept. row: (columns,) of the step at hand; figure: sums of packets; late, missed: (ports,) packets after
     the deadline and steps with it missed; lost: (links + ports,) before each link and core; delay_s: (rows,) of the
     last packet by synaptic row, NaN before the first, empty where not asked for. gone: (packets, 4) each lost or late
-    packet, see `GONE`, no rows where not asked for; told: (2,) how many there are, and the row of the raster at hand."""
+    packet, see `GONE`, no rows where not asked for; told: (2,) how many there are, and the raster's row at hand."""
 
     row: np.ndarray
     figure: np.ndarray
