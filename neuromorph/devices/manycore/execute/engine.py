@@ -15,6 +15,7 @@ from neuromorph.devices.manycore.execute.held import held_weights
 from neuromorph.devices.manycore.execute.rules import Learning, decays
 from neuromorph.devices.manycore.execute.run import EventRun, StopRule
 from neuromorph.devices.manycore.execute.tables import tables
+from neuromorph.devices.manycore.execute.whole import whole_network
 from neuromorph.devices.manycore.losses import Losses
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
@@ -45,10 +46,14 @@ class EventEngine:
         self.arithmetic = arithmetic or Arithmetic()
         self.plan: Plan | None = None
         if self.arithmetic.kind.startswith("float"):
-            network, self.quantisation = held_weights(network, self.arithmetic, core_of_neuron)
+            network, self.quantisation, _ = held_weights(network, self.arithmetic, core_of_neuron)
             self.plan = plan(network) if self.arithmetic.kind == "float64" else None
             self.network = network if self.plan is None else self.plan.network
             self.tables = tables(self.network, self.arithmetic, slack=slack)
+        elif self.arithmetic.kind == "integer":
+            found = whole_network(network, self.arithmetic, ranges or {}, core_of_neuron)
+            self.network, self.quantisation = found.network, found.quantisation
+            self.tables = tables(network, self.arithmetic, found.chosen, found.weights, slack, ranges)
         else:
             chosen = formats(network, self.arithmetic, ranges)
             whole = integers(network, chosen)

@@ -60,6 +60,8 @@ def _leak(row, number, par, v, source, go, masked):  # type: ignore[no-untyped-d
         return fk.leak_spinnaker(v, source, a, b, d, go, masked, low, high)
     if row[c.FORMAT] == c.LOIHI:
         return fk.leak_loihi(v, source, a, d, go, masked, low, high)
+    if row[c.FORMAT] == c.WHOLE:
+        return fk.leak_whole(v, source, a, d, go, masked, low, high)
     if number[c.GRID] > 0:
         k.leak_on_grid(v, source, a, b, d, number[c.GRID], go, masked)
     elif masked:
