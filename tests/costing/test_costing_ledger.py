@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from emulated import NETWORKS, SHIPPED, altered, inputs_of, placed, shipped
+from emulated import MACROS, NETWORKS, SHIPPED, altered, inputs_of, placed, shipped
 
 from neuromorph.costing.area import chip_area
 from neuromorph.costing.ledger import Ledger, price
@@ -50,7 +50,8 @@ def test_rows_add_up_to_the_total(name: str, network: str) -> None:
 def test_every_action_is_priced_or_named() -> None:
     for name in SHIPPED:
         ledger, _, _ = ledger_of(name)
-        assert ledger.unmodelled == ()
+        macro = name in MACROS  # a macro alone has no vector unit beside it
+        assert ledger.unmodelled == (("chip.tile.vector_unit: operation",) if macro else ())
 
 
 def test_an_unknown_cost_is_named_and_not_zero() -> None:

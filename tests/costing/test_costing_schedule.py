@@ -144,5 +144,5 @@ def test_a_wholly_pruned_layer_costs_no_core_time(name: str) -> None:
         placement.layouts["gone"], activity.statistics["gone"]
     )
     assert occupancy.service_s == 0
-    assert schedule(placement, activity).unmodelled == ()
+    assert [u for u in schedule(placement, activity).unmodelled if "none in the architecture" not in u] == []
     assert all(r.mean == 0 for r in activity if r.node == "gone" and r.path.startswith("chip.tile.core."))

@@ -175,7 +175,10 @@ def values_for(operator: Operator, x: torch.Tensor) -> torch.Tensor:
     """Random values that the operator takes: whole numbers for a table, positive ones for roots."""
     if isinstance(operator, attention.Embedding):
         return x.abs().mul(3).floor().clamp(0, operator.weight.shape[0] - 1)
-    return x.abs() + 0.1 if isinstance(operator, mapped.Map) else x
+    if isinstance(operator, mapped.Map):
+        near = {"acosh": x.abs() + 1.1, "acos": x.clamp(-0.9, 0.9), "asin": x.clamp(-0.9, 0.9)}
+        return {**near, "atanh": x.clamp(-0.9, 0.9)}.get(operator.function, x.abs() + 0.1)
+    return x
 
 
 def as_graph(operator: Operator, shapes: list[Shape]) -> Graph:

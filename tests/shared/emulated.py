@@ -17,7 +17,9 @@ from neuromorph.hardware.catalog import load_architecture
 from neuromorph.hardware.component import Architecture, Component
 from neuromorph.hardware.paths import replace
 
-CROSSBARS = ("hermes-like", "isaac-like", "neurram-like", "puma-like", "sonos-like")
+CROSSBARS = ("hermes-like", "isaac-like", "jia-like", "neurram-like", "puma-like", "sinangil-like", "sonos-like")
+MACROS = ("jia-like", "sinangil-like")
+"""Crossbars that are an array and its converters alone."""
 SHIPPED = (*CROSSBARS, "digital-int8")
 
 
