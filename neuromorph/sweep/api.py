@@ -57,8 +57,8 @@ def sweep(
     used. method, points: see `make_points`. store: an SQLite file that keeps each finished point; the same call
     resumes. executor, workers, progress: see `run_points`. begun: told how the run began and its number of points.
     options: seed, trials, time_s, off, batch, torch_device as for `execute`, where they mean something on at least one
-    of the architectures; calibration_data, what converter ranges are found on. Points that differ only in price are
-    executed once.
+    of the architectures; calibration_data, what converter ranges are found on; intervals (False), those of published
+    ranges of constants for every point. Points that differ only in price are executed once.
 
     Raises InputError for anything wrong before the first point is run; what goes wrong in a point is in its row
     (status "misfit" or "error"). Raises SweepInterrupted on Ctrl-C.
@@ -87,10 +87,16 @@ def _evaluator(
     graphs = _by_name("model", model, varied, read_graph)
     architectures = _by_name("architecture", architecture, varied, load_architecture)
     _check_calibration(options.get("calibration_data"), architectures)
-    drawn = _options({k: v for k, v in options.items() if k != "calibration_data"}, architectures, set(varied))
+    own = {"calibration_data", "intervals"}
+    drawn = _options({k: v for k, v in options.items() if k not in own}, architectures, set(varied))
+    intervals = options.get("intervals", False)
+    if not isinstance(intervals, bool):
+        raise InputError(f"intervals is {intervals!r}", Place(key="intervals"), "legal: True, False")
     inputs, labels = _read(graphs, data, samples)
     calibration_inputs, _ = _read(graphs, options.get("calibration_data"), None)
-    return HardwareEvaluator(graphs, architectures, inputs, labels, calibration_inputs, **drawn)
+    return HardwareEvaluator(
+        graphs, architectures, inputs, labels, calibration_inputs, intervals=intervals, **drawn
+    )  # fmt: skip
 
 
 def _check_calibration(data: Any, architectures: Mapping[str, Architecture]) -> None:
@@ -110,7 +116,7 @@ def _options(
         for name, value in given.items():
             try:
                 if name not in DRAWN or name == "workers":
-                    legal = ", ".join([n for n in DRAWN if n != "workers"] + ["calibration_data"])
+                    legal = ", ".join([n for n in DRAWN if n != "workers"] + ["calibration_data", "intervals"])
                     raise InputError(f"sweep has no option {name!r}", Place(key=name), f"legal: {legal}")
                 parts = [(n,) for n in _names(value)] if name == "off" else [value]
                 for part in parts:
@@ -231,7 +237,7 @@ def _check(evaluator: HardwareEvaluator, axes: Sequence[Axis]) -> None:
 def _identity(evaluator: HardwareEvaluator, axes: Sequence[Axis]) -> dict[str, Any]:
     """What a stored sweep is about; a change of any part starts a new run. What is varied does not belong to it."""
     varied = {a.path for a in axes}
-    options = {n: getattr(evaluator, n) for n in ("trials", "seed", "time_s")}
+    options = {n: getattr(evaluator, n) for n in ("trials", "seed", "time_s", "intervals")}
     options = {n: v for n, v in options.items() if n.removesuffix("_s") not in varied}
     return {
         "model": {name: fingerprint(g) for name, g in evaluator.graphs.items()},
