@@ -44,7 +44,7 @@ def public(verb: Callable[..., T], name: str = "") -> Callable[..., T]:
     @functools.wraps(verb)
     def call(*args: Any, **kwargs: Any) -> T:
         example = kwargs.pop("example", None) if _takes_network(signature) else None
-        return verb(**_converted(_bound(called, signature, args, kwargs), signature, example))
+        return verb(**_converted(_bound(called, signature, args, kwargs), signature, example, called))
 
     return call
 
@@ -111,7 +111,7 @@ def _takes_network(signature: inspect.Signature) -> bool:
     return any("Graph" in _heads(p.annotation) for p in signature.parameters.values())
 
 
-def _converted(given: dict[str, Any], signature: inspect.Signature, example: Any) -> dict[str, Any]:
+def _converted(given: dict[str, Any], signature: inspect.Signature, example: Any, verb: str) -> dict[str, Any]:
     """Plain arguments first, then data, then the networks that may need the shape of these, then data by network."""
     kinds = {n: _heads(p.annotation) for n, p in signature.parameters.items()}
     variadic = next((n for n, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD), "")
@@ -133,7 +133,7 @@ def _converted(given: dict[str, Any], signature: inspect.Signature, example: Any
             given[network] = made
         if labels is not None and "labels" in kinds and given.get("labels") is None:
             given["labels"] = labels
-    return given | _checked_options(options, hosts, graph)
+    return given | _checked_options(options, hosts, graph, verb)
 
 
 def _spread_data(given: dict[str, Any], kinds: Mapping[str, Sequence[str]]) -> None:
@@ -151,15 +151,18 @@ def _spread_data(given: dict[str, Any], kinds: Mapping[str, Sequence[str]]) -> N
             given[name] = as_array(given[name], name)
 
 
-def _checked_options(options: Mapping[str, Any], architecture: Any, graph: Any) -> dict[str, Any]:
+def _checked_options(options: Mapping[str, Any], architecture: Any, graph: Any, verb: str) -> dict[str, Any]:
     """Options of the hardware's kind by the types that these declare; what is no option is the verb's to refuse."""
     declared = dict(_SETTINGS)
     if architecture is not None:
+        from neuromorph.devices.options import legal_names
         from neuromorph.devices.protocol import kind_of
 
-        declared |= {f.name: str(f.type) for f in dataclasses.fields(kind_of(architecture).options)}
+        kind = kind_of(architecture)
+        legal = legal_names(kind, verb)
+        declared |= {f.name: str(f.type) for f in dataclasses.fields(kind.options) if f.name in legal}
     found = {n: _made(n, v, _heads(declared.get(n, "Any"))) for n, v in options.items()}
-    if found.get("calibration_inputs") is not None and graph is not None:
+    if "calibration_inputs" in declared and found.get("calibration_inputs") is not None and graph is not None:
         pair = _gathered(found["calibration_inputs"])
         found["calibration_inputs"] = _data(graph, found["calibration_inputs"] if pair is None else pair[0])[1]
     return found
