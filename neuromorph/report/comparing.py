@@ -65,7 +65,8 @@ def _inside(given: Report | str | Path) -> list[Report | str | Path]:
     """The runs inside a folder that holds no report itself; anything else as it is."""
     if not isinstance(given, str | Path) or not Path(given).is_dir() or (Path(given) / JSON_NAME).is_file():
         return [given]
-    return sorted(p.parent for p in Path(given).rglob(JSON_NAME)) or [given]
+    found: list[Report | str | Path] = [*sorted(p.parent for p in Path(given).rglob(JSON_NAME))]
+    return found or [given]
 
 
 def _names(reports: Sequence[Report], given: Sequence[Report | str | Path]) -> tuple[str, ...]:
