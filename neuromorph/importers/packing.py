@@ -38,7 +38,7 @@ def pack(
     if codes is not None and number_format is not None:
         return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
     values = (array if mask is None else array[mask]).reshape(-1)
-    if dtype is None or np.abs(values).max(initial=0.0) > np.finfo(FLOATS[dtype]).max:
+    if dtype is None or np.abs(values).max(initial=0.0) > float(np.finfo(np.dtype(FLOATS[dtype])).max):
         dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
     return dtype, values.astype(FLOATS[dtype])
 
