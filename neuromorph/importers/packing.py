@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromorph.graph.model import NumberFormat
 
-FLOATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+FLOATS: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 CODES = ("packed1", "packed2", "packed4", "int8", "uint8", "int16", "uint16", "int32", "uint32")
 WHOLE = {f"whole_{n}": np.dtype(n) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")}
 """Arrays of whole numbers that are no codes: indices, delays."""
@@ -38,7 +38,7 @@ def pack(
     if codes is not None and number_format is not None:
         return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
     values = (array if mask is None else array[mask]).reshape(-1)
-    if dtype is None or np.abs(values).max(initial=0.0) > float(np.finfo(np.dtype(FLOATS[dtype])).max):
+    if dtype is None or np.abs(values).max(initial=0.0) > float(np.finfo(FLOATS[dtype]).max):
         dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
     return dtype, values.astype(FLOATS[dtype])
 
