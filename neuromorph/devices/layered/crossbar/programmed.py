@@ -10,7 +10,7 @@ import torch
 from neuromorph.devices.layered.codes import InputRange
 from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.layered.crossbar.cells import CellPhysics
-from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_matrix
+from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_copies
 from neuromorph.devices.layered.crossbar.converters import Adc
 from neuromorph.devices.layered.crossbar.dealt import Dealt, DealtHost
 from neuromorph.devices.layered.crossbar.geometry import EFFECTS, used
@@ -74,7 +74,7 @@ class CrossbarCalibrator:
         draw = Draw(0, (0,), off=frozenset(EFFECTS) - NOMINAL, torch_device=torch_device)
         self.units = {t.item: used(layout.unit, layout.matrix(t.item)) for t in layout.tilings}
         self.effective = {
-            t.item: compile_matrix(layout.matrix(t.item), t, self.units[t.item], draw, "calibration")
+            t.item: compile_copies(layout.matrix(t.item), t, self.units[t.item], draw, ["calibration"])[0]
             for t in layout.tilings
         }
         s = layout.unit.settings
@@ -153,7 +153,7 @@ class ProgrammedCrossbar:
             matrix = layout.matrix(name)
             mine = used(unit, matrix)
             own = f"{draw.scope}{unit.path}/{layout.devices}"
-            copies = [compile_matrix(matrix, tiling, mine, draw, _path(own, name, copy)) for copy in range(count)]
+            copies = compile_copies(matrix, tiling, mine, draw, [_path(own, name, copy) for copy in range(count)])
             full_scale, signed = InputRange.from_ranges(ranges, name)
             coding = input_coding(mine, full_scale, signed, "dac" not in draw.off, matrix.input_format)
             self.copies[name], self.codings[name], self.tallies[name] = copies, coding, Tally()
