@@ -194,7 +194,10 @@ class _Walk:
         needed = _needed(inner.node, [o.name for o in inner.output])
         for i, one in enumerate(inner.node):
             if needed.intersection(one.output):
-                self._node(one, one.name or (one.output[0] if one.output else f"node {i}"))
+                try:
+                    self._node(one, one.name or (one.output[0] if one.output else f"node {i}"))
+                except Refused as refused:
+                    raise Refused(f"has {one.op_type}, which {refused.message}", refused.hint) from None
         found = tuple(self._known(o.name) for o in inner.output)
         self.known, self.tensors, self.absent = before
         return found
