@@ -93,7 +93,7 @@ def exported(path: Path, name: str, dynamo: bool, symbolic: bool) -> tuple[int, 
     else:
         axes = {"dynamic_axes": {"x": {0: "batch"}, "y": {0: "batch"}}} if symbolic else {}
         torch.onnx.export(
-            model, (x,), path, dynamo=False, opset_version=13, input_names=["x"], output_names=["y"], **axes
+            model, (x,), path, dynamo=False, opset_version=14, input_names=["x"], output_names=["y"], **axes
         )
     return shape
 
