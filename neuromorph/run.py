@@ -70,6 +70,7 @@ def execute(
     out), batch, workers, torch_device, calibration, calibration_inputs; on many-core chips seed, off, workers, stop.
     Raises InputError for options that mean nothing on this hardware, and for data that do not fit.
     """
+    placement.graph.need_values("execution")
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "execute", options)
     return kind.execute(placement, inputs, labels, draw, own, progress or silent)[0]
@@ -77,6 +78,7 @@ def execute(
 
 def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Any:
     """Ranges of inputs and converters, found on data; refused by hardware that has none."""
+    placement.graph.need_values("calibration")
     device = checked_torch_device(torch_device)
     return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=device)
 
@@ -84,6 +86,7 @@ def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu"
 def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, **settings: Any) -> Any:
     """Train a network against its hardware's noise: (trained graph, losses). settings: epochs, learning_rate, batch,
     redraw, seed, time_s, off, torch_device, progress; see `devices.layered.execute.finetune`."""
+    placement.graph.need_values("training")
     kind = kind_of(placement.architecture)
     if labels is None:
         raise InputError("finetuning needs labels", Place(key="labels"), "give the class of every sample")
@@ -110,6 +113,7 @@ def attribute(
     `off` stay off. Chips are drawn from the same streams, so differences are paired. Effects that the hardware does not
     have make no difference and are listed with gain 0.
     """
+    placement.graph.need_values("execution")
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "attribute", options)
     return _attribute(kind, placement, inputs, labels, draw, own, base, progress or silent)
@@ -161,6 +165,8 @@ def run(
     from neuromorph.graph.decode import over_time
 
     kind, say = kind_of(architecture), progress or silent
+    if inputs is not None:
+        graph.need_values("execution")
     draw, own = settled(kind, architecture, "run", options)
     if effects and (inputs is None or labels is None):
         raise InputError(
