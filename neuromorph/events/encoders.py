@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from neuromorph.errors import InputError
@@ -121,11 +123,7 @@ def direct(x: np.ndarray, steps: int, dt_s: float | None = None) -> Raster:
     at = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)
     raster = _raster(x, steps, dt_s, element[at].astype(np.int32), counts)
     value = flat[sample, element][at]
-    return raster if bool((value == 1).all()) else _valued(raster, value)
-
-
-def _valued(raster: Raster, value: np.ndarray) -> Raster:
-    return Raster(raster.samples, raster.steps, raster.shape, raster.indptr, raster.index, value, raster.dt_s)
+    return raster if bool((value == 1).all()) else replace(raster, value=value)
 
 
 def _raster(x: np.ndarray, steps: int, dt_s: float | None, index: np.ndarray, counts: np.ndarray) -> Raster:

@@ -157,7 +157,7 @@ def count_work(graph: Graph, inputs: Any, *, batch: int = 64, progress: Progress
     for name, shape in graph.shapes.items():
         if name in outputs:
             outputs[name].shape = shape if timed else (1, *shape)
-    parameters = sum(_parameters(n) for n in graph.nodes)
+    parameters = sum(_parameters(n) for n in {id(n.operator): n for n in graph.nodes}.values())  # tied ones once
     return Workload(
         samples,
         tuple(w for c in counters.values() for w in c.work(samples)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neuromorph.errors import InputError, suggest
 
 SIGNS = ("synapse", "source")
-KINDS = ("float64", "float32", "spinnaker", "loihi")
+KINDS = ("float64", "float32", "spinnaker", "loihi", "integer")
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,10 @@ class Arithmetic:
     kind: "float64" and "float32" (no rounding but the type's own); "spinnaker": state and coefficients in signed 16.15
     fixed point, products rounded as its C library does, weights as `weight_bits` unsigned magnitudes with a shift per
     projection summed in saturating ring buffers; "loihi": 12-bit decays, signed weights of `weight_bits` with an
-    exponent per projection, state saturating at `state_bits`.
-    weight_bits: bits of a stored weight; None: as exact as the type, in fixed point 16. In floating point, signs says
+    exponent per projection, state saturating at `state_bits`; "integer": whole numbers of `state_bits` with a constant
+    leak, a unit for each neuron (`devices.manycore.execute.whole`).
+    weight_bits: bits of a stored weight; None: as exact as the type, in fixed point 16. In floating point
+    and integers, signs says
     whether a sign is one of the "synapse" or of the "source" neuron, and axon_types how many different weights a neuron
     has, by type of the axon (0: each synapse its own); see `devices.manycore.execute.held`.
     ring_rate_hz, ring_deviations: "spinnaker" only, what the rings of inputs hold: the sums that all sources reach at
@@ -48,9 +50,10 @@ class Arithmetic:
             raise InputError(f"no signs {self.signs!r}", hint=suggest(self.signs, SIGNS))
         if not 1 <= self.fixed_weight_bits <= 32 or not 8 <= self.state_bits <= 64:
             raise InputError(f"{self.weight_bits} weight bits and {self.state_bits} state bits")
-        if not self.kind.startswith("float") and (self.axon_types or self.signs != "synapse"):
+        if self.kind in ("spinnaker", "loihi") and (self.axon_types or self.signs != "synapse"):
             raise InputError(
-                f"{self.kind} arithmetic with axon types or signs by source", hint="floating point has them"
+                f"{self.kind} arithmetic with axon types or signs by source",
+                hint="floating point and integers have them",
             )
         for name in ("skip_below", "state_grid", "scale", "ring_rate_hz", "ring_deviations"):
             value = getattr(self, name)

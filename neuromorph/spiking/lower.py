@@ -126,7 +126,9 @@ class _Lowering:
         needs_constant = any(t.source == CONSTANT and t.delay for v in arriving.values() for t in v)
         made = {n: Population(n, s[1:], "input") for n, s in self.graph.input_shapes.items()}
         (dt_s,) = self.dt_s
-        constant = _free_name(CONSTANT, {*made, *self.values})
+        constant = CONSTANT
+        while constant in made or constant in self.values:
+            constant += "_"
         if needs_constant:
             made[constant] = _always(constant)
         made |= self.neurons | readouts
@@ -192,12 +194,6 @@ def _always(name: str) -> Population:
     values = {"a_syn": 0, "b_syn": 1, "a_mem": 0, "b_mem": 1, "c_mem": 1, "threshold": 0.5, "v_reset": 0, "sign": 1}
     parameters = {k: np.full(1, float(v)) for k, v in {**values, "v_init": 0}.items()}
     return Population(name, (1,), "linear", parameters, Semantics(1.0))
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _not_linear(operator: Operator) -> InputError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,8 @@ def parallel(name: str, layers: tuple[Layer, ...], weight_density: float) -> Gra
         for node in names:
             size = x.height, 1 if x.resident else x.products // x.height
             inputs[f"{node}_in"] = (x.rows // x.kernel**2, *(n + x.kernel - 1 for n in size))
-            nodes.append(Node(node, operator, (f"{node}_in",)))
+            own = replace(operator)  # layers of their own, not one that is used again
+            nodes.append(Node(node, own, (f"{node}_in",)))
             if x.resident:
                 nodes.append(Node(f"{node}_out", Slice(-1, 0, 1), (node,)))
             outputs.append(f"{node}_out" if x.resident else node)

@@ -166,7 +166,8 @@ class Layout:
     """What the mapper decided for one group: its tilings with only the tiles that are kept, its copies, and the core.
 
     copies: identical replicas that share the group's work (each sample's products are dealt out). arrays, cores: how
-    many arrays and cores one copy occupies. unit: the core, so that cores of several kinds can be on one chip.
+    many arrays and cores one copy occupies. unit: the core, so that cores of several kinds can be on one chip. tied:
+    name of the group whose devices it uses again, "" where it has its own.
     """
 
     group: Group
@@ -175,6 +176,12 @@ class Layout:
     arrays: int
     cores: int
     unit: Component
+    tied: str = ""
+
+    @property
+    def devices(self) -> str:
+        """What randomness of its devices is keyed by: the group that they were programmed for."""
+        return self.tied or self.group.name
 
     @property
     def kind(self) -> CoreKind:

@@ -94,7 +94,7 @@ class SpikingCoreSettings(CoreLimits):
     )
     arithmetic: str = setting(doc="number format of weights and state", affects=(F,), default="float32", choices=KINDS)
     precision_bits: int = setting(
-        doc="bits of a state variable, where the arithmetic is loihi; the others have their own", affects=(F,),
+        doc="bits of a state variable where arithmetic is loihi or integer; others have their own", affects=(F,),
         default=32, low=8, high=64,
     )  # fmt: skip
     weight_signs: str = setting(
@@ -250,12 +250,16 @@ def check(core: Component) -> list[str]:
         problems.append("reserved_memory: nothing of the memory is left; give less than memory")
     if s.min_delay > s.max_delay:
         problems.append(f"min_delay: {s.min_delay} steps, but max_delay is {s.max_delay}; give at most that")
-    if s.arithmetic != "loihi" and s.precision_bits != 32:
-        problems.append(f"precision_bits: {s.arithmetic} has its own; leave it out, or choose arithmetic loihi")
+    if s.arithmetic not in ("loihi", "integer") and s.precision_bits != 32:
+        problems.append(
+            f"precision_bits: {s.arithmetic} has its own; leave it out, or choose arithmetic loihi or integer"
+        )
     if s.arithmetic != "spinnaker" and (s.ring_rate is not None or s.ring_deviations is not None):
         problems.append(f"ring_rate and ring_deviations: {s.arithmetic} arithmetic has no rings; leave them out")
-    if not s.arithmetic.startswith("float") and (s.axon_types is not None or s.weight_signs != "synapse"):
+    if s.arithmetic in ("spinnaker", "loihi") and (s.axon_types is not None or s.weight_signs != "synapse"):
         problems.append(f"weight_signs and axon_types mean nothing in {s.arithmetic} arithmetic; leave them out")
+    if s.arithmetic == "integer" and s.skip_below:
+        problems.append("skip_below: integer arithmetic has a unit for each neuron and skips nothing; leave it out")
     lists = {name: value(part, name) for name in ("level_clocks", "level_supplies")}
     levels = min((len(x) for x in lists.values() if x is not None), default=0)
     if s.level is not None and s.level > levels:

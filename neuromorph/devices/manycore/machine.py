@@ -56,7 +56,7 @@ class Machine(CoreLimits):
     router_entries: of one tile's routing table, None without limit. step_s: real time of a step, None where steps
     follow each other as fast as they can.
     Memory in bits: core_memory of a core, of which core_reserved is taken by code and buffers; rows_in_tile: rows lie
-    in the tile's memory (tile_memory) and not in the core's. order: of ORDERS, None where it is open.
+    in the tile's memory (tile_memory) and not in the core's. order: of ORDERS, None where it is open. late: of LATE.
     """
 
     name: str
@@ -79,3 +79,4 @@ class Machine(CoreLimits):
     times: CoreTimes
     network: NetworkTimes
     order: str | None = None
+    late: str = "drop"

@@ -28,8 +28,8 @@ def physics_of(architecture: Architecture) -> tuple[Physics, ...]:
         Physics("delays of synapses in steps", True, f"from {core.settings.min_delay}"),
         Physics("queues of packets at links", timed, "" if timed else "no link or router has a time"),
         Physics("deadlines of steps, lost and late packets", step is not None,
-                "reported; what is lost does not act back on the answers" if step is not None
-                else "steps follow each other freely, none is late"),
+                "left out of the answers; synapses that learn aside" if step is not None
+                else "steps follow each other freely, none is late", "" if step is None else "losses"),
         Physics("synchronisation of tiles", barrier is not None, "" if barrier is not None else "no barrier here"),
         *left_out(
             "clock skew between chips", "energy by the bits that toggle", "faults of memory cells and links",

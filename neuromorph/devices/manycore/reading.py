@@ -39,6 +39,7 @@ def read_machine(architecture: Architecture) -> Machine:
         router_entries=None if router is None else router.settings.entries,
         step_s=s.step,
         order=s.order,
+        late=s.late,
         packet_bits=s.packet_bits,
         core_memory=c.memory,
         core_reserved=c.reserved_memory,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from neuromorph.devices.manycore.losses import LATE
 from neuromorph.devices.manycore.machine import ORDERS
 from neuromorph.devices.parts.pricing import footprint, join, known
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, Slot, quantity, setting
@@ -45,6 +46,10 @@ class ManycoreSettings:
         doc="a core serves arriving packets after its neurons (sweep), beside them (parallel) or before them "
         "(interrupt); left out: interrupt where steps have a real time, else sweep",
         affects=(E, T), default=None, choices=ORDERS,
+    )  # fmt: skip
+    late: str = setting(
+        doc="a packet that its core reaches after the real time of the step is lost (drop), or served in the next step",
+        affects=("function",), default="drop", choices=LATE,
     )  # fmt: skip
     packet_bits: float = setting("bit", doc="bits of a spike packet", affects=(E, T), default=32.0, low=1.0)
     queue: int = setting(

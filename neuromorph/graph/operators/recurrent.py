@@ -45,9 +45,40 @@ def _sequence(shapes: Sequence[Shape], features: int) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+class _Recurrent(Operator):
+    """Base of the layers here: weight_hh has the hidden states as columns, states start at zero."""
+
+    role: ClassVar[str] = "matrix"
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    return_sequences: bool
+    reverse: bool
+
+    @property
+    def hidden(self) -> int:
+        return int(self.weight_hh.shape[1])
+
+    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
+        time, _ = _sequence(shapes, self.weight_ih.shape[1])
+        return (time, self.hidden) if self.return_sequences else (self.hidden,)
+
+    def _steps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The steps of x (..., time, features) in the order in which they are run."""
+        steps = list(x.unbind(-2))
+        return steps[::-1] if self.reverse else steps
+
+    def _outputs(self, states: list[torch.Tensor], last: Sequence[torch.Tensor] = ()) -> torch.Tensor:
+        """The output, of the states in the order in which they were run; `last`: rows that follow the sequence."""
+        import torch
+
+        if not self.return_sequences:
+            return states[-1]
+        return torch.stack([*(states[::-1] if self.reverse else states), *last], dim=-2)
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class LSTM(Operator):
+class LSTM(_Recurrent):
     """Long short-term memory, gates in torch's order i, f, g, o, h_0 = c_0 = 0.
 
     [i f g o] = [x_t h_(t-1)] G + b with one matrix "gates" G of features + hidden rows and 4 hidden columns;
@@ -58,7 +89,6 @@ class LSTM(Operator):
     is then that of the first step. return_cell adds the last c as one row more after the sequence.
     """
 
-    role: ClassVar[str] = "matrix"
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
         WeightSlot("weight_ih", "mask_ih", "weight_format"),
         WeightSlot("weight_hh", "mask_hh", "weight_format"),
@@ -84,10 +114,6 @@ class LSTM(Operator):
         check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
         check_input_format(self.input_format, "input_format")
 
-    @property
-    def hidden(self) -> int:
-        return int(self.weight_hh.shape[1])
-
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
         time, _ = _sequence(shapes, self.weight_ih.shape[1])
         return (time + self.return_cell, self.hidden) if self.return_sequences else (self.hidden,)
@@ -102,9 +128,8 @@ class LSTM(Operator):
         c = h
         bias = None if self.bias is None else parameter(self, "bias", host, x)
         hidden, features, function = self.hidden, x.shape[-1], host.function
-        steps = list(x.unbind(-2))
         outputs = []
-        for x_t in reversed(steps) if self.reverse else steps:
+        for x_t in self._steps(x):
             # a host may add a trial axis; comparing shapes takes as long as an activation of a small cell
             if x_t.dim() != h.dim() or x_t.numel() * hidden != h.numel() * features:
                 x_t = x_t.expand(*torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1]), -1)
@@ -114,10 +139,7 @@ class LSTM(Operator):
             c = function("sigmoid", f) * c + function("sigmoid", i) * function("tanh", g)
             h = function("sigmoid", o) * function("tanh", c)
             outputs.append(h)
-        if not self.return_sequences:
-            return h
-        rows = outputs[::-1] if self.reverse else outputs
-        return torch.stack([*rows, c] if self.return_cell else rows, dim=-2)
+        return self._outputs(outputs, [c] if self.return_cell else [])
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         time, features = _sequence(shapes, self.weight_ih.shape[1])
@@ -153,7 +175,7 @@ class LSTM(Operator):
 
 @final
 @dataclass(frozen=True, eq=False)
-class RNN(Operator):
+class RNN(_Recurrent):
     """Elman's recurrent layer: h_t = f([x_t h_(t-1)] G + b), f tanh or relu, h_0 = 0.
 
     One matrix "gates" G of features + hidden rows and hidden columns. weight_ih: (hidden, features), weight_hh:
@@ -161,7 +183,6 @@ class RNN(Operator):
     (hidden,) of the last step unless return_sequences; reverse as for LSTM.
     """
 
-    role: ClassVar[str] = "matrix"
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = LSTM.weight_slots
 
     weight_ih: np.ndarray
@@ -184,14 +205,6 @@ class RNN(Operator):
         check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
         check_input_format(self.input_format, "input_format")
 
-    @property
-    def hidden(self) -> int:
-        return int(self.weight_hh.shape[1])
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        time, _ = _sequence(shapes, self.weight_ih.shape[1])
-        return (time, self.hidden) if self.return_sequences else (self.hidden,)
-
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         import torch
 
@@ -200,17 +213,14 @@ class RNN(Operator):
         x = inputs[0]
         h = x.new_zeros((*x.shape[:-2], self.hidden))
         bias = None if self.bias is None else parameter(self, "bias", host, x)
-        steps = list(x.unbind(-2))
         outputs = []
-        for x_t in reversed(steps) if self.reverse else steps:
+        for x_t in self._steps(x):
             lead = torch.broadcast_shapes(x_t.shape[:-1], h.shape[:-1])
             joined = torch.cat([x_t.expand(*lead, -1), h.expand(*lead, -1)], dim=-1)
             k = host.linear("gates", fake_quantize(joined, self.input_format))
             h = host.function(self.function, k if bias is None else k + bias)
             outputs.append(h)
-        if not self.return_sequences:
-            return h
-        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+        return self._outputs(outputs)
 
     matrices = LSTM.matrices
     weight_matrices = LSTM.weight_matrices
@@ -223,7 +233,7 @@ class RNN(Operator):
 
 @final
 @dataclass(frozen=True, eq=False)
-class GRU(Operator):
+class GRU(_Recurrent):
     """Gated recurrent unit as torch defines it (reset after the product), gates in the order r, z, n, h_0 = 0.
 
     [a_r a_z a_n] = x_t A + b_ih with matrix "input" A; [k_r k_z k_n] = h_(t-1) K + b_hh with matrix "hidden" K;
@@ -234,7 +244,6 @@ class GRU(Operator):
     reverse as for LSTM. The input product of all steps is handed to the host at once.
     """
 
-    role: ClassVar[str] = "matrix"
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
         WeightSlot("weight_ih", "mask_ih", "weight_format"),
         WeightSlot("weight_hh", "mask_hh", "hidden_weight_format"),
@@ -264,17 +273,7 @@ class GRU(Operator):
         check_input_format(self.input_format, "input_format")
         check_input_format(self.hidden_format, "hidden_format")
 
-    @property
-    def hidden(self) -> int:
-        return int(self.weight_hh.shape[1])
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        time, _ = _sequence(shapes, self.weight_ih.shape[1])
-        return (time, self.hidden) if self.return_sequences else (self.hidden,)
-
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        import torch
-
         from neuromorph.graph.tensors import fake_quantize, parameter
 
         products = host.linear("input", fake_quantize(inputs[0], self.input_format))
@@ -283,9 +282,8 @@ class GRU(Operator):
         bias = None if self.bias_hh is None else parameter(self, "bias_hh", host, products)
         function = host.function
         h = products.new_zeros((*products.shape[:-2], self.hidden))
-        steps = list(products.unbind(-2))
         outputs = []
-        for a in reversed(steps) if self.reverse else steps:
+        for a in self._steps(products):
             k = host.linear("hidden", fake_quantize(h, self.hidden_format))
             k_r, k_z, k_n = (k if bias is None else k + bias).chunk(3, dim=-1)
             a_r, a_z, a_n = a.chunk(3, dim=-1)
@@ -293,9 +291,7 @@ class GRU(Operator):
             n = function("tanh", a_n + function("sigmoid", a_r + k_r) * k_n)
             h = n + z * (h - n)
             outputs.append(h)
-        if not self.return_sequences:
-            return h
-        return torch.stack(outputs[::-1] if self.reverse else outputs, dim=-2)
+        return self._outputs(outputs)
 
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         time, features = _sequence(shapes, self.weight_ih.shape[1])

@@ -14,6 +14,7 @@ u = G / conductance_max, xi a standard normal per device and effect:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,9 @@ from neuromorph.hardware.component import Datasheet
 from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import evaluate_curve
 from neuromorph.rng import stream
+
+Chips = Sequence[tuple[int, str]]
+"""Trial and path of every array of devices drawn together: what their streams are keyed by."""
 
 SMALLEST_LEVEL = 1e-7
 """u is clipped here in logarithmic laws, as the published PCM models do."""
@@ -84,41 +88,44 @@ class CellPhysics:
         low = min(int(position), len(laws) - 2)
         return laws[low] + (position - low) * (laws[low + 1] - laws[low])
 
-    def states(self, levels: np.ndarray, draw: Draw, trial: int, path: str) -> tuple[np.ndarray, np.ndarray]:
-        """Conductances of one chip right after programming and at the reading time, each of levels' shape, siemens.
+    def states(self, levels: np.ndarray, draw: Draw, chips: Chips) -> tuple[np.ndarray, np.ndarray]:
+        """Conductances right after programming and at the reading time, each (chips, *levels.shape), siemens.
 
-        Stuck devices keep the conductance they are stuck at; everything else acts on the others.
+        Laws of the target are evaluated once for all chips. Stuck devices keep the conductance they are stuck at;
+        everything else acts on the others.
         """
-        fresh = self.program(levels, draw, trial, path)
-        aged = self.age(fresh, levels, draw, trial, path)
-        stuck = self._stuck(levels.shape, draw, trial, path)
+        fresh = self.program(levels, draw, chips)
+        aged = self.age(fresh, levels, draw, chips)
+        stuck = self._stuck(levels.shape, draw, chips)
         if stuck is None:
             return fresh, aged
         return np.where(np.isnan(stuck), fresh, stuck), np.where(np.isnan(stuck), aged, stuck)
 
-    def program(self, levels: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+    def program(self, levels: np.ndarray, draw: Draw, chips: Chips) -> np.ndarray:
         """Conductances of sound devices right after programming (retention: at the reading time)."""
         target = self.target(levels)
         sigma = self.write_deviation(target / self.g_max, draw.time_s)
         if sigma is None:
-            return target
-        xi = stream(draw.seed, trial, path, "programming").standard_normal(target.shape)
-        return np.maximum(0.0, target + sigma * xi)
+            return np.broadcast_to(target, (len(chips), *target.shape))
+        g = _normals(target.shape, draw, chips, "programming")
+        g *= sigma
+        g += target
+        return np.maximum(0.0, g, out=g)
 
-    def _stuck(self, shape: tuple[int, ...], draw: Draw, trial: int, path: str) -> np.ndarray | None:
+    def _stuck(self, shape: tuple[int, ...], draw: Draw, chips: Chips) -> np.ndarray | None:
         """Conductance of each stuck device, NaN for sound ones; None where none is stuck."""
         on, off = self.part.value("stuck_on", 0.0), self.part.value("stuck_off", 0.0)
         if "faults" in self.off or on + off == 0.0:
             return None
-        lot = stream(draw.seed, trial, path, "faults").random(shape)
+        lot = np.stack([stream(draw.seed, trial, path, "faults").random(shape) for trial, path in chips])
         return np.select([lot < on, lot < on + off], [self.g_max, self.g_min], np.nan)
 
-    def age(self, g: np.ndarray, levels: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+    def age(self, g: np.ndarray, levels: np.ndarray, draw: Draw, chips: Chips) -> np.ndarray:
         """Conductances at the reading time: relaxation, drift, and one draw of the 1/f noise.
 
         The drift exponent follows the target, the 1/f noise the programmed conductance, as published.
         """
-        g = self._relax(g, draw, trial, path)
+        g = self._relax(g, draw, chips)
         mean = self.curve("drift_exponent_mean", "drift")
         t0 = self.part.value("drift_time_zero")
         programmed = np.maximum(g / self.g_max, SMALLEST_LEVEL)
@@ -127,17 +134,17 @@ class CellPhysics:
             nu = evaluate_curve(mean, u)
             spread = self.curve("drift_exponent_deviation", "drift")
             if spread is not None:
-                nu = nu + evaluate_curve(spread, u) * stream(draw.seed, trial, path, "drift").standard_normal(g.shape)
+                nu = nu + evaluate_curve(spread, u) * _normals(levels.shape, draw, chips, "drift")
             g = g * ((draw.time_s + t0) / t0) ** -np.abs(nu)
         flicker = self.curve("flicker_noise", "flicker")
         if flicker is not None:
             tr = self.part.value("flicker_read_time")
             growth = np.sqrt(np.log((draw.time_s + t0 + tr) / (2 * tr)))
-            xi = stream(draw.seed, trial, path, "flicker").standard_normal(g.shape)
+            xi = _normals(levels.shape, draw, chips, "flicker")
             g = np.maximum(0.0, g * (1 + evaluate_curve(flicker, programmed) * growth * xi))
         return g
 
-    def _relax(self, g: np.ndarray, draw: Draw, trial: int, path: str) -> np.ndarray:
+    def _relax(self, g: np.ndarray, draw: Draw, chips: Chips) -> np.ndarray:
         shift, spread = self.part.value("relaxation_shift"), self.part.value("relaxation_spread")
         if "drift" in self.off or draw.time_s < 1.0 or (shift is None and spread is None):
             return g
@@ -145,7 +152,7 @@ class CellPhysics:
         if shift is not None:
             g = g + shift * log_time
         if spread is not None:
-            xi = stream(draw.seed, trial, path, "relaxation").standard_normal(g.shape)
+            xi = _normals(g.shape[1:], draw, chips, "relaxation")
             g = g + (spread[0] + spread[1] * log_time) * xi
         return np.maximum(0.0, g)
 
@@ -155,3 +162,11 @@ class CellPhysics:
         if law is None:
             return None
         return np.square(evaluate_curve(law, np.maximum(g / self.g_max, 0.0)))
+
+
+def _normals(shape: tuple[int, ...], draw: Draw, chips: Chips, effect: str) -> np.ndarray:
+    """Standard normals (chips, *shape), each chip's from its own stream."""
+    out = np.empty((len(chips), *shape))
+    for own, (trial, path) in zip(out, chips, strict=True):
+        stream(draw.seed, trial, path, effect).standard_normal(out=own)
+    return out

@@ -7,16 +7,20 @@ offset code last in each slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from neuromorph.devices.layered.core import Draw, Tiling
-from neuromorph.devices.layered.crossbar.cells import CellPhysics
+from neuromorph.devices.layered.crossbar.cells import CellPhysics, Chips
 from neuromorph.devices.layered.crossbar.coding import Coding, encode
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
+
+CELLS = 1 << 20
+"""Cells programmed at once: copies of a small matrix together, of a large one in turns."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +78,47 @@ def _held(tiling: Tiling, rows: tuple[int, int], tiles: np.ndarray, groups: int)
     return held
 
 
-def _conductances(levels: np.ndarray, cells: CellPhysics, draw: Draw, path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Programmed and aged conductances of all trials, (trials, *levels.shape)."""
-    fresh, aged = zip(*(cells.states(levels, draw, trial, path) for trial in draw.trials), strict=True)
-    return np.stack(fresh), np.stack(aged)
-
-
 def _pair(g: np.ndarray) -> np.ndarray:
     """Difference of the two devices, or the single device: removes the device axis (trial, slice, device, ...)."""
     return g[:, :, 0] - g[:, :, 1] if g.shape[2] == 2 else g[:, :, 0]
 
 
-def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, path: str) -> Effective:
-    """Programs one matrix on all trials of a draw and compiles its effective blocks."""
+def compile_copies(
+    matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, paths: Sequence[str]
+) -> list[Effective]:
+    """Programs copies of a matrix, whose streams are keyed by their paths, on all trials of a draw."""
     coding = encode(matrix, unit, "weight_quantization" not in draw.off)
+    trials, found = len(draw.trials), []
+    size = max(1, CELLS // max(1, trials * coding.levels.size))
+    for start in range(0, len(paths), size):
+        mine = paths[start : start + size]
+        together = _compiled(matrix, tiling, unit, draw, coding, mine)
+        found += [_only(together, slice(c * trials, (c + 1) * trials)) for c in range(len(mine))]
+    return found
+
+
+def _only(effective: Effective, chips: slice) -> Effective:
+    """Views of some of the chips."""
+    blocks = (
+        replace(
+            b, weight=b.weight[chips], gain=b.gain[chips], variance=None if b.variance is None else b.variance[chips]
+        )
+        for b in effective.blocks
+    )
+    return replace(effective, blocks=tuple(blocks))
+
+
+def _compiled(
+    matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, coding: Coding, paths: Sequence[str]
+) -> Effective:
+    """Effective blocks of all copies and trials, copies outside."""
+    chips = [(trial, path) for path in paths for trial in draw.trials]
     part = unit["array"]["cell"].part
     assert part is not None
     cells = CellPhysics(part, draw.off)
     cells.check_time(draw.time_s)
     unit_g = cells.g_max - cells.g_min
-    fresh, aged = _conductances(coding.levels, cells, draw, path)
+    fresh, aged = cells.states(coding.levels, draw, chips)
     spread = cells.read_variance(aged)
     weight = _pair(aged) / unit_g
     start = _pair(fresh) / unit_g
@@ -110,7 +135,8 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
         references = 0
         if coding.reference is not None:
             references = len(tiles)
-            extra = _reference(coding, cells, draw, f"{path}/reference{row0}", (matrix.groups, row1 - row0, references))
+            own = [(trial, f"{path}/reference{row0}") for trial, path in chips]
+            extra = _reference(coding, cells, draw, own, (matrix.groups, row1 - row0, references))
             pieces = [np.concatenate([p, e], axis=-1) for p, e in zip(pieces, extra[:2], strict=True)]
             noise = None if noise is None else np.concatenate([noise, extra[2]], axis=-1)
             tile_of = np.concatenate([tile_of, np.arange(len(tiles))])
@@ -122,13 +148,13 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
             gain[..., -references:] = _unit_gain(coding, cells)
         else:
             gain = gain * coding.scale[:, outputs]
-        gain = np.broadcast_to(gain, (len(draw.trials), *gain.shape))
+        gain = np.broadcast_to(gain, (len(chips), *gain.shape))
         if compensate:
             gain = gain * _compensation(pieces[1], pieces[0], tile_of)
         blocks.append(
             Block(
                 row0, row1, _columns_last(pieces[0], draw), None if noise is None else _columns_last(noise, draw),
-                np.ascontiguousarray(gain.transpose(0, 2, 1, 3)).reshape(len(draw.trials), -1),
+                np.ascontiguousarray(gain.transpose(0, 2, 1, 3)).reshape(len(chips), -1),
                 outputs, tile_of, references, coding.slices,
             )
         )  # fmt: skip
@@ -136,12 +162,12 @@ def compile_matrix(matrix: Matrix, tiling: Tiling, unit: Component, draw: Draw, 
 
 
 def _reference(
-    coding: Coding, cells: CellPhysics, draw: Draw, path: str, shape: tuple[int, int, int]
+    coding: Coding, cells: CellPhysics, draw: Draw, chips: Chips, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Reference columns as (trials, slices, groups, rows, tiles): aged, fresh, read variance; 0 but in one slice."""
     assert coding.reference is not None
     levels = np.broadcast_to(coding.reference[:, None, None, None, None], (coding.slices, 1, *shape))
-    fresh, aged = _conductances(levels, cells, draw, path)
+    fresh, aged = cells.states(levels, draw, chips)
     unit_g = cells.g_max - cells.g_min
     spread = cells.read_variance(aged)
     there = (coding.reference > 0)[:, None, None, None]  # one column, converted with one of the slices

@@ -10,7 +10,7 @@ import torch
 from neuromorph.devices.layered.codes import InputRange
 from neuromorph.devices.layered.core import Draw, Layout, Ranges, Statistics
 from neuromorph.devices.layered.crossbar.cells import CellPhysics
-from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_matrix
+from neuromorph.devices.layered.crossbar.compiled import Block, Effective, compile_copies
 from neuromorph.devices.layered.crossbar.converters import Adc
 from neuromorph.devices.layered.crossbar.dealt import Dealt, DealtHost
 from neuromorph.devices.layered.crossbar.geometry import EFFECTS, used
@@ -74,7 +74,7 @@ class CrossbarCalibrator:
         draw = Draw(0, (0,), off=frozenset(EFFECTS) - NOMINAL, torch_device=torch_device)
         self.units = {t.item: used(layout.unit, layout.matrix(t.item)) for t in layout.tilings}
         self.effective = {
-            t.item: compile_matrix(layout.matrix(t.item), t, self.units[t.item], draw, "calibration")
+            t.item: compile_copies(layout.matrix(t.item), t, self.units[t.item], draw, ["calibration"])[0]
             for t in layout.tilings
         }
         s = layout.unit.settings
@@ -152,7 +152,8 @@ class ProgrammedCrossbar:
             name = tiling.item
             matrix = layout.matrix(name)
             mine = used(unit, matrix)
-            copies = [compile_matrix(matrix, tiling, mine, draw, self._path(name, copy)) for copy in range(count)]
+            own = f"{draw.scope}{unit.path}/{layout.devices}"
+            copies = compile_copies(matrix, tiling, mine, draw, [_path(own, name, copy) for copy in range(count)])
             full_scale, signed = InputRange.from_ranges(ranges, name)
             coding = input_coding(mine, full_scale, signed, "dac" not in draw.off, matrix.input_format)
             self.copies[name], self.codings[name], self.tallies[name] = copies, coding, Tally()
@@ -166,16 +167,12 @@ class ProgrammedCrossbar:
             ]
             self.dealt[name] = Dealt(copies, self.adcs[name], self.weights[name])
 
-    def _path(self, name: str, copy: int) -> str:
-        """What the streams of one copy of a matrix are keyed by."""
-        return f"{self.path}/{name}" + (f"/copy{copy}" if copy else "")
-
     def keys(self, name: str, call: int, copy: int = 0) -> list[list[int]]:
         """Noise streams [trial][block] of the call-th product of a pass (time steps of a recurrent cell)."""
         if (name, call, copy) not in self._keys:
             self._keys[name, call, copy] = [
                 [
-                    key64(self.draw.seed, trial, f"{self._path(name, copy)}/{block.row0}", f"read{call}")
+                    key64(self.draw.seed, trial, f"{_path(self.path, name, copy)}/{block.row0}", f"read{call}")
                     for block in self.copies[name][copy].blocks
                 ]
                 for trial in self.draw.trials
@@ -208,6 +205,11 @@ class ProgrammedCrossbar:
                 each = np.concatenate(tally.per_sample)
                 spreads.append(float(each.std() / each.mean()) if each.mean() > 0 else 0.0)
         return Statistics(values, "executed", math.fsum(spreads) / len(spreads) if spreads else 0.0)
+
+
+def _path(group: str, name: str, copy: int) -> str:
+    """What the streams of one copy of a matrix of a group are keyed by."""
+    return f"{group}/{name}" + (f"/copy{copy}" if copy else "")
 
 
 class _RunningHost(ExactFunctions):

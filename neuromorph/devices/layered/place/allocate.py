@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuromorph.devices.layered.place.demand import Chip, Demand, read_demands
+from neuromorph.devices.layered.place.demand import Chip, Demand, read_demands, stored
 from neuromorph.errors import FitError, InputError, Place, suggest
 from neuromorph.graph.model import Graph
 
@@ -42,7 +42,25 @@ def allocate(
     spare: fraction of the arrays left over that copies may fill, 0: one copy of everything.
     Raises FitError naming the layer, the limit that binds and the smallest change that would fit.
     """
-    return chip.resources.packing.allocate(graph, chip, demands, _wished(demands, copies), spare)
+    wished = _wished(demands, copies)
+    own = [i for i, d in enumerate(demands) if not d.tied]
+    if len(own) == len(demands):
+        return chip.resources.packing.allocate(graph, chip, demands, wished, spare)
+    found = chip.resources.packing.allocate(
+        graph, chip, stored(demands), None if wished is None else wished[own], spare
+    )  # fmt: skip
+    return _used_again(found, demands)
+
+
+def _used_again(found: Allocation, demands: list[Demand]) -> Allocation:
+    """An allocation of stored groups with those that use their weights again, each where the first of them lies."""
+    place = {d.name: k for k, d in enumerate(d for d in demands if not d.tied)}
+    source = [place[d.tied or d.name] for d in demands]
+    ends = np.searchsorted(found.demand, np.arange(len(place) + 1))
+    rows = np.concatenate([np.arange(ends[k], ends[k + 1]) for k in source])
+    columns = {n: getattr(found, n)[rows] for n in ("tile", "copy", "core", "array", "row0", "col0")}
+    demand = np.repeat(np.arange(len(demands)), [ends[k + 1] - ends[k] for k in source])
+    return dataclasses.replace(found, demand=demand, copies=found.copies[source], **columns)
 
 
 def spaced(chip: Chip, found: Allocation, block: np.ndarray, bits: np.ndarray, capacity: float) -> Allocation:
@@ -113,4 +131,4 @@ def _fits(graph: Graph, chip: Chip) -> bool:
         demands = read_demands(graph, chip)
     except FitError:
         return False
-    return chip.resources.packing.fits(chip, demands)
+    return chip.resources.packing.fits(chip, stored(demands))

@@ -43,7 +43,8 @@ class Demand:
     """One group's tiles that are kept, before placement.
 
     index: position of its first node in graph.nodes. products: per sample, the most of its items. most_copies: more
-    copies could not share its work. skipped: all-zero tiles left out.
+    copies could not share its work. skipped: all-zero tiles left out. tied: name of the earlier group whose weights it
+    uses again, "" where it has its own.
     """
 
     index: int
@@ -52,6 +53,7 @@ class Demand:
     products: int
     most_copies: int
     skipped: int
+    tied: str = ""
 
     @property
     def name(self) -> str:
@@ -109,7 +111,32 @@ def read_demands(graph: Graph, chip: Chip) -> list[Demand]:
         raise FitError(problems)
     if not demands:
         raise FitError(f"graph {graph.name!r} has no operator that needs a core: nothing to map")
-    return demands
+    return _tied(demands)
+
+
+def _tied(demands: list[Demand]) -> list[Demand]:
+    """Groups of one node that use an operator of an earlier one again: its weights are stored once, in one copy, since
+    all uses read the same devices and take turns."""
+    first: dict[int, str] = {}
+    owner: dict[str, str] = {}
+    for d in demands:
+        if len(d.group.nodes) == 1:
+            found = first.setdefault(id(d.group.nodes[0].operator), d.name)
+            if found != d.name:
+                owner[d.name] = found
+    shared = set(owner) | set(owner.values())
+    return [
+        dataclasses.replace(d, most_copies=1, tied=owner.get(d.name, "")) if d.name in shared else d for d in demands
+    ]
+
+
+def stored(demands: Sequence[Demand]) -> list[Demand]:
+    """The groups that have weights of their own, each with the products of all that use them."""
+    products = {d.name: d.products for d in demands if not d.tied}
+    for d in demands:
+        if d.tied:
+            products[d.tied] += d.products
+    return [dataclasses.replace(d, products=products[d.name]) for d in demands if not d.tied]
 
 
 def check_groups(graph: Graph, groups: Sequence[Group], stepwise: Collection[str]) -> None:

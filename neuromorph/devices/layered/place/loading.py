@@ -6,7 +6,7 @@ graph is refused with the difference, and derives all else from the graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,21 @@ def _shards(
         height=full["height"].astype(np.int64),
         width=full["width"].astype(np.int64),
         bits=full["bits"].astype(np.float64),
+        again=np.repeat([bool(d.tied) for d in demands], np.array(tiles) * copies),
     )
     if total:
-        chip.resources.packing.check(chip, shards, refuse)
+        chip.resources.packing.check(chip, shards.stored, refuse)
+        _check_again(shards, demands, refuse)
     return shards
+
+
+def _check_again(shards: Shards, demands: list[Demand], refuse: Callable[[str], None]) -> None:
+    """Calls `refuse` where a group that uses weights again is said to lie elsewhere than these."""
+    index = {d.name: d.index for d in demands}
+    for d in demands:
+        if d.tied:
+            mine, theirs = (shards.node == i for i in (d.index, index[d.tied]))
+            for name in ("core", "array", "array_row0", "array_col0"):
+                column = getattr(shards, name)
+                if not np.array_equal(column[mine], column[theirs]):
+                    refuse(f"{d.group.label} uses the weights of {d.tied}, its {name} differs from theirs")

@@ -76,7 +76,8 @@ class Memory(Packing):
     def limits(self, chip: Chip, shards: Shards, common: list[Limit]) -> list[Limit]:
         if math.isinf(self.room(chip)):
             return common
-        stored = np.bincount(shards.core, weights=shards.bits)
+        own = shards.stored
+        stored = np.bincount(own.core, weights=own.bits)
         return [*common, Limit("weight memory", chip.unit.path, float(stored.max()), self.room(chip), "bit", True)]
 
     def taken(self, shards: Shards) -> np.ndarray:

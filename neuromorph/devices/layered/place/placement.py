@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices import placed_file
+from neuromorph.devices.explained import Placed
 from neuromorph.devices.layered.core import Layout
 from neuromorph.devices.layered.place import views
 from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, read_demands
@@ -45,7 +46,8 @@ class Shards:
     node: index in graph.nodes; matrix: which item (matrix) of the node; group and the half-open ranges
     [row0, row1) x [col0, col1) of it; copy; core: number on the chip, tile position x cores per tile + core in
     the tile; array: in the core; array_row0, array_col0: its first cell; height, width: its cells; bits: stored
-    weight bits (float). Ordered by node, copy, then as the device kind cut it.
+    weight bits (float); again: whether an earlier node's weights are used again, which lie there once.
+    Ordered by node, copy, then as the device kind cut it.
     """
 
     node: np.ndarray
@@ -63,6 +65,14 @@ class Shards:
     height: np.ndarray
     width: np.ndarray
     bits: np.ndarray
+    again: np.ndarray
+
+    @property
+    def stored(self) -> Shards:
+        """Those that lie in cells of their own."""
+        if not self.again.any():
+            return self
+        return Shards(**{name: column[~self.again] for name, column in self.columns().items()})
 
     def __len__(self) -> int:
         return int(self.node.size)
@@ -81,8 +91,8 @@ class Search:
     lower_bound: float
 
 
-@dataclass(frozen=True, eq=False)
-class Placement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Placement(Placed):
     """A graph on an architecture. Everything else about it follows from these fields.
 
     copies: replicas per node name. skipped: all-zero tiles left out per node name. tiles: grid position of the k-th
@@ -138,9 +148,9 @@ class Placement:
     @cached_property
     def array_cells(self) -> dict[int, int]:
         """Cells used in each array, by core x arrays per core + array."""
-        key = self.shards.core * self.chip.resources.arrays + self.shards.array
-        arrays, index = np.unique(key, return_inverse=True)
-        used = np.bincount(index, weights=self.shards.height * self.shards.width)
+        own = self.shards.stored
+        arrays, index = np.unique(own.core * self.chip.resources.arrays + own.array, return_inverse=True)
+        used = np.bincount(index, weights=own.height * own.width)
         return {int(a): int(u) for a, u in zip(arrays, used, strict=True)}
 
     @property
@@ -148,7 +158,7 @@ class Placement:
         """Cells used over cells of the arrays in use; in weight memories bits stored over bits of the cores in use."""
         packing = self.chip.resources.packing
         used = np.unique(self.shards.core * self.chip.resources.arrays + self.shards.array).size
-        return float(packing.taken(self.shards).sum()) / (used * packing.room(self.chip)) if used else 0.0
+        return float(packing.taken(self.shards.stored).sum()) / (used * packing.room(self.chip)) if used else 0.0
 
     @property
     def name(self) -> str:
@@ -332,6 +342,7 @@ def make_shards(
         height=columns["height"].astype(np.int64),
         width=columns["width"].astype(np.int64),
         bits=columns["bits"].astype(np.float64),
+        again=np.array([bool(d.tied) for d in demands])[columns["demand"]],
     )
 
 
@@ -384,7 +395,7 @@ def _layouts(chip: Chip, demands: list[Demand], shards: Shards, copies: np.ndarr
         copy, core = shards.copy[part], shards.core[part]
         array = core * chip.resources.arrays + shards.array[part]
         arrays, cores = _most(copy, array), _most(copy, core)
-        found[d.name] = Layout(d.group, d.tilings, int(copies[k]), arrays, cores, chip.unit)
+        found[d.name] = Layout(d.group, d.tilings, int(copies[k]), arrays, cores, chip.unit, d.tied)
     return found
 
 

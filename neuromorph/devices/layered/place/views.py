@@ -113,7 +113,7 @@ def floor(placement: Placement) -> dict[str, Any]:
     chip = placement.chip
     tile_of = placement.tile_of_shard
     names = [n.name for n in placement.graph.nodes]
-    taken = chip.resources.packing.taken(placement.shards)
+    taken = np.where(placement.shards.again, 0.0, chip.resources.packing.taken(placement.shards))
     capacity = chip.cores_per_tile * chip.resources.arrays * chip.resources.packing.room(chip)
     tiles = []
     for t in range(chip.tiles):

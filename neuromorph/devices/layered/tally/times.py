@@ -212,10 +212,13 @@ def _servers(placement: Placement) -> dict[str, str]:
             name = parent[name]
         return name
 
-    if not placement.chip.resources.packing.takes_turns:
-        return {}
-    for name in placement.layouts:
+    turns = placement.chip.resources.packing.takes_turns
+    for name, layout in placement.layouts.items():
         parent[name] = name
+        if layout.tied:
+            parent[name] = root(layout.tied)
+        if not turns:
+            continue
         for core in cores_of(placement, name).tolist():
             if core in owner:
                 parent[root(name)] = root(owner[core])

@@ -15,6 +15,8 @@ from neuromorph.devices.manycore.execute.held import held_weights
 from neuromorph.devices.manycore.execute.rules import Learning, decays
 from neuromorph.devices.manycore.execute.run import EventRun, StopRule
 from neuromorph.devices.manycore.execute.tables import tables
+from neuromorph.devices.manycore.execute.whole import whole_network
+from neuromorph.devices.manycore.losses import Losses
 from neuromorph.errors import InputError
 from neuromorph.events.raster import Raster
 from neuromorph.progress import Progress
@@ -27,7 +29,8 @@ class EventEngine:
 
     network: what runs, with the weights that cores can hold; quantisation: what was lost by that.
     ranges: the largest magnitude expected of populations that never fire, by index, for fixed point that needs one.
-    core_of_neuron: (neurons,), for cores whose axons share weights by type.
+    core_of_neuron: (neurons,), for cores whose axons share weights by type, and that miss spikes. slack: steps that
+    spikes may come late.
     Raises InputError for what the arithmetic cannot express, and for plastic rules that make no sense.
     """
 
@@ -37,19 +40,25 @@ class EventEngine:
         arithmetic: Arithmetic | None = None,
         ranges: Mapping[int, float] | None = None,
         core_of_neuron: np.ndarray | None = None,
+        slack: int = 0,
     ) -> None:
+        self.core_of_neuron, self.slack = core_of_neuron, slack
         self.arithmetic = arithmetic or Arithmetic()
         self.plan: Plan | None = None
         if self.arithmetic.kind.startswith("float"):
-            network, self.quantisation = held_weights(network, self.arithmetic, core_of_neuron)
+            network, self.quantisation, _ = held_weights(network, self.arithmetic, core_of_neuron)
             self.plan = plan(network) if self.arithmetic.kind == "float64" else None
             self.network = network if self.plan is None else self.plan.network
-            self.tables = tables(self.network, self.arithmetic)
+            self.tables = tables(self.network, self.arithmetic, slack=slack)
+        elif self.arithmetic.kind == "integer":
+            found = whole_network(network, self.arithmetic, ranges or {}, core_of_neuron)
+            self.network, self.quantisation = found.network, found.quantisation
+            self.tables = tables(network, self.arithmetic, found.chosen, found.weights, slack, ranges)
         else:
             chosen = formats(network, self.arithmetic, ranges)
             whole = integers(network, chosen)
             self.network, self.quantisation = rounded(network, chosen, whole)
-            self.tables = tables(self.network, self.arithmetic, chosen, whole)
+            self.tables = tables(self.network, self.arithmetic, chosen, whole, slack)
 
     @property
     def fixed(self) -> bool:
@@ -68,6 +77,7 @@ class EventEngine:
         modulator: np.ndarray | None = None,
         stop: StopRule | None = None,
         each: Callable[[int, Raster], None] | None = None,
+        losses: Losses | None = None,
     ) -> EventRun:
         """Runs every sample of the inputs from the initial state.
 
@@ -76,7 +86,7 @@ class EventEngine:
         workers: threads; results do not depend on them. modulator: third factor of
         plastic synapses, (steps,) or (samples, steps). stop: ends samples early. each: is given (number of
         the sample, its raster of one sample) in order as soon as it is done; then `spikes` of the result holds no
-        events, so that long runs need not keep them.
+        events, so that long runs need not keep them. losses: spikes that cores miss.
         Raises InputError where inputs do not fit the network.
         """
         rasters = [inputs] if isinstance(inputs, Raster) else list(inputs)
@@ -90,7 +100,7 @@ class EventEngine:
                 hint="encode the data as spikes",
             )
         valued = self.tables.valued or any(r.value is not None for r in rasters)
-        job = Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator)
+        job = Job(self, rasters, steps, record == "spikes" or each is not None, valued, stop, modulator, losses)
         results = []
         for number, result in enumerate(job.results(samples, workers)):
             if each is not None:
@@ -189,8 +199,9 @@ class Job:
 
     def __init__(
         self, engine: EventEngine, rasters: Sequence[Raster], steps: int, record: bool, valued: bool,
-        stop: StopRule | None, modulator: np.ndarray | None,
+        stop: StopRule | None, modulator: np.ndarray | None, losses: Losses | None = None,
     ) -> None:  # fmt: skip
+        self.losses = losses
         self.engine, self.rasters, self.steps = engine, rasters, steps
         self.record, self.valued = record, valued
         self.rule = np.zeros(4)
@@ -227,7 +238,7 @@ class Job:
     def results(self, samples: int, workers: int) -> Iterator[Sample]:
         """Results of all samples in order. Dense layers are run a chunk of samples at a time."""
         plan = self.engine.plan
-        if plan is None or not plan.layers or self.rule[3] or self.engine.tables.rules.rows:
+        if plan is None or not plan.layers or self.rule[3] or self.engine.tables.rules.rows or self.losses is not None:
             yield from _in_order(self.sample, samples, workers)
             return
         chunks = [range(a, min(a + CHUNK, samples)) for a in range(0, samples, CHUNK)]
@@ -252,12 +263,13 @@ class Job:
         deciding = self.engine.network.populations[self.engine.network.outputs[0]].size if self.rule[3] else 0
         stop = (np.zeros(deciding), self.rule)
         factor = self.modulator[min(number, len(self.modulator) - 1)]
+        losses = self._missed(number)
         learning = Learning.begin(tables.rules, self.weights, self.decays, factor, steps, self.engine.network.neurons)
         while True:
             t, ended = run(
                 t, steps, number, stage.pop, tables.number, tables.par, stage.proj, stage.outgoing, work,
                 (index, value, ends), out, (events, skipped, saturated), stop, tables.rules.into,
-                learning.arrays,
+                learning.arrays, losses,
             )  # fmt: skip
             if ended or t >= steps:
                 break
@@ -289,6 +301,16 @@ class Job:
         sizes = [int(proj[row, c.SYNAPSES]) for row in rules.rows]
         parts = zip(first, sizes, rules.units, strict=True)
         return tuple((learning.weights[a : a + n] / unit).astype(np.float32) for a, n, unit in parts)
+
+    def _missed(self, number: int) -> tuple[np.ndarray, ...]:
+        """What a sample's run takes of the losses; without any, arrays of nothing."""
+        if self.losses is None:
+            nothing = np.zeros(0, np.int32)
+            return np.zeros(0, np.int64), nothing, nothing, nothing, nothing, nothing, nothing
+        x, neurons = self.losses, self.engine.network.neurons
+        core = np.zeros(neurons, np.int32) if (given := self.engine.core_of_neuron) is None else given
+        mine = x.indptr[number * self.steps : (number + 1) * self.steps + 1]
+        return mine, x.neuron, x.core, x.lost, x.late, core.astype(np.int32), np.empty(neurons, np.int32)
 
     def _work(self) -> tuple[np.ndarray, ...]:
         """Fresh state: (state, inputs, lines, values, fired, masks, scratch)."""

@@ -59,7 +59,8 @@ class Formats:
     """Units of a network in fixed point. scale: (populations,) integer units of the state per unit of the membrane;
     ring: (populations,) exponent of two of one unit of the rings, in units of the state ("spinnaker"); unit:
     (projections,) exponent of two of one unit of a weight, in units of the ring or the state; top: its largest
-    magnitude. gains: per population (size,) that its weights are multiplied by, or None."""
+    magnitude. gains: per population (size,) that its weights are multiplied by, or None. states: (size,) units of
+    each neuron's membrane per unit, where each has its own ("integer")."""
 
     scale: np.ndarray
     ring: np.ndarray
@@ -67,6 +68,7 @@ class Formats:
     top: int
     bottom: int
     gains: tuple[np.ndarray | None, ...]
+    states: tuple[np.ndarray, ...] = ()
 
 
 def formats(network: SpikingNetwork, arithmetic: Arithmetic, ranges: Mapping[int, float] | None = None) -> Formats:
@@ -179,18 +181,6 @@ def integers(network: SpikingNetwork, formats_: Formats) -> tuple[np.ndarray, ..
             q_weights[part] = np.clip(np.rint(w / unit), formats_.bottom, formats_.top) * unit
         found.append(q_weights)
     return tuple(found)
-
-
-def quantize(network: SpikingNetwork, arithmetic: Arithmetic) -> tuple[SpikingNetwork, Quantisation]:
-    """The network with the weights that the arithmetic can hold, in units of the membrane, and what was lost.
-
-    Raises InputError where the arithmetic cannot express the network. Floating point changes nothing here: see
-    `held`.
-    """
-    if arithmetic.kind.startswith("float"):
-        return network, Quantisation((), ())
-    chosen = formats(network, arithmetic)
-    return rounded(network, chosen, integers(network, chosen))
 
 
 def rounded(

@@ -80,6 +80,19 @@ def leak_loihi(v, i, a, c, go, masked, low, high):  # type: ignore[no-untyped-de
 
 
 @_jit
+def leak_whole(v, i, leak, c, go, masked, low, high):  # type: ignore[no-untyped-def]
+    met = 0
+    for k in range(v.size):
+        if masked and not go[k]:
+            continue
+        left = max(v[k] - leak[k], 0.0) if v[k] >= 0 else min(v[k] + leak[k], 0.0)
+        whole = left + i[k] + c[k]
+        v[k] = _bounded(whole, low, high)
+        met += whole != v[k]
+    return met
+
+
+@_jit
 def bound(v, low, high):  # type: ignore[no-untyped-def]
     met = 0
     for k in range(v.size):

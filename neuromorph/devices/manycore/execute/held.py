@@ -37,27 +37,42 @@ class _Synapses:
     weight: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What units must be besides large enough for weights. least: (neurons,) smallest unit, 0 for any; alike:
+    neurons that share one."""
+
+    least: np.ndarray
+    alike: tuple[slice, ...] = ()
+
+
 def held_weights(
-    network: SpikingNetwork, arithmetic: Arithmetic, core_of_neuron: np.ndarray | None = None
-) -> tuple[SpikingNetwork, Quantisation]:
-    """The network with the weights that cores can hold, and what was lost by it.
+    network: SpikingNetwork, arithmetic: Arithmetic, core_of_neuron: np.ndarray | None = None,
+    units: Units | None = None,
+) -> tuple[SpikingNetwork, Quantisation, np.ndarray]:  # fmt: skip
+    """The network with the weights that cores can hold, what was lost by it, and the unit of each neuron's weights
+    (neurons,), 1 where it has none of its own.
+
+    units: each neuron has its own, and these bound it.
 
     core_of_neuron: (neurons,), for axon types; None: all neurons are on one core. Plastic projections stay as they are,
     since their weights change.
     """
     if arithmetic.weight_bits is None:
-        return network, Quantisation((), ())
-    if not (arithmetic.axon_types or arithmetic.signs == "source"):
+        return network, Quantisation((), ()), np.ones(network.neurons)
+    unit = np.ones(network.neurons)
+    if not (arithmetic.axon_types or arithmetic.signs == "source" or units):
         found = {q: _rounded(p.weight, arithmetic) for q, p in enumerate(network.projections) if p.plasticity is None}
     else:
         s = _flat(network)
         weight = s.weight
         if arithmetic.axon_types:
             core = np.zeros(network.neurons, np.int64) if core_of_neuron is None else core_of_neuron
-            weight = _by_type(s, core, arithmetic.axon_types, _steps(s, arithmetic, network.neurons))
+            weight = _by_type(s, core, arithmetic.axon_types, _steps(s, arithmetic, network.neurons, units))
         if arithmetic.signs == "source":
             weight = _by_source(s.source, weight, network.neurons)
-        step = _steps(replace(s, weight=weight), arithmetic, network.neurons)[s.target]
+        unit = _steps(replace(s, weight=weight), arithmetic, network.neurons, units)
+        step = unit[s.target]
         whole = np.clip(np.rint(weight / step), -_top(arithmetic), _top(arithmetic)) * step
         cuts = np.cumsum([network.projections[q].synapses for q in s.rows])[:-1]
         found = dict(zip(s.rows, np.split(whole, cuts), strict=True)) if s.rows else {}
@@ -70,7 +85,8 @@ def held_weights(
         f"{p.name}: its weights are learned and kept in {arithmetic.kind}, not in {arithmetic.weight_bits} bits"
         for p in network.projections if p.plasticity is not None
     )  # fmt: skip
-    return after, Quantisation(tuple(rows), (*loss_notes(network, after, rows), *_moved(network, after), *learning))
+    notes = (*loss_notes(network, after, rows), *_moved(network, after), *learning)
+    return after, Quantisation(tuple(rows), notes), unit
 
 
 def _top(arithmetic: Arithmetic) -> int:
@@ -107,11 +123,17 @@ def _flat(network: SpikingNetwork) -> _Synapses:
     return _Synapses(rows, np.concatenate(source), np.concatenate(target), np.concatenate(weight))
 
 
-def _steps(s: _Synapses, arithmetic: Arithmetic, neurons: int) -> np.ndarray:
+def _steps(s: _Synapses, arithmetic: Arithmetic, neurons: int, units: Units | None) -> np.ndarray:
     """(neurons,) unit of the weights of each."""
     largest = np.zeros(neurons)
     np.maximum.at(largest, s.target, np.abs(s.weight))
-    return _power(largest, _top(arithmetic))
+    if units is None:
+        return _power(largest, _top(arithmetic))
+    step = np.where(largest > 0, _power(largest, _top(arithmetic)), 0.0)
+    step = np.maximum(step, 2.0 ** np.ceil(np.log2(np.maximum(units.least, 2.0**-200))))
+    for mine in units.alike:
+        step[mine] = step[mine].max(initial=0.0)
+    return np.where(step > 2.0**-150, step, 1.0)
 
 
 def _by_source(source: np.ndarray, weight: np.ndarray, neurons: int) -> np.ndarray:

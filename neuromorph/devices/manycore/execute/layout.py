@@ -40,7 +40,7 @@ from __future__ import annotations
 INPUT, LINEAR, ADAPTIVE, IZHIKEVICH, THRESHOLD_UNIT, READOUT = range(6)
 
 # number formats
-FLOATING, SPINNAKER, LOIHI = range(3)
+FLOATING, SPINNAKER, LOIHI, WHOLE = range(4)
 
 # resets
 TO_VALUE, SUBTRACT, SUBTRACT_GUARDED, NO_RESET = range(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numba
+import numpy as np
 
 from neuromorph.devices.manycore.execute import fixed_kernels as fk
 from neuromorph.devices.manycore.execute import kernels as k
@@ -59,6 +60,8 @@ def _leak(row, number, par, v, source, go, masked):  # type: ignore[no-untyped-d
         return fk.leak_spinnaker(v, source, a, b, d, go, masked, low, high)
     if row[c.FORMAT] == c.LOIHI:
         return fk.leak_loihi(v, source, a, d, go, masked, low, high)
+    if row[c.FORMAT] == c.WHOLE:
+        return fk.leak_whole(v, source, a, d, go, masked, low, high)
     if number[c.GRID] > 0:
         k.leak_on_grid(v, source, a, b, d, number[c.GRID], go, masked)
     elif masked:
@@ -215,6 +218,72 @@ def _send(row, to, t, acc, learn, fired, value, count, saturated):  # type: igno
 
 
 @_jit
+def _apart(mine, count, first, missed, whole):  # type: ignore[no-untyped-def]
+    """The neurons in mine[:count] that are in no pair of missed (neuron, ...), both rising; returns how many."""
+    k = n = 0
+    for s in range(count):
+        i = first + mine[s]
+        while k < missed[0].size and missed[0][k] < i:
+            k += 1
+        if k == missed[0].size or missed[0][k] != i:
+            whole[n] = mine[s]
+            n += 1
+    return n
+
+
+@_jit
+def _send_part(row, to, t, acc, missed, core_of, first, value, saturated):  # type: ignore[no-untyped-def]
+    """The rows of neurons of which some cores miss spikes, synapse by synapse: those that are late come a step later.
+
+    missed: (neuron, core, lost, late) of the step; first: of the source population; core_of: of the target's neurons.
+    """
+    size, depth, synapses, kind = to[c.SIZE], to[c.DEPTH], row[c.SYNAPSES], row[c.KIND]
+    neuron, core, lost, late = missed
+    indptr = int64_at(row[c.INDPTR], row[c.SOURCE_SIZE] + 1)
+    weight = float32_at(row[c.WEIGHT], synapses)
+    events = met = a = 0
+    while a < neuron.size:
+        i, b = neuron[a] - first, a
+        while b < neuron.size and neuron[b] == neuron[a]:
+            b += 1
+        if 0 <= i < row[c.SOURCE_SIZE] and value[i] != 0:
+            total = max(np.rint(abs(value[i])), 1.0)
+            for j in range(indptr[i], indptr[i + 1]):
+                if kind == c.NARROW:
+                    target = np.int64(uint16_at(row[c.INDEX], synapses)[j])
+                else:
+                    target = np.int64(int32_at(row[c.INDEX], synapses)[j])
+                delay = row[c.DELAY]
+                if kind == c.DELAYS8:
+                    delay = np.int64(uint8_at(row[c.DELAY], synapses)[j])
+                elif kind == c.DELAYS16:
+                    delay = np.int64(uint16_at(row[c.DELAY], synapses)[j])
+                elif kind == c.SATURATING:
+                    delay = np.int64(uint16_at(row[c.DELAY], row[c.DELAYS])[0 if row[c.DELAYS] == 1 else j])
+                now, later = total, 0.0
+                for e in range(a, b):
+                    if core[e] == core_of[target]:
+                        now, later = total - lost[e] - late[e], float(late[e])
+                for turn in range(2):
+                    share = later if turn else now
+                    if share == 0.0:
+                        continue
+                    add, slot = weight[j] * (value[i] * share / total), (t + delay + turn) % depth
+                    place = to[c.ACC] + slot * size + target
+                    if kind == c.SATURATING:
+                        place += 0 if add >= 0 else depth * size
+                        raised = acc[place] + abs(add)
+                        acc[place] = min(raised, row[c.HIGH])
+                        met += raised > row[c.HIGH]
+                    else:
+                        acc[place] += add
+                    events += turn == 0 or now == 0.0
+        a = b
+    saturated[row[c.TARGET]] += met
+    return events
+
+
+@_jit
 def _delay_line(line, t, shift, size, count):  # type: ignore[no-untyped-def]
     """Exchanges what is sent now with what was to be sent `shift` steps ago."""
     start = (t % shift) * size
@@ -235,7 +304,7 @@ def _confident(total, rule):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, counters, stop, into, learn):  # type: ignore[no-untyped-def]
+def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, counters, stop, into, learn, losses):  # type: ignore[no-untyped-def]
     """Runs one sample from step t until `steps`, until the record is full, or until the stop rule ends it.
 
     sample: its number in the rasters of the inputs. work: (state, inputs, lines, values, fired, masks, scratch);
@@ -244,12 +313,14 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
     stop: (outputs so far that decide, (temperature, threshold, first step, how: 0 without a rule, 1 adds outputs up, 2
     takes them as they are)). Returns the next step and whether the rule ended the sample. into: (first of each
     population, plastic projections into them);
-    learn: see plasticity.Learning.
+    learn: see plasticity.Learning. losses: (first pair of each step, or nothing, neuron, core, lost, late, core of each
+    neuron, room for a neuron each): see devices.manycore.losses.
     """
     state, acc, lines, value, fired, masks, scratch = work
     index, values, ends = record
     events, skipped, saturated = counters
     total, rule = stop
+    at, neuron, core, never, behind, core_of, apart = losses
     while t < steps:
         if (ends.size and ends[t] + value.size > index.size) or full(learn, fired.size):
             return t, False
@@ -291,8 +362,20 @@ def run(t, steps, sample, pop, number, par, proj, outgoing, work, record, out, c
                     for j in range(m):
                         values[position + j] = count[mine[j]]
                 position += m
+            whole, many, a, b = mine, m, 0, 0
+            if at.size and at[t + 1] > at[t]:
+                a = at[t] + np.searchsorted(neuron[at[t] : at[t + 1]], f)
+                b = at[t] + np.searchsorted(neuron[at[t] : at[t + 1]], f + n)
+            missed = (neuron[a:b], core[a:b], never[a:b], behind[a:b])
+            if b > a:
+                whole = apart
+                many = _apart(mine, m, f, missed, whole)
             for q in range(outgoing[p], outgoing[p + 1]):
-                events[q] += _send(proj[q], pop[proj[q, c.TARGET]], t, acc, learn, mine, count, m, saturated)
+                to = pop[proj[q, c.TARGET]]
+                events[q] += _send(proj[q], to, t, acc, learn, whole, count, many, saturated)
+                if b > a:
+                    there = core_of[to[c.FIRST] : to[c.FIRST] + to[c.SIZE]]
+                    events[q] += _send_part(proj[q], to, t, acc, missed, there, f, count, saturated)
             if row[c.MODEL] == c.INPUT:
                 for j in range(m):
                     count[mine[j]] = 0

@@ -11,6 +11,8 @@ import numpy as np
 
 from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.execute import EventEngine, EventRun, StopRule, rates, silenced
+from neuromorph.devices.manycore.execute.feedback import Feedback, Lose, settled
+from neuromorph.devices.manycore.losses import Losses
 from neuromorph.devices.result import Execution, LayerQuality
 from neuromorph.errors import InputError, Place
 from neuromorph.events import Raster
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from neuromorph.devices.manycore.place.placement import CorePlacement
     from neuromorph.spiking import SpikingNetwork
 
-EFFECTS = ("arithmetic", "skipping")
-"""What can be left out: the number formats of the cores, and the updates they skip."""
+EFFECTS = ("arithmetic", "skipping", "losses")
+"""What can be left out: the number formats of the cores, the updates they skip, and packets that come late or not."""
 
 COMPARED = 64
 """Samples that the signal-to-noise ratio of populations is taken on."""
@@ -46,13 +48,15 @@ class Difference:
 @dataclass(frozen=True)
 class SpikingExecution(Execution):
     """An execution on a many-core chip. spikes: of all neurons, inputs included; steps_used: (samples,), fewer than
-    given where a stop rule ended a sample; rates: spikes per neuron and sample, (neurons,); counters: see EventRun."""
+    given where a stop rule ended a sample; rates: spikes per neuron and sample, (neurons,); counters: see EventRun;
+    feedback: what was lost, where that was asked."""
 
     spikes: Raster | None = None
     steps_used: np.ndarray | None = None
     rates: np.ndarray | None = None
     differences: tuple[Difference, ...] = ()
     counters: dict[str, np.ndarray] | None = None
+    feedback: Feedback | None = None
 
 
 def execute_events(
@@ -65,10 +69,12 @@ def execute_events(
     stop: StopRule | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    lose: Lose | None = None,
 ) -> SpikingExecution:
     """Runs inputs (a Raster, or an array (samples, steps, *shape)) and compares with the same network in float64.
 
-    labels: class indices (samples,). off: effects to leave out. Raises InputError for data that do not fit.
+    labels: class indices (samples,). off: effects to leave out. lose: which packets come late or not where neurons fire
+    so; they are left out of the answers. Raises InputError for data that do not fit.
     """
     started = time.perf_counter()
     dropped = frozenset(off)
@@ -87,8 +93,13 @@ def execute_events(
     exact = EventEngine(network).run(
         raster, workers=workers, stop=stop, progress=part(progress, 0.0, 0.5, "in float, ")
     )
-    engine = EventEngine(network, arithmetic, _ranges(network, exact), placement.core_of_neuron)
-    found = engine.run(raster, workers=workers, stop=stop, progress=part(progress, 0.5, 0.5, "on the chip, "))
+    engine = EventEngine(network, arithmetic, _ranges(network, exact), placement.core_of_neuron, 1 if lose else 0)
+    told = part(progress, 0.5, 0.5, "on the chip, ")
+
+    def chip(losses: Losses | None) -> EventRun:
+        return engine.run(raster, workers=workers, stop=stop, progress=told, losses=losses)
+
+    found, feedback = (chip(None), None) if lose is None or "losses" in dropped else settled(chip, lose)
     decode = "sum" if placement.graph is None else decode_of(placement.graph)
     y, y_exact = (_answers(r, network, decode) for r in (found, exact))
     accuracy = None if truth is None else np.array([float((y.argmax(-1) == truth).mean())])
@@ -99,9 +110,10 @@ def execute_events(
     return SpikingExecution(
         (0,), len(raster), seed, 0.0, dropped, accuracy, float_accuracy, error,
         _qualities(network, found.spikes, exact.spikes), {}, y[None], time.perf_counter() - started,
-        (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind)), found.spikes, found.steps_used,
+        (*engine.quantisation.notes, *_notes(found, exact, arithmetic.kind), *_lost(feedback)), found.spikes,
+        found.steps_used,
         rates(found).per_sample,
-        _differences(network, found.spikes, exact.spikes), dict(found.counters), correct=right,
+        _differences(network, found.spikes, exact.spikes), dict(found.counters), feedback, correct=right,
     )  # fmt: skip
 
 
@@ -149,6 +161,10 @@ def _ranges(network: SpikingNetwork, exact: EventRun) -> dict[int, float]:
         for i, values in zip(network.outputs, exact.outputs, strict=True)
         if not network.populations[i].spiking
     }
+
+
+def _lost(feedback: Feedback | None) -> list[str]:
+    return [feedback.note] if feedback is not None and feedback.note else []
 
 
 def _answers(run: EventRun, network: SpikingNetwork, decode: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from neuromorph.devices.manycore.execute import layout as c
 from neuromorph.devices.manycore.execute.fixed import RING_BITS, Formats, coefficients, plastic_units, state_range
 from neuromorph.devices.manycore.execute.rules import Rules, rules_of
+from neuromorph.devices.manycore.execute.whole import coefficients as whole_coefficients
 from neuromorph.errors import InputError, Problem
 from neuromorph.graph.semantics import RESETS
 from neuromorph.spiking.arithmetic import Arithmetic
@@ -53,10 +54,13 @@ def tables(
     arithmetic: Arithmetic,
     chosen: Formats | None = None,
     whole: tuple[np.ndarray, ...] | None = None,
+    slack: int = 0,
+    ranges: Mapping[int, float] | None = None,
 ) -> Tables:
     """Lays a network out for the loop; arrays of synapses are used as they are where their types allow it.
 
-    chosen, whole: in fixed point the units and the weights in them. Raises InputError for numbers that are none and
+    chosen, whole: in fixed point the units and the weights in them. slack: steps that spikes may come late.
+    Raises InputError for numbers that are none and
     for negative delays, with all of them at once.
     """
     _refuse(network)
@@ -66,7 +70,7 @@ def tables(
     number = np.zeros((many, c.SCALARS), dtype)
     par = np.zeros((c.PARAMETERS, neurons), dtype)
     sending = {p.source for p in network.projections}
-    depth = _depths(network)
+    depth = [d + slack for d in _depths(network)]
     inputs = lines = outputs = 0
     pop[:, c.OUT] = -1
     for i, population in enumerate(network.populations):
@@ -77,7 +81,7 @@ def tables(
         part = par[:, first : first + population.size]
         _population(population, pop[i], number[i], part)
         if chosen is not None:
-            _fixed(population, arithmetic, chosen, i, pop[i], number[i], part)
+            _fixed(population, arithmetic, chosen, i, pop[i], number[i], part, (ranges or {}).get(i, 0.0))
         rings = 2 if arithmetic.kind == "spinnaker" else 1
         inputs += rings * population.size * depth[i] if population.model != "input" else 0
         lines += population.size * int(pop[i, c.SHIFT])
@@ -162,13 +166,19 @@ def _population(population: Population, row: np.ndarray, number: np.ndarray, par
 
 def _fixed(
     population: Population, arithmetic: Arithmetic, chosen: Formats, i: int, row: np.ndarray, number: np.ndarray,
-    par: np.ndarray,
+    par: np.ndarray, expected: float,
 ) -> None:  # fmt: skip
-    """Replaces a population's numbers by whole ones."""
+    """Replaces a population's numbers by whole ones. expected: largest magnitude of its state, where it never fires."""
     scale = float(chosen.scale[i])
-    for name, values in coefficients(population, arithmetic, scale)[0].items():
+    if arithmetic.kind == "integer":
+        scale = float(chosen.states[i].max(initial=0.0)) or 1.0
+        found = whole_coefficients(population, chosen.states[i], arithmetic, expected)
+        row[c.CURRENT] = 0
+    else:
+        found = coefficients(population, arithmetic, scale)[0]
+    for name, values in found.items():
         par[c.BIAS if name == "bias" else _row_of(population, name)] = values
-    row[c.FORMAT] = c.SPINNAKER if arithmetic.kind == "spinnaker" else c.LOIHI
+    row[c.FORMAT] = {"spinnaker": c.SPINNAKER, "loihi": c.LOIHI}.get(arithmetic.kind, c.WHOLE)
     number[[c.STATE_MIN, c.STATE_MAX]] = state_range(arithmetic)
     number[c.RING_UNIT] = 2.0 ** int(chosen.ring[i])
     number[c.OUT_UNIT] = 1.0 if population.spiking else 1 / scale

@@ -30,8 +30,8 @@ def with_values(part: str, **values: float) -> Datasheet:
 
 def states(cells: CellPhysics, u: float, time_s: float = 0.0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
     """Fresh and aged conductances of n devices written to level u, in microsiemens."""
-    fresh, aged = cells.states(np.full(n, u), Draw(1, (0,), time_s, cells.off), 0, f"cells/{u}")
-    return fresh * 1e6, aged * 1e6
+    fresh, aged = cells.states(np.full(n, u), Draw(1, (0,), time_s, cells.off), [(0, f"cells/{u}")])
+    return fresh[0] * 1e6, aged[0] * 1e6
 
 
 def agree(sample: np.ndarray, mean: float, deviation: float, digits: float) -> None:
@@ -228,7 +228,7 @@ def test_fault_patterns_differ_between_chips_and_layers() -> None:
     cells = CellPhysics(with_values("pcm-nandakumar", stuck_on=0.5))
     patterns = []
     for trial, path in ((0, "a"), (1, "a"), (0, "b")):
-        _, g = cells.states(np.zeros(2000), Draw(0, (trial,)), trial, path)
+        _, (g,) = cells.states(np.zeros(2000), Draw(0, (trial,)), [(trial, path)])
         patterns.append(g == cells.g_max)
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert abs((patterns[a] & patterns[b]).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 2000)

@@ -110,8 +110,7 @@ def test_equal_layers_and_equal_samples_draw_their_own_noise() -> None:
     """Two equal layers of a chip have different errors; equal samples are read with different noise."""
     from emulated import Graph, Node, dense
 
-    layer = dense.Linear(np.ones((3, 4)))
-    nodes = (Node("a", layer, ("x",)), Node("b", layer, ("x",)))
+    nodes = tuple(Node(name, dense.Linear(np.ones((3, 4))), ("x",)) for name in ("a", "b"))
     shared = [Graph("one", {"x": (4,)}, nodes, (n,)) for n in ("a", "b")]
     x = np.ones((2, 4), np.float32)
     changes = {"chip.tile.core.adc.bits": 16}

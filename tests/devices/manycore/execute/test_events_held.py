@@ -52,7 +52,7 @@ def matrix(net: SpikingNetwork, q: int = 0) -> np.ndarray:
 @given(bits=st.integers(1, 16), seed=st.integers(0, 99))
 def test_every_weight_is_the_nearest_whole_number_times_one_power_of_two(bits: int, seed: int) -> None:
     w = np.random.default_rng(seed).normal(size=(6, 5))
-    found, lost = held_weights(network(w), Arithmetic("float32", bits))
+    found, lost, _ = held_weights(network(w), Arithmetic("float32", bits))
     held, top = matrix(found), max(2 ** (bits - 1) - 1, 1)
     step = 2.0 ** np.ceil(np.log2(np.abs(w.astype(np.float32)).max() / (top + 0.5)))
     np.testing.assert_allclose(held, np.clip(np.rint(w.astype(np.float32) / step), -top, top) * step)
@@ -63,7 +63,7 @@ def test_every_weight_is_the_nearest_whole_number_times_one_power_of_two(bits: i
 def test_whole_weights_that_fit_are_kept_exactly() -> None:
     w = np.array([[1.0, -2, 127], [-127, 5, 0]])
     for arithmetic in (Arithmetic("float32", 8), Arithmetic("float32", 24), Arithmetic("float32")):
-        found, lost = held_weights(network(w), arithmetic)
+        found, lost, _ = held_weights(network(w), arithmetic)
         np.testing.assert_array_equal(matrix(found), w)
         assert not lost.notes
 
@@ -73,7 +73,7 @@ def test_no_neuron_has_more_weights_than_there_are_types_of_axon(types: int) -> 
     rng = np.random.default_rng(types)
     net = network(rng.normal(size=(12, 7)), rng.normal(size=(9, 7)))
     core = np.concatenate((np.full(21, -1), [0, 0, 0, 0, 3, 3, 3]))
-    found, lost = held_weights(net, Arithmetic("float32", 9, axon_types=types), core)
+    found, lost, _ = held_weights(net, Arithmetic("float32", 9, axon_types=types), core)
     w = np.concatenate([matrix(found, 0), matrix(found, 1)])
     for column in w.T:
         assert len(np.unique(column)) <= types
@@ -86,14 +86,14 @@ def test_weights_that_depend_on_types_alone_are_kept() -> None:
     rng = np.random.default_rng(3)
     table = np.sort(rng.integers(-200, 200, size=(4, 6)), axis=0) + np.array([[-50], [-20], [20], [50]])
     w = table[rng.integers(0, 4, 30)].astype(float)
-    found, lost = held_weights(network(w), Arithmetic("float32", 9, axon_types=4))
+    found, lost, _ = held_weights(network(w), Arithmetic("float32", 9, axon_types=4))
     np.testing.assert_array_equal(matrix(found), w)
     assert not lost.notes
 
 
 def test_a_source_has_one_sign_for_all_its_synapses() -> None:
     w = np.array([[4.0, -1, 7], [-6, 3, -1], [2, 5, 1]])
-    found, lost = held_weights(network(w), Arithmetic("float32", 3, signs="source"))
+    found, lost, _ = held_weights(network(w), Arithmetic("float32", 3, signs="source"))
     np.testing.assert_array_equal(matrix(found), [[4, 0, 7], [-6, 0, -1], [2, 5, 1]])
     assert any("2 of 9 weights are too small" in note or "become zero" in note for note in lost.notes)
 
@@ -110,7 +110,7 @@ def test_the_run_uses_the_weights_that_are_held_and_float_has_its_own() -> None:
 
 def test_learned_weights_stay_and_it_is_said() -> None:
     w = np.array([[0.3, 0.7]])
-    found, lost = held_weights(network(w, plasticity=Plasticity(0.1, 0.1, 0.02, 0.02)), Arithmetic("float32", 2))
+    found, lost, _ = held_weights(network(w, plasticity=Plasticity(0.1, 0.1, 0.02, 0.02)), Arithmetic("float32", 2))
     np.testing.assert_array_equal(found.projections[0].weight, w[0].astype(np.float32))
     assert any("learned" in note for note in lost.notes)
     empty = dataclasses.replace(network(np.zeros((2, 3))))

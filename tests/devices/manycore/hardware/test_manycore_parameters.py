@@ -89,11 +89,22 @@ def observe(architecture: Architecture) -> dict[str, Any]:
     machine = read_machine(architecture)
     placement, traffic = example(architecture, plastic=True)
     ledger = price(gather_network(placement, traffic), architecture, 5e-3)
-    apart = ("arithmetic", "times", "network", "step_s", "min_delay", "max_delay", "weight_bits", "packet_bits", "name")
+    apart = (
+        "arithmetic",
+        "times",
+        "network",
+        "step_s",
+        "min_delay",
+        "max_delay",
+        "weight_bits",
+        "packet_bits",
+        "name",
+        "late",
+    )
     where = {k: v for k, v in dataclasses.asdict(machine).items() if k not in apart}
     delays = (machine.min_delay, machine.max_delay, machine.delay_extension)
     return {
-        "function": (computed(machine.arithmetic), delays),
+        "function": (computed(machine.arithmetic), delays, machine.late),
         "energy": (where, [(r.layer, r.component, r.action, r.energy_j) for r in ledger if r.energy_j]),
         "time": repr((where, delays, machine.step_s, machine.times, machine.network)),
         "area": [(r.component, r.area_m2) for r in chip_area(architecture).rows],

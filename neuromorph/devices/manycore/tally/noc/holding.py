@@ -220,7 +220,7 @@ def _owe(f: FabricArrays, s: State, kept: Kept, q: Queues, core: int, time: floa
         s.owed[core] += service
         q.pending[core] += 1
     else:
-        serve(f, s, kept, core, time, service)
+        serve(f, s, kept, core, -1, time, service)
 
 
 @part
@@ -342,7 +342,7 @@ def _handle(
                 push(c, time, 0.0, -1 - 2 * ports - p, 0)
         _enter(f, r, c, s, kept, q, a, b, time, x)
     elif a >= -2 * ports:
-        serve(f, s, kept, -1 - ports - a, time, x)
+        serve(f, s, kept, -1 - ports - a, -1, time, x)
     elif a >= -3 * ports:
         _reached(f, r, c, s, kept, q, phase, -1 - 2 * ports - a, time)
     else:

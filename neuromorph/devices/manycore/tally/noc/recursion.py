@@ -31,6 +31,10 @@ MAKESPAN, WORST_CORE, CORE_BUSY, WORST_LINK, LINK_BUSY, CROWDED, LOST, LATE, MIS
 found a full queue (where queues hold), packets lost, packets served after the deadline, cores that missed it."""
 COLUMNS = MISSED + 1
 
+GONE = LOST_ROW, LATE_ROW, LOST_BELOW = 0, 1, 2
+"""Column 1 of what is kept of a packet that its core does not get in time, between row of the raster and two numbers:
+its synaptic row, or the node of its tree below which nothing arrives and the neuron."""
+
 
 class State(NamedTuple):
     """What changes within a step. (ports,): cursor..end, the spikes of a port in `spikes`; message, row of the next
@@ -58,7 +62,8 @@ class State(NamedTuple):
 class Kept(NamedTuple):
     """What is kept. row: (columns,) of the step at hand; figure: sums of packets; late, missed: (ports,) packets after
     the deadline and steps with it missed; lost: (links + ports,) before each link and core; delay_s: (rows,) of the
-    last packet by synaptic row, NaN before the first, empty where not asked for."""
+    last packet by synaptic row, NaN before the first, empty where not asked for. gone: (packets, 4) each lost or late
+    packet, see `GONE`, no rows where not asked for; told: (2,) how many there are, and the raster's row at hand."""
 
     row: np.ndarray
     figure: np.ndarray
@@ -66,6 +71,8 @@ class Kept(NamedTuple):
     missed: np.ndarray
     lost: np.ndarray
     delay_s: np.ndarray
+    gone: np.ndarray
+    told: np.ndarray
 
 
 def state_of(ports: int, links: int, spikes: int) -> State:
@@ -224,6 +231,10 @@ def _over(
         if start - time > room:
             kept.lost[link] += 1
             kept.row[LOST] += 1
+            if f.multicast:
+                note(kept, LOST_BELOW, a, b)
+            else:
+                note(kept, LOST_ROW, b & ((1 << ROW_BITS) - 1), 0)
             return
     elif start - time + f.hop_s[link] > room:
         kept.row[CROWDED] += 1
@@ -245,15 +256,16 @@ def _to_core(
         if f.drop:
             kept.lost[s.carried.size + core] += 1
             kept.row[LOST] += 1
+            note(kept, LOST_ROW, row, 0)
             return
         kept.row[CROWDED] += 1
     end = start + f.eject_s
     s.eject_free[core] = end
     arrived(s, kept, core, row, end, hand)
     if f.order == INTERRUPT:
-        push(c, end, service, -1 - s.cursor.size - core, 0)
+        push(c, end, service, -1 - s.cursor.size - core, row)
     else:
-        serve(f, s, kept, core, end, service)
+        serve(f, s, kept, core, row, end, service)
 
 
 @part
@@ -278,8 +290,19 @@ def arrived(s: State, kept: Kept, core: int, row: int, time: float, hand: float)
 
 
 @part
-def serve(f: FabricArrays, s: State, kept: Kept, core: int, time: float, service: float) -> None:
-    """The core begins with a packet at `time` or when it is done with those before."""
+def note(kept: Kept, what: int, a: int, b: int) -> None:
+    """Keeps which packet its core does not get in time; row -1 has no synapse there, and nobody misses it."""
+    n = kept.told[0]
+    if kept.gone.shape[0] == 0 or a < 0:
+        return
+    kept.told[0] = n + 1
+    if n < kept.gone.shape[0]:
+        kept.gone[n, 0], kept.gone[n, 1], kept.gone[n, 2], kept.gone[n, 3] = kept.told[1], what, a, b
+
+
+@part
+def serve(f: FabricArrays, s: State, kept: Kept, core: int, row: int, time: float, service: float) -> None:
+    """The core begins with a packet at `time` or when it is done with those before. row: its synaptic row or -1."""
     start = max(time, s.core_free[core])
     end = start + service
     s.core_free[core] = end
@@ -289,6 +312,7 @@ def serve(f: FabricArrays, s: State, kept: Kept, core: int, time: float, service
     if end > f.deadline_s:
         kept.late[core] += 1
         kept.row[LATE] += 1
+        note(kept, LATE_ROW, row, 0)
 
 
 @part
@@ -390,7 +414,7 @@ def run_step(f: FabricArrays, r: RouteArrays, c: Calendar, s: State, kept: Kept,
                 if a < 0 and f.order != INTERRUPT:
                     _sent(f, r, c, s, phase, -1 - a, time, x)
             elif a >= -2 * ports:
-                serve(f, s, kept, -1 - ports - a, time, x)
+                serve(f, s, kept, -1 - ports - a, b, time, x)
             else:
                 _fire(f, r, c, s, phase, -1 - 2 * ports - a, time)
         n = take(c)
@@ -424,8 +448,8 @@ def finish(f: FabricArrays, s: State, kept: Kept) -> None:
             row[LINK_BUSY], row[WORST_LINK] = busy, link
 
 
-def kept_of(fabric: Fabric, intervals: bool) -> Kept:
-    """Empty sums."""
+def kept_of(fabric: Fabric, intervals: bool, gone: int = 0) -> Kept:
+    """Empty sums. gone: room for lost and late packets."""
     ports, links = fabric.ports, fabric.routes.links
     delays = np.full(fabric.routes.row_target.size if intervals else 0, np.nan)
     return Kept(
@@ -435,4 +459,6 @@ def kept_of(fabric: Fabric, intervals: bool) -> Kept:
         np.zeros(ports, np.int64),
         np.zeros(links + ports, np.int64),
         delays,
+        np.zeros((gone, 4), np.int64),
+        np.zeros(2, np.int64),
     )

@@ -87,12 +87,13 @@ def _run_rows(version: int) -> Callable[..., int]:
         ends: np.ndarray,
     ) -> int:
         """Rows first..last of a raster. ends: (some first rows, ports), when each core was done. Returns the row for
-        which calendar or queues were too small, or `last`."""
+        which calendar, queues or the list of lost packets were too small, or `last`."""
         if version < 0:  # never: here for the key of the compiled code
             return first
         for row in range(first, last):
+            kept.told[1] = row
             _step(f, r, c, s, kept, trial, q, index[indptr[row] : indptr[row + 1]], phases[row % steps])
-            if c.state[FULL]:
+            if c.state[FULL] or (kept.gone.shape[0] and kept.told[0] > kept.gone.shape[0]):
                 return row
             for k in range(kept.row.size):
                 rows[row, k] = kept.row[k]

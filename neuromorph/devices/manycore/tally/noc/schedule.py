@@ -41,7 +41,7 @@ class NetworkSchedule:
     latency_s: mean over samples, all steps of a sample; latency_low_s, latency_high_s: fastest and 95th percentile;
     worst_s: slowest. latencies_s: (samples,). interval_s: between samples, which do not overlap. bottleneck: what sets
     the time of a step most often. unmodelled: what has no known time. gantt: bars of the first samples by population.
-    times: all steps (None: from assumed rates). losses: packets that the chip would drop, in words; empty: none.
+    times: all steps (None: from assumed rates). losses: packets lost or late, in words; empty: none.
     """
 
     latency_s: float
@@ -190,10 +190,10 @@ def _bottleneck(times: StepTimes, active: np.ndarray) -> str:
 
 
 def losses_of(times: StepTimes) -> str:
-    """Packets that the chip would drop and the run did not: those at full queues, and those too late for their step."""
+    """Packets lost at full queues, and those too late for their step, in words."""
     lost, late = int(times.lost.sum()), int(times.late.sum())
     found = [f"{lost} packet copies are lost at full queues"] if lost else []
-    found += [f"{late} packets come too late for their step and are dropped"] if late else []
+    found += [f"{late} packets come too late for their step"] if late else []
     return " and ".join(found)
 
 
@@ -204,10 +204,10 @@ def _notes(times: StepTimes) -> Iterator[str]:
         yield (
             f"{int((times.missed_of > 0).sum())} cores miss the deadline of {_s(fabric.arrays.deadline_s)} in {missed} "
             f"of {steps} steps, {_core_name(fabric, worst)} most often; {int(times.late.sum())} packets come too late "
-            "for their step and would be dropped"
+            "for their step"
         )
     if lost := int(times.lost.sum()):
-        yield f"{lost} packet copies find a full queue of {fabric.arrays.queue} and would be dropped"
+        yield f"{lost} packet copies find a full queue of {fabric.arrays.queue} and are dropped"
     if (crowded := int(times.crowded.sum())) and fabric.full == "grow":
         yield f"{crowded} packets find a full queue of {fabric.arrays.queue}; what the chip does then is not modelled"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -51,7 +51,8 @@ class StepTimes:
     packets served after the deadline (dropped); missed: cores that missed it.
     Over the run: late_of, missed_of (cores,), packets and steps; lost_at (links + cores,), before each link, core.
     ends_s: (rows, cores), when each core was done, of the first rows (sample x steps + step). timeless: nothing was
-    computed, because no time is known.
+    computed, because no time is known. gone: (packets, 4) those that did not reach their core in time, as `recursion`
+    keeps them, where full queues drop.
     """
 
     fabric: Fabric
@@ -70,6 +71,7 @@ class StepTimes:
     ends_s: np.ndarray
     delays: Delays
     timeless: bool = False
+    gone: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int64))
 
     @cached_property
     def step_s(self) -> np.ndarray:
@@ -143,6 +145,7 @@ def times_of(
         lost_at=kept.lost[:-1],
         ends_s=done[:, :-1],
         delays=_delays(kept.figure, intervals),
+        gone=kept.gone,
     )
 
 
@@ -207,7 +210,7 @@ def _chunk(
     """Rows first..last; begins again with a larger calendar where it was too small."""
     events, most = _room(fabric, raster, first, last), int(np.diff(raster.indptr[first : last + 1]).max(initial=1))
     while True:
-        kept, queue = kept_of(fabric, intervals), calendar(events)
+        kept, queue = kept_of(fabric, intervals, events if fabric.full == "drop" else 0), calendar(events)
         state = state_of(fabric.ports, fabric.routes.links, most)
         trial = kept_of(fabric, False)
         waiting = queues_of(fabric.ports, fabric.routes.links, events if fabric.full == "hold" else 1)
@@ -219,7 +222,7 @@ def _chunk(
             if run_rows(fabric.arrays, fabric.routes.arrays, queue, state, kept, *args) < end:
                 break
         else:
-            return kept
+            return kept._replace(gone=kept.gone[: kept.told[0]].copy())
         events *= 4
 
 
@@ -229,4 +232,5 @@ def added(parts: list[Kept]) -> Kept:
     for k in (recursion.LATENCY_MAX, recursion.SHIFT_MAX):
         figure[k] = max(p.figure[k] for p in parts)
     late, missed, lost = (np.sum([getattr(p, name) for p in parts], axis=0) for name in ("late", "missed", "lost"))
-    return Kept(parts[0].row, figure, late, missed, lost, parts[0].delay_s)
+    gone = np.concatenate([p.gone for p in parts])
+    return Kept(parts[0].row, figure, late, missed, lost, parts[0].delay_s, gone, parts[0].told)
