@@ -35,7 +35,8 @@ def test_an_array_without_values_takes_no_memory_and_keeps_its_shape() -> None:
 
 def test_a_meta_module_gives_the_graph_of_a_loaded_one() -> None:
     meta, loaded = network("meta"), network("cpu")
-    assert meta.shapes == loaded.shapes and meta.macs == loaded.macs
+    assert meta.shapes == loaded.shapes
+    assert meta.macs == loaded.macs
     assert [type(n.operator) for n in meta.nodes] == [type(n.operator) for n in loaded.nodes]
 
 
