@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.hardware.component import ComponentKind
 
 UNREAD = frozenset({"file", "notes", "title"})
@@ -32,6 +33,8 @@ def _feed(update: Any, value: Any) -> None:
         update(f"{type(value).__name__}:{len(data)}:".encode() + data)
     elif isinstance(value, ComponentKind):
         update(f"kind:{value.name};".encode())
+    elif isinstance(value, ShapeOnly):
+        update(f"shape only:{value.dtype.str}:{value.shape};".encode())
     elif isinstance(value, np.ndarray | np.generic):
         array = np.ascontiguousarray(value)
         update(f"array:{array.dtype.str}:{array.shape};".encode())

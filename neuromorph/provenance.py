@@ -6,6 +6,7 @@ import hashlib
 import platform
 from typing import TYPE_CHECKING, Any
 
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.version import __version__
 
 if TYPE_CHECKING:
@@ -43,5 +44,6 @@ def graph_digest(graph: Graph) -> str:
         more = "|".join(repr(v) for v in timed if v)
         h.update(f"{node.name}|{type(node.operator).__name__}|{node.inputs}{more}".encode())
         for name, array in sorted(node.operator.arrays().items()):
-            h.update(name.encode() + array.tobytes())
+            known = not isinstance(array, ShapeOnly)
+            h.update(name.encode() + (array.tobytes() if known else f"{array.dtype.str}{array.shape}".encode()))
     return h.hexdigest()

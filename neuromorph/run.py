@@ -70,13 +70,21 @@ def execute(
     out), batch, workers, torch_device, calibration, calibration_inputs; on many-core chips seed, off, workers, stop.
     Raises InputError for options that mean nothing on this hardware, and for data that do not fit.
     """
+    _need_values(placement, "execution")
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "execute", options)
     return kind.execute(placement, inputs, labels, draw, own, progress or silent)[0]
 
 
+def _need_values(placement: Placement, what: str) -> None:
+    """Raises InputError where the network's weights are shapes alone."""
+    if placement.graph is not None:
+        placement.graph.need_values(what)
+
+
 def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Any:
     """Ranges of inputs and converters, found on data; refused by hardware that has none."""
+    _need_values(placement, "calibration")
     device = checked_torch_device(torch_device)
     return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=device)
 
@@ -84,6 +92,7 @@ def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu"
 def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, **settings: Any) -> Any:
     """Train a network against its hardware's noise: (trained graph, losses). settings: epochs, learning_rate, batch,
     redraw, seed, time_s, off, torch_device, progress; see `devices.layered.execute.finetune`."""
+    _need_values(placement, "training")
     kind = kind_of(placement.architecture)
     if labels is None:
         raise InputError("finetuning needs labels", Place(key="labels"), "give the class of every sample")
@@ -110,6 +119,7 @@ def attribute(
     `off` stay off. Chips are drawn from the same streams, so differences are paired. Effects that the hardware does not
     have make no difference and are listed with gain 0.
     """
+    _need_values(placement, "execution")
     kind = kind_of(placement.architecture)
     draw, own = settled(kind, placement.architecture, "attribute", options)
     return _attribute(kind, placement, inputs, labels, draw, own, base, progress or silent)
@@ -161,6 +171,8 @@ def run(
     from neuromorph.graph.decode import over_time
 
     kind, say = kind_of(architecture), progress or silent
+    if inputs is not None:
+        graph.need_values("execution")
     draw, own = settled(kind, architecture, "run", options)
     if effects and (inputs is None or labels is None):
         raise InputError(

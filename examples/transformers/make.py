@@ -22,7 +22,8 @@ def main() -> None:
     _, held, characters = text()
     x = held[: ROWS * CONTEXT].reshape(ROWS, CONTEXT)
     y = held[1 : ROWS * CONTEXT + 1].reshape(ROWS, CONTEXT)
-    np.savez_compressed(HERE / "characters-test.npz", x=x.astype(np.uint8), y=y.astype(np.uint8))
+    # not in bytes, which are read as the pixels of images
+    np.savez_compressed(HERE / "characters-test.npz", x=x.astype(np.int16), y=y.astype(np.uint8))
     images, labels = fashion("t10k")
     pixels = images[:IMAGES].astype(np.float32) / 255
     np.savez_compressed(HERE / "fashion-test.npz", x=pixels.astype(np.float16), y=labels[:IMAGES].astype(np.uint8))

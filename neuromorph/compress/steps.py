@@ -156,6 +156,7 @@ def apply_steps(
 
     A problem in a step names it: "step 2 (quantize:8): ...".
     """
+    graph.need_values("compression")
     chosen = list(parse_steps(steps) if isinstance(steps, str) else steps)
     if strange := [s for s in chosen if not isinstance(s, Step)]:
         raise InputError(

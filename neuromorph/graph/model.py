@@ -15,7 +15,7 @@ import numpy as np
 
 from neuromorph.card import Card
 from neuromorph.errors import InputError, Place, Problem
-from neuromorph.graph.arrays import content_hash, same_content
+from neuromorph.graph.arrays import ShapeOnly, content_hash, no_values, same_content
 from neuromorph.graph.arrays import frozen_array as frozen_array
 from neuromorph.graph.formats.base import NumberFormat as NumberFormat
 
@@ -288,6 +288,12 @@ class Graph(Card):
         for node, matrices in self._by_node():
             for matrix in matrices:
                 yield node, matrix
+
+    def need_values(self, what: str) -> None:
+        """Raises InputError where the weights of a node are shapes only. what: the work that needs their values."""
+        for node in self.nodes:
+            if any(isinstance(v, ShapeOnly) for v in node.operator.arrays().values()):
+                raise no_values(what, node.label)
 
     @property
     def macs(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.graph.model import Graph, Node, Operator
 from neuromorph.graph.operators.arithmetic import BatchNorm
 from neuromorph.graph.operators.convolution import Conv1d, Conv2d
@@ -114,7 +115,7 @@ def rounded(graph: Graph, dtype: type[np.floating]) -> Graph:
     for node in graph.nodes:
         arrays = {k: v for k, v in node.operator.arrays().items() if v.dtype == np.float64}
         near = {k: v.astype(dtype) for k, v in arrays.items()}
-        off = any(not np.array_equal(near[k], v) for k, v in arrays.items())
+        off = any(not isinstance(v, ShapeOnly) and not np.array_equal(near[k], v) for k, v in arrays.items())
         made[id(node.operator)] = dataclasses.replace(node.operator, **near) if off else node.operator
     nodes = tuple(dataclasses.replace(n, operator=made[id(n.operator)]) for n in graph.nodes)
     return dataclasses.replace(graph, nodes=nodes)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from neuromorph.graph.arrays import ShapeOnly, no_values
+
 if TYPE_CHECKING:
     from neuromorph.graph.model import Host, NumberFormat, Operator
 
@@ -20,6 +22,8 @@ def tensor_of(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
 
     Only read-only arrays are remembered: a writable one could change under its copy.
     """
+    if isinstance(array, ShapeOnly):
+        raise no_values("execution")
     if array.flags.writeable:
         return torch.tensor(array, dtype=like.dtype, device=like.device)
     known = _converted.get(id(array))

@@ -66,6 +66,7 @@ def save_graph(graph: Graph, path: str | Path, dtype: str | None = None) -> Path
     """
     from neuromorph.importers import portable
 
+    graph.need_values("saving")
     path = Path(path)
     writers = {suffix: module for suffix, module in importers().items() if hasattr(module, "save")}
     suffix = _suffix(path, writers)

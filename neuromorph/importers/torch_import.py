@@ -41,7 +41,8 @@ def from_torch(module: nn.Module, example: Any, *, name: str = "", batch_axis: i
 
     example: the per-sample shape, such as (1, 28, 28), or a tensor with a batch axis at `batch_axis`; a list of these
     for several inputs. Batch normalizations are folded, pruning masks of torch.nn.utils.prune kept. check: run graph
-    and module on random inputs, and refuse the graph where they differ.
+    and module on random inputs, and refuse the graph where they differ. A module on torch's meta device gives a graph
+    whose weights are shapes only, which is placed and priced and not run.
     Raises InputError that names every operator that cannot be hosted with its module path.
     """
     from neuromorph.importers.tracing.reading import read_module

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.layered.core import Tiling
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.graph.model import Matrix
 
 
@@ -36,8 +37,11 @@ def cut_matrix(
         a.ravel() for a in np.meshgrid(np.arange(matrix.groups), np.arange(nr), np.arange(nc), indexing="ij")
     )
     row0, row1, col0, col1 = r[i], r[i + 1], c[j], c[j + 1]
-    kept = matrix.weight != 0 if matrix.mask is None else matrix.mask
-    filled = np.add.reduceat(np.add.reduceat(kept, r[:-1], axis=1), c[:-1], axis=2)
+    if matrix.mask is None and isinstance(matrix.weight, ShapeOnly):
+        empty = np.zeros(len(group), bool)
+    else:
+        kept = matrix.weight != 0 if matrix.mask is None else matrix.mask
+        empty = np.add.reduceat(np.add.reduceat(kept, r[:-1], axis=1), c[:-1], axis=2)[group, i, j] == 0
     return Tiling(
         item=item,
         group=group,
@@ -48,8 +52,15 @@ def cut_matrix(
         height=height(row1 - row0),
         width=width(col1 - col0),
         bits=(row1 - row0) * (col1 - col0) * bits_per_weight,
-        empty=filled[group, i, j] == 0,
+        empty=empty,
     )
+
+
+def over_rows(values: np.ndarray, tiling: Tiling) -> np.ndarray:
+    """What the rows of each tile have, added up: (tiles,) of values (groups, rows)."""
+    total = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
+    found: np.ndarray = total[tiling.group, tiling.row1] - total[tiling.group, tiling.row0]
+    return found
 
 
 def whole_parts(extent: Any, size: Any) -> Any:

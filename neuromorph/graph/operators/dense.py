@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 
 from neuromorph.errors import InputError
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.graph.model import Host, Matrix, NumberFormat, Operator, Shape, WeightSlot, frozen_array
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def positive_size(shape: Shape) -> int:
 
 def freeze_weight(operator: Operator, weight: str, mask: str) -> None:
     """Makes a weight and its mask read-only, checks that their shapes agree, and zeroes what is pruned."""
-    values = np.asarray(getattr(operator, weight), dtype=np.float64)
+    values = getattr(operator, weight)
+    if not isinstance(values, ShapeOnly):
+        values = np.asarray(values, dtype=np.float64)
     kept = getattr(operator, mask)
     if kept is not None:
         kept = frozen_array(kept, np.bool_)
         if kept.shape != values.shape:
             raise InputError(f"{mask} has shape {kept.shape}, {weight} has {values.shape}", hint="give both one shape")
-        if np.any(values[~kept]):
+        if not isinstance(values, ShapeOnly) and np.any(values[~kept]):
             values = np.where(kept, values, 0.0)
         object.__setattr__(operator, mask, kept)
     object.__setattr__(operator, weight, frozen_array(values))

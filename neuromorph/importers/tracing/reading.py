@@ -42,6 +42,9 @@ def read_module(module: nn.Module, example: Any, name: str, batch_axis: int, che
         warnings.simplefilter("ignore")
         pools = _whole_numbers(example, len(shapes))
         inputs = _random(shapes, pools, BATCH, batch_axis, dtype, generator)
+        shapes_only = any(p.is_meta for p in module.parameters())
+        if shapes_only:
+            inputs = [x.to("meta") for x in inputs]
         _check_modules(module)
         traced = _trace(module, inputs)
         builder = Builder()
@@ -63,7 +66,7 @@ def read_module(module: nn.Module, example: Any, name: str, batch_axis: int, che
         graph = _renamed(graph, [str(k) for k, v in keys if v is not None])
         if dtype == torch.float32:
             graph = rounded(graph, np.float32)  # folding worked in float64; the weights stay as wide as they were
-        if check:
+        if check and not shapes_only:
             _compare(graph, module, _random(shapes, pools, BATCH + 1, batch_axis, dtype, generator), batch_axis, axes)
     return graph
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from neuromorph.errors import InputError, Place, Problem
+from neuromorph.graph.arrays import shape_only
 from neuromorph.graph.model import Node, Operator, Shape
 from neuromorph.graph.operators.wiring import Flatten, Reshape, Select, Slice, Transpose
 from neuromorph.importers.maps import Refused
@@ -198,6 +199,8 @@ def array(tensor: Any, what: str) -> np.ndarray:
         raise Refused(f"has a {what} that depends on the input", "weights must be constant")
     if not tensor.is_floating_point():
         raise Refused(f"has a {what} of dtype {tensor.dtype}", "give floating-point weights")
+    if tensor.is_meta:
+        return shape_only(tuple(tensor.shape))
     values = tensor.detach().cpu().to(torch.float64).numpy()
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:

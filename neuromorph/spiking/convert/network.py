@@ -58,6 +58,7 @@ def convert(
     Samples of the result are (steps, *shape). Raises InputError with every operator that has no counterpart, such as
     maxima, for layers that are silent on the calibration data, and for activations that do not fit the method.
     """
+    graph.need_values("conversion")
     if method not in METHODS:
         raise InputError(f"method is {method!r}", hint=suggest(method, METHODS))
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:

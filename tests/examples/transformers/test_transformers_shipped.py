@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +53,19 @@ def test_fashion_runs_on_hardware_in_eight_bits(chip: str) -> None:
     report = nm.run(nm.compress(graph, "quantize:8,activations=8", x), nm.load_architecture(chip), x, y, trials=1)
     assert report["accuracy"].value > 0.7
     assert report["energy"].value > 0
+
+
+def test_the_script_prints_what_is_recorded() -> None:
+    spec = importlib.util.spec_from_file_location("transformers_run", HERE / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    recorded = (HERE / "results.txt").read_text(encoding="utf-8").splitlines()
+    for name, limit in (("characters", 4), ("fashion", 40)):
+        lines = script.rows(name, limit, 2)
+        at = next(i for i, line in enumerate(recorded) if line.startswith(name))
+        assert next(lines) == recorded[at]
+        if name == "fashion":  # float on the PCM chip
+            found, expected = (re.findall(r"[\d.]+(?= uJ| us)", line) for line in (next(lines), recorded[at + 1]))
+            assert [float(v) for v in found] == pytest.approx([float(v) for v in expected], rel=0.02)

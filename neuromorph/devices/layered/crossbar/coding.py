@@ -78,6 +78,18 @@ def encode(matrix: Matrix, unit: Component, quantized: bool = True) -> Coding:
     return _encode_bits(matrix.weight, top, s.weight_bits, cell_bits, s.signed_weights, quantized)
 
 
+ASSUMED = 4096
+"""Weights that stand for those of which only the shape is known."""
+
+
+def mean_levels(matrix: Matrix, unit: Component) -> tuple[float, float]:
+    """(levels of one weight over all slices and devices, those of a reference cell in all slices) of weights of which
+    only the shape is known: taken to be uniform from minus to plus full scale."""
+    even = Matrix(matrix.name, (2 * np.arange(ASSUMED) + 1 - ASSUMED)[None, :, None] / (ASSUMED - 1), 1)
+    coding = encode(even, unit)
+    return float(coding.levels.sum()) / ASSUMED, 0.0 if coding.reference is None else float(coding.reference.sum())
+
+
 def highest_code(bits: int) -> int:
     """Largest code of a signed weight: the most negative one is left out."""
     return max(1, 2 ** (bits - 1) - 1)

@@ -23,7 +23,7 @@ from neuromorph.devices.layered.core import (
     Tiling,
 )
 from neuromorph.devices.layered.crossbar import counting
-from neuromorph.devices.layered.crossbar.coding import devices_per_slice, encode
+from neuromorph.devices.layered.crossbar.coding import devices_per_slice, encode, mean_levels
 from neuromorph.devices.layered.crossbar.geometry import (
     EFFECTS,
     geometry_of,
@@ -35,9 +35,10 @@ from neuromorph.devices.layered.crossbar.geometry import (
 )
 from neuromorph.devices.layered.crossbar.spec import SPEC
 from neuromorph.devices.layered.place.arrays import DIAGONAL
-from neuromorph.devices.layered.tiling import cut_matrix, extent_of, shared_rows
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of, over_rows, shared_rows
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
 from neuromorph.devices.physics import spared_of
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.graph.model import Matrix
 from neuromorph.hardware.component import Component
 
@@ -211,7 +212,7 @@ def _count_matrix(
         converted=counting.converted_steps(unit.settings, unit.settings.input_bits, steps),
         row_reads=counting.row_reads(unit.settings, unit.settings.input_bits, steps),
         slice_count=slices,
-        active=sum(float(active[k, a:b].sum()) for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)),
+        active=float(over_rows(active, tiling).sum()),
         code=float(statistics.values[f"{tiling.item}.code"]),
         input_bits=unit.settings.input_bits,
         fetched=_fetched(matrix, tiling, unit),
@@ -246,17 +247,25 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
     pulse widths: full voltage for a part of the time) times the row's conductance.
 
-    Conductances are the targets, both devices of a pair and every slice; the reference column included.
+    Conductances are the targets, both devices of a pair and every slice; the reference column included. Weights of
+    which only the shape is known are taken to be uniform between minus and plus full scale.
     """
-    coding = encode(matrix, unit)
     part = unit["array"]["cell"].part
     assert part is not None
     low, high = part.value("conductance_min"), part.value("conductance_max")
+    power = statistics.values[f"{tiling.item}.power"]
+    if isinstance(matrix.weight, ShapeOnly):
+        level, reference_level = mean_levels(matrix, unit)
+        devices = slices_needed_of(unit) * devices_per_slice(unit.settings.signed_weights)
+        references = int(unit.settings.signed_weights == "offset")
+        columns = tiling.col1 - tiling.col0
+        cells = counting.conductance(low, high, devices * columns, level * columns, references, reference_level)
+        return float(over_rows(power, tiling) @ cells)
+    coding = encode(matrix, unit)
     levels = coding.levels.sum(axis=(0, 1))
     devices = coding.slices * devices_per_slice(unit.settings.signed_weights)
     references = 0 if coding.reference is None else 1
     reference_levels = 0.0 if coding.reference is None else float(coding.reference.sum())
-    power = statistics.values[f"{tiling.item}.power"]
     total = 0.0
     for k, r0, r1, c0, c1 in zip(tiling.group, tiling.row0, tiling.row1, tiling.col0, tiling.col1, strict=True):
         of_row = levels[k, r0:r1, c0:c1].sum(axis=1)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.layered.codes import aligned_weights
-from neuromorph.devices.layered.crossbar.coding import encode, full_scale
+from neuromorph.devices.layered.crossbar.coding import encode, full_scale, mean_levels
+from neuromorph.graph.arrays import ShapeOnly
 from neuromorph.graph.model import Matrix
 
 
@@ -29,6 +30,9 @@ class LevelSums:
         return self._found[key]
 
     def _sum(self, bits: int, cell_bits: int) -> tuple[float, float]:
+        if isinstance(self.matrix.weight, ShapeOnly):
+            level, reference = mean_levels(self.matrix, self._core(bits, cell_bits))
+            return level * self.matrix.weight.size, reference
         if cell_bits == 0 or bits == 1:
             coding = encode(self.matrix, self._core(bits, cell_bits))
             return float(coding.levels.sum()), _reference(coding.reference)

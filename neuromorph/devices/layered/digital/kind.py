@@ -33,7 +33,7 @@ from neuromorph.devices.layered.digital import counting
 from neuromorph.devices.layered.digital.counting import matrix_seconds
 from neuromorph.devices.layered.digital.spec import SPEC
 from neuromorph.devices.layered.place.memory import MEMORY
-from neuromorph.devices.layered.tiling import cut_matrix, extent_of
+from neuromorph.devices.layered.tiling import cut_matrix, extent_of, over_rows
 from neuromorph.devices.layered.windows import distinct_values, fetched_bits, held_values
 from neuromorph.devices.physics import Physics, left_out
 from neuromorph.graph.model import Matrix
@@ -118,10 +118,7 @@ class DigitalKind(CoreKind):
             macs, spread = float(extent.weights) * matrix.products, 0.0
             if s.skip_zeros:
                 active, columns = statistics.values[f"{tiling.item}.active"], tiling.col1 - tiling.col0
-                per_tile = [
-                    active[k, a:b].sum() for k, a, b in zip(tiling.group, tiling.row0, tiling.row1, strict=True)
-                ]
-                macs, spread = float(np.asarray(per_tile) @ columns), statistics.spread
+                macs, spread = float(over_rows(active, tiling) @ columns), statistics.spread
             found = counting.actions(
                 extent,
                 macs=macs,

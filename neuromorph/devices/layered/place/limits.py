@@ -48,14 +48,23 @@ def _capacity(component: Component | None) -> float | None:
     return float(component.settings.capacity) * component.count
 
 
+def _own(shards: Shards, node: int, matrix: int) -> np.ndarray:
+    """Numbers of the shards of one matrix; shards are in the order of nodes."""
+    first, last = np.searchsorted(shards.node, (node, node + 1))
+    found: np.ndarray = first + np.flatnonzero(shards.matrix[first:last] == matrix)
+    return found
+
+
 def _input_bits(chip: Chip, demands: list[Demand], shards: Shards) -> np.ndarray:
     """Bits of the input vector of each shard for one product."""
     bits = np.zeros(len(shards))
     for d in demands:
         matrices = d.group.matrices
         for k, tiling in enumerate(d.tilings):
-            own = (shards.node == d.index) & (shards.matrix == k)
-            bits[own] = (shards.row1 - shards.row0)[own] * value_bits(matrices[tiling.item], chip.resources.signal_bits)
+            own = _own(shards, d.index, k)
+            bits[own] = (shards.row1[own] - shards.row0[own]) * value_bits(
+                matrices[tiling.item], chip.resources.signal_bits
+            )
     return bits
 
 
@@ -122,11 +131,11 @@ def waiting_blocks(chip: Chip, demands: list[Demand], shards: Shards) -> tuple[n
     for d in demands:
         matrices = d.group.matrices
         for k, tiling in enumerate(d.tilings):
-            own = (shards.node == d.index) & (shards.matrix == k)
-            if own.any():
+            own = _own(shards, d.index, k)
+            if own.size:
                 matrix = matrices[tiling.item]
                 each = float(_waiting_values(matrix, np.ones(1), int(shards.copy[own].max()) + 1)[0])
-                rows = (shards.row1 - shards.row0)[own]
+                rows = shards.row1[own] - shards.row0[own]
                 bits[own] = rows * each * value_bits(matrix, chip.resources.signal_bits)
     return block, bits
 
@@ -137,14 +146,14 @@ def _waiting_bits(chip: Chip, demand: Demand, shards: Shards, tile: np.ndarray, 
     matrices = demand.group.matrices
     for k, tiling in enumerate(demand.tilings):
         matrix = matrices[tiling.item]
-        own = np.flatnonzero((shards.node == demand.index) & (shards.matrix == k))
+        own = _own(shards, demand.index, k)
         if not own.size:
             continue
         key = np.stack([tile[own], shards.group[own], shards.row0[own], shards.copy[own]])
         each = np.unique(key, axis=1)
         _, first, copies = np.unique(each[:3], axis=1, return_index=True, return_counts=True)
-        rows = {int(r0): int(r1 - r0) for r0, r1 in zip(shards.row0[own], shards.row1[own], strict=True)}
-        heights = np.array([rows[int(r)] for r in each[2, first]])
+        begins, at = np.unique(shards.row0[own], return_index=True)
+        heights = (shards.row1[own] - shards.row0[own])[at[np.searchsorted(begins, each[2, first])]]
         values = heights * _waiting_values(matrix, copies, int(shards.copy[own].max()) + 1)
         amount = value_bits(matrix, chip.resources.signal_bits)
         bits += np.bincount(each[0, first], weights=values * amount, minlength=tiles)

@@ -165,7 +165,7 @@ def _partial_sums(layout: Layout) -> float:
     products = {item: m.products for item, m in layout.group.matrices.items()}
     for tiling in layout.tilings:
         columns = float((tiling.col1 - tiling.col0).sum())
-        outputs = len(set(zip(tiling.group.tolist(), tiling.col0.tolist(), tiling.col1.tolist(), strict=True)))
+        outputs = np.unique(tiling.group * (int(tiling.col1.max(initial=0)) + 1) + tiling.col0).size
         mean = columns / max(len(tiling), 1)
         total += (columns - outputs * mean) * products[tiling.item]
     return total
