@@ -22,8 +22,10 @@ def network(device: str, features: int = 300) -> Graph:
 
 def test_an_array_without_values_takes_no_memory_and_keeps_its_shape() -> None:
     a = shape_only((1 << 20, 1 << 20))
-    assert isinstance(a.swapaxes(0, 1)[None], ShapeOnly) and a.strides == (0, 0)
-    assert (a * 2.0 + 1.0).shape == a.shape and isinstance(abs(a), ShapeOnly)
+    assert isinstance(a.swapaxes(0, 1)[None], ShapeOnly)
+    assert a.strides == (0, 0)
+    assert (a * 2.0 + 1.0).shape == a.shape
+    assert isinstance(abs(a), ShapeOnly)
     assert a.astype(np.float32).dtype == np.float32
     small = shape_only((2, 3))
     for work in (small.sum, lambda: small @ small.T, small.max, small.tobytes):
@@ -33,7 +35,8 @@ def test_an_array_without_values_takes_no_memory_and_keeps_its_shape() -> None:
 
 def test_a_meta_module_gives_the_graph_of_a_loaded_one() -> None:
     meta, loaded = network("meta"), network("cpu")
-    assert meta.shapes == loaded.shapes and meta.macs == loaded.macs
+    assert meta.shapes == loaded.shapes
+    assert meta.macs == loaded.macs
     assert [type(n.operator) for n in meta.nodes] == [type(n.operator) for n in loaded.nodes]
 
 

@@ -247,8 +247,8 @@ def _conductance_reads(matrix: Matrix, tiling: Tiling, unit: Component, statisti
     """Siemens read at full scale per sample: sum over driven rows of v^2 (of |v| where inputs are
     pulse widths: full voltage for a part of the time) times the row's conductance.
 
-    Conductances are the targets, both devices of a pair and every slice; the reference column included. Weights of which only the shape is known are taken to be uniform
-    between minus and plus full scale.
+    Conductances are the targets, both devices of a pair and every slice; the reference column included. Weights of
+    which only the shape is known are taken to be uniform between minus and plus full scale.
     """
     part = unit["array"]["cell"].part
     assert part is not None
