@@ -4,9 +4,10 @@
 
 Eight MNIST networks (an MLP and LeNet-5, each in float, 8 bit, 4 bit and 90 % pruned) times five architectures, ten
 chips each. Then three spiking networks (LeNet-5 converted to eight time steps, event-camera digits, spoken digits with
-a delay per synapse) on many-core chips and, where they have what it takes, on a crossbar and a digital chip. Networks
-and data are in examples/. Results do not depend on the number of workers. Interrupted, the same command goes on with
-what is missing.
+a delay per synapse) on many-core chips and, where they have what it takes, on a crossbar and a digital chip. Then two
+transformers (characters, Fashion-MNIST; float, 8 and 4 bits) on a PCM chip, a MAC array and ISAAC-like crossbars.
+Networks and data are in examples/. Results do not depend on the number of workers. Interrupted, the same command goes
+on with what is missing.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ LEFT_OUT = {
 # Samples per architecture, and chips drawn where chips differ.
 MANYCORE = {"spinnaker1": (100, 1), "spinnaker2": (100, 1), "loihi-like": (100, 1)}
 LAYERED = {"digital-int8": (100, 1), "hermes-like": (50, 4)}
+
+
+# Rows of 64 characters, and images, per architecture; a row is 64 products of every matrix.
+TRANSFORMERS = {"hermes-like": (6, 60, 2), "digital-int8": (6, 60, 1), "isaac-like": (1, 10, 1)}
+WIDTHS = {"": "", "-int8": "quantize:8,activations=8", "-int4": "quantize:4,activations=8,granularity=channel"}
+TRANSFORMER_CHANGES = {"digital-int8": {"chip.tile.count": 8}, **CHANGES}  # so that the larger network fits
 
 
 def share(value: float | None) -> str:
@@ -108,6 +115,42 @@ def run_spiking(network: str, architecture: str, folder: str, samples: int) -> s
     )
 
 
+def run_transformer(network: str, architecture: str, folder: str, samples: int) -> str:
+    """Runs one transformer on one architecture and writes its report; returns a line of text."""
+    import torch
+
+    import neuromorph as nm
+    from neuromorph.hardware.paths import replace
+
+    torch.set_num_threads(1)
+    name, _, width = network.partition("-")
+    graph = nm.read_graph(EXAMPLES / "transformers" / f"{name}.nmg.json")
+    inputs, labels = nm.read_data(EXAMPLES / "transformers" / f"{name}-test.npz", limit=samples)
+    if width:
+        graph = nm.compress(graph, WIDTHS[f"-{width}"], inputs)
+    changes = TRANSFORMER_CHANGES.get(architecture, {})
+    report = nm.run(graph, replace(nm.load_architecture(architecture), changes), inputs, labels,
+                    trials=TRANSFORMERS[architecture][2], seed=SEED, batch=16,
+                    provenance={"model_file": f"{name}.nmg.json", "data_file": f"{name}-test.npz",
+                                "changes": [f"{path}={value}" for path, value in changes.items()]})  # fmt: skip
+    nm.write_report(report, folder)
+    accuracy, energy, latency = report["accuracy"], report["energy"], report["latency"]
+    return (
+        f"{network:15} on {architecture:13} accuracy {share(accuracy.value)}  "
+        f"energy {energy.value * 1e6:10.4g} uJ  latency {latency.value * 1e6:9.4g} us"
+    )
+
+
+def transformer_jobs(samples: int | None) -> list[tuple[str, str, int]]:
+    """(network, architecture, samples) of the third part."""
+    return [
+        (f"{name}{width}", architecture, min(samples or count[k], count[k]))
+        for architecture, count in TRANSFORMERS.items()
+        for k, name in enumerate(("characters", "fashion"))
+        for width in WIDTHS
+    ]
+
+
 def spiking_jobs(samples: int | None) -> list[tuple[str, str, int]]:
     """(network, architecture, samples) of the second part."""
     both = {**MANYCORE, **LAYERED}
@@ -123,16 +166,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     jobs = [(n, a, options.samples or SAMPLES[a]) for a in SAMPLES for n in NETWORKS]
-    spiking = spiking_jobs(options.samples)
+    spiking, transformers = spiking_jobs(options.samples), transformer_jobs(options.samples)
     folders = {(n, a): options.output / a / n for n, a, _ in jobs}
     folders |= {(n, a): options.output / "spiking" / a / n for n, a, _ in spiking}
-    missing = [job for job in [*jobs, *spiking] if not (folders[job[:2]] / "report.json").exists()]
-    if len(missing) < len(jobs) + len(spiking):
+    folders |= {(n, a): options.output / "transformers" / a / n for n, a, _ in transformers}
+    missing = [job for job in [*jobs, *spiking, *transformers] if not (folders[job[:2]] / "report.json").exists()]
+    if len(missing) < len(folders):
         print(f"{len(folders) - len(missing)} of {len(folders)} reports exist in {options.output} and are kept")
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
         futures = [
             pool.submit(run_spiking, n, a, str(folders[n, a]), samples)
             if n in SPIKING
+            else pool.submit(run_transformer, n, a, str(folders[n, a]), samples)
+            if n.startswith(("characters", "fashion"))
             else pool.submit(run_one, n, a, str(folders[n, a]), options.chips, samples)
             for n, a, samples in missing
         ]
@@ -140,7 +186,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"[{done}/{len(missing)} {time.perf_counter() - started:5.0f} s] {future.result()}", flush=True)
     compare_all(options.output, [folders[n, a] for n, a, _ in jobs])
     compare_all(options.output / "spiking", [folders[n, a] for n, a, _ in spiking])
+    compare_all(options.output / "transformers", [folders[n, a] for n, a, _ in transformers])
     print(f"done in {time.perf_counter() - started:.0f} s: open {options.output / 'compare.html'},")
+    print(f"  {options.output / 'transformers' / 'compare.html'},")
     print(f"  {options.output / 'spiking' / 'compare.html'} or a report, e.g.")
     print(f"  {options.output / 'hermes-like' / 'lenet' / 'report.html'}")
     print(f"  {options.output / 'spiking' / 'spinnaker2' / 'nmnist-conv' / 'report.html'}")

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from neuromorph.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from neuromorph.api import list_architectures, list_parts
     from neuromorph.compress import apply_steps as compress
     from neuromorph.events import read_events
     from neuromorph.graph.data import read_data
     from neuromorph.hardware.catalog import load_architecture
+    from neuromorph.hardware.catalog import load_datasheet as load_part
     from neuromorph.importers import read_graph, save_graph
     from neuromorph.importers.torch_import import from_torch
-    from neuromorph.report import compare, write_report
+    from neuromorph.report import compare, read_report, write_report
     from neuromorph.run import attribute, calibrate, estimate, execute, finetune, load_placement, place, run
     from neuromorph.spiking.convert import convert
     from neuromorph.sweep import sweep
@@ -34,12 +36,16 @@ _HOMES = {
     "execute": "neuromorph.run",
     "finetune": "neuromorph.run",
     "from_torch": "neuromorph.importers.torch_import",
+    "list_architectures": "neuromorph.api",
+    "list_parts": "neuromorph.api",
     "load_architecture": "neuromorph.hardware.catalog",
+    "load_part": "neuromorph.hardware.catalog:load_datasheet",
     "load_placement": "neuromorph.run",
     "place": "neuromorph.run",
     "read_data": "neuromorph.graph.data",
     "read_events": "neuromorph.events",
     "read_graph": "neuromorph.importers",
+    "read_report": "neuromorph.report",
     "run": "neuromorph.run",
     "save_graph": "neuromorph.importers",
     "sweep": "neuromorph.sweep",
@@ -57,12 +63,16 @@ __all__ = [
     "execute",
     "finetune",
     "from_torch",
+    "list_architectures",
+    "list_parts",
     "load_architecture",
+    "load_part",
     "load_placement",
     "place",
     "read_data",
     "read_events",
     "read_graph",
+    "read_report",
     "run",
     "save_graph",
     "sweep",
@@ -72,8 +82,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        from neuromorph.api import public
+
         module, _, attribute = _HOMES[name].partition(":")
-        return getattr(import_module(module), attribute or name)
+        globals()[name] = found = public(getattr(import_module(module), attribute or name), name)
+        return found
     raise AttributeError(f"module 'neuromorph' has no attribute {name!r}")
 
 

@@ -41,7 +41,7 @@ class Problem:
         return f"{head}{self.message}{tail}"
 
 
-class NeuromorphError(Exception):
+class NeuromorphError(ValueError):
     """Base of every error this package raises on purpose. The CLI prints it without a traceback and exits with 2."""
 
     exit_code = 2

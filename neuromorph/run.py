@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neuromorph.devices.options import legal_names, settled
+from neuromorph.devices.options import checked_torch_device, legal_names, settled
 from neuromorph.devices.protocol import Assumption, Draw, Kind, Placement, Trace, kind_of
 from neuromorph.devices.result import EffectCost, Execution, effect_cost
 from neuromorph.errors import InputError, Place
@@ -79,14 +79,18 @@ def execute(
 def calibrate(placement: Placement, inputs: Inputs, *, torch_device: str = "cpu") -> Any:
     """Ranges of inputs and converters, found on data; refused by hardware that has none."""
     placement.graph.need_values("calibration")
-    return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=torch_device)
+    device = checked_torch_device(torch_device)
+    return kind_of(placement.architecture).calibrate(placement, inputs, torch_device=device)
 
 
-def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray, **settings: Any) -> Any:
+def finetune(placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, **settings: Any) -> Any:
     """Train a network against its hardware's noise: (trained graph, losses). settings: epochs, learning_rate, batch,
     redraw, seed, time_s, off, torch_device, progress; see `devices.layered.execute.finetune`."""
     placement.graph.need_values("training")
-    return kind_of(placement.architecture).finetune(placement, inputs, labels, **settings)
+    kind = kind_of(placement.architecture)
+    if labels is None:
+        raise InputError("finetuning needs labels", Place(key="labels"), "give the class of every sample")
+    return kind.finetune(placement, inputs, labels, **settings)
 
 
 def estimate(
@@ -100,7 +104,7 @@ def estimate(
 
 
 def attribute(
-    placement: Placement, inputs: Inputs, labels: np.ndarray | None, *, base: Execution | None = None,
+    placement: Placement, inputs: Inputs, labels: np.ndarray | None = None, *, base: Execution | None = None,
     progress: Progress | None = None, **options: Any,
 ) -> tuple[EffectCost, ...]:  # fmt: skip
     """Which effect costs how much accuracy: the same chips and samples with each effect left out in turn, then all.
@@ -168,6 +172,7 @@ def run(
         raise InputError(
             "accuracy per effect needs data with labels", Place(key="effects"), "give both or leave it out"
         )
+    _check_used(kind, architecture, inputs, assumption, options)
     if placement is None:
         say(0.0, "placing the network")
         placement = kind.place(graph, architecture, inputs, own, draw.seed, part(say, 0.0, 0.1))
@@ -203,3 +208,19 @@ def run(
     return build_report(
         kind, placement, trace, execution, tallied, cost, {**facts, **(provenance or {})}, costs, sections
     )
+
+
+def _check_used(
+    kind: Kind, architecture: Architecture, inputs: Inputs | None, assumption: Assumption | None, options: Any
+) -> None:
+    """Raise InputError for what would change nothing: options of an execution without data, an activity with them."""
+    if inputs is not None:
+        if assumption is not None:
+            what = "data tell the activity, an assumed density would change nothing"
+            raise InputError(what, Place(key="density"), "leave one of them out")
+        return
+    placing = legal_names(kind, "place")
+    idle = [n for n in legal_names(kind, "execute") if n not in placing and options.get(n) is not None]
+    if idle:
+        what = f"nothing is run without data, {', '.join(idle)} would change nothing"
+        raise InputError(what, Place(key=idle[0]), "give data (--data FILE), or leave it out")

@@ -46,8 +46,12 @@ def read_model(
     steps: int | None = None, time_scale: float | None = None,
 ) -> Graph:  # fmt: skip
     """A model file. Options that were given and that its format cannot use are refused."""
+    from neuromorph.errors import InputError, Place
+    from neuromorph.hardware.catalog import architecture_names
     from neuromorph.importers import read_graph
 
+    if Path(path).suffix in (".yaml", ".yml") or (not Path(path).exists() and str(path) in architecture_names()):
+        raise InputError("is an architecture, not a network", Place(str(path)), "the model comes first: MODEL ARCH")
     options = {"dt": dt, "preset": preset, "semantics": semantics, "time_scale": time_scale}
     graph = read_graph(path, **{k: v for k, v in options.items() if v is not None})
     return graph if steps is None else with_steps_of(graph, steps)
@@ -73,7 +77,13 @@ def read_hardware(name: str | None, option: str | None, changes: list[str] | Non
     if (name is None) == (option is None):
         what = "no architecture is named" if name is None else "two architectures are named"
         raise InputError(what, Place(key="--arch"), "give one, as an argument or with --arch")
-    chip = load_architecture(name or option or "")
+    named = name or option or ""
+    if Path(named).suffix not in (".yaml", ".yml") and Path(named).is_file():
+        from neuromorph.importers import importers
+
+        if any(named.lower().endswith(suffix) for suffix in importers()):
+            raise InputError("is a network, not an architecture", Place(named), "the model comes first: MODEL ARCH")
+    chip = load_architecture(named)
     wanted: dict[str, Any] = {}
     for change in changes or []:
         path, equals, value = change.partition("=")
@@ -86,22 +96,10 @@ def read_hardware(name: str | None, option: str | None, changes: list[str] | Non
 def read_samples(
     graph: Graph, path: Path | None, limit: int | None, steps: int | None = None
 ) -> tuple[Graph, np.ndarray | Raster | None, np.ndarray | None]:
-    """The graph for the steps that the data have, inputs and labels. Without a path the graph is left as it is."""
-    from neuromorph.events.inputs import read_inputs
-    from neuromorph.graph.data import check_data, read_data
-    from neuromorph.graph.decode import over_time
+    """See `api.read_samples`."""
+    from neuromorph.api import read_samples
 
-    if path is None:
-        return graph, None, None
-    if not over_time(graph):
-        x, y = read_data(path, limit=limit)
-        check_data(graph, x, y)
-        return graph, x, y
-    inputs, labels = read_inputs(path, graph, steps=steps, limit=limit)
-    found = inputs.steps if hasattr(inputs, "steps") else int(inputs.shape[1])
-    if next(iter(graph.input_shapes.values()))[0] != found:
-        graph = with_steps_of(graph, found)
-    return graph, inputs, labels
+    return read_samples(graph, path, limit, steps)
 
 
 def names_of(text: str) -> tuple[str, ...]:

@@ -92,6 +92,8 @@ def run(
     Without --data nothing is run: energy and latency follow from an assumed activity.
     """
     from neuromorph.devices.protocol import Assumption
+    from neuromorph.errors import InputError, Place
+    from neuromorph.files import make_folder
     from neuromorph.report import write_report
     from neuromorph.report.terminal import summary
     from neuromorph.run import load_placement
@@ -99,7 +101,14 @@ def run(
     from neuromorph.terminal import progress as shown
     from neuromorph.terminal import show
 
+    if data is None and samples is not None:
+        raise InputError("nothing is run without data", Place(key="--samples"), "give --data FILE, or leave it out")
+    if confidence is None and temperature != 1.0:
+        what = "without --confidence no sample is stopped, it would change nothing"
+        raise InputError(what, Place(key="--temperature"), "give both, or leave it out")
     chip = read_hardware(architecture, arch, changes)
+    if output is not None:
+        make_folder(output)
     graph, x, y = read_samples(read_model(model, dt, preset, semantics, steps, time_scale), data, samples, steps)
     _, cx, _ = read_samples(graph, calibration, None, steps)
     placed = None if placement is None else load_placement(placement, graph, chip)

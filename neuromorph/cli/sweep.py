@@ -58,6 +58,9 @@ def sweep(
         Path | None, typer.Option("--store", help="File that keeps finished points; OUTPUT/sweep.sqlite if left out.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for sweep.csv and the plots.")] = Path("sweep"),
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Intervals of published ranges for each point; ten times as slow.")
+    ] = False,
     plots: Annotated[str, typer.Option("--plots", help="png, svg, pdf or none.")] = "png",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -82,6 +85,7 @@ def sweep(
             result = run_sweep(
                 network, architecture, vary=vary, data=data, samples=samples, method=method, points=points, store=kept,
                 workers=workers, progress=progress, begun=_teller(kept), seed=seed,
+                intervals=intervals,
                 **given(calibration_data=calibration, trials=trials, time_s=time, off=off, torch_device=torch_device),
             )  # fmt: skip
     except SweepInterrupted as stop:

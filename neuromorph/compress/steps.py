@@ -158,6 +158,10 @@ def apply_steps(
     """
     graph.need_values("compression")
     chosen = list(parse_steps(steps) if isinstance(steps, str) else steps)
+    if strange := [s for s in chosen if not isinstance(s, Step)]:
+        raise InputError(
+            f"a {type(strange[0]).__name__} is no step", Place(key="steps"), 'a text: "prune:0.5;quantize:8"'
+        )
     for number, step in enumerate(chosen, start=1):
         if progress is not None:
             progress((number - 1) / len(chosen), f"step {number} of {len(chosen)}, {step}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from neuromorph.card import Card
+
 if TYPE_CHECKING:
     from neuromorph.devices.protocol import Placement
 
@@ -45,6 +47,26 @@ def explained(
         "lines": list(lines),
         **further,
     }
+
+
+class Placed(Card):
+    """What every placement shows of itself."""
+
+    def explain(self) -> dict[str, Any]:
+        raise TypeError(f"{type(self).__name__} defines no explain")
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        found = self.explain()
+        tight = max(found["limits"], key=lambda row: row["degree"], default=None)
+        facts = [(key.replace("_", " "), f"{v:.4g}" if isinstance(v, float) else str(v))
+                 for key, v in found["summary"].items() if isinstance(v, int | float | str)]  # fmt: skip
+        bound = [("tightest limit", f"{tight['limit']}, {tight['degree']:.1%} used")] if tight else []
+        return f"{found['graph']} on {found['architecture']}", [*bound, *facts]
+
+    def tables(self) -> dict[str, Any]:
+        """layers, limits, orders, as `explain` tells them."""
+        found = self.explain()
+        return {name: found[name] for name in ("layers", "limits", "orders")}
 
 
 def _limits(placement: Placement) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+SUFFIXES = {"J": "_j", "s": "_s", "W": "_w", "m^2": "_m2", "1/s": "_per_s", "1/J": "_per_j", "1": ""}
+"""What a column's name ends with, by the unit of its metric."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -20,6 +23,11 @@ class Metric:
     basis: str = "simulated"
     note: str = ""
     ranged: float | None = None
+
+    @property
+    def column(self) -> str:
+        """Its name in tables, with the SI unit as suffix: energy_j, latency_s."""
+        return self.name + SUFFIXES[self.unit]
 
 
 def section(

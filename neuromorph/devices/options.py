@@ -10,6 +10,7 @@ A kind's options are a dataclass whose fields say which verbs read them:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,9 +28,14 @@ DRAWING = ("execute", "attribute", "run")
 """Verbs that draw chips; `place` takes the seed alone."""
 
 
-def option(default: Any, *verbs: str, doc: str = "") -> Any:
-    """A field of a kind's options. verbs: those that read it ("run" reads all of them)."""
-    return dataclasses.field(default=default, metadata={"verbs": frozenset(verbs), "doc": doc})
+MOST_CHIPS = 1_000_000
+"""More chips than this are taken for a slip of the pen."""
+
+
+def option(default: Any, *verbs: str, doc: str = "", holds: str = "") -> Any:
+    """A field of a kind's options. verbs: those that read it ("run" reads all of them); holds: what every value of it
+    has as an attribute, unless it is None."""
+    return dataclasses.field(default=default, metadata={"verbs": frozenset(verbs), "doc": doc, "holds": holds})
 
 
 def legal_names(kind: Kind, verb: str) -> list[str]:
@@ -49,6 +55,9 @@ def settled(kind: Kind, architecture: Architecture, verb: str, given: Mapping[st
     for name, value in given.items():
         if name not in legal and not (name in DRAWN and verb in DRAWING and _neutral(name, value)):
             raise InputError(_refusal(name, verb, architecture), Place(key=name), suggest(name, legal, "legal here"))
+    for f in dataclasses.fields(kind.options):
+        if (value := given.get(f.name)) is not None and (holds := f.metadata["holds"]) and not hasattr(value, holds):
+            raise InputError(f"{f.name} is a {type(value).__name__}", Place(key=f.name), f.metadata["doc"])
     drawn = {n: v for n, v in given.items() if n in DRAWN and (n in legal or n == "seed")}
     options = kind.options(**{n: v for n, v in given.items() if n in own})
     return draw_of(kind, architecture, **drawn), options
@@ -62,6 +71,8 @@ def draw_of(
     """A checked draw. trials: a number of chips or their indices; time_s: seconds or a text such as "1 day"; off: names
     of effects or one. Raises InputError with the legal values."""
     chips = kind.trials if trials is None else trials
+    if isinstance(chips, int | np.integer) and chips > MOST_CHIPS:
+        raise InputError(f"trials is {chips}", Place(key="trials"), f"at most {MOST_CHIPS} chips")
     chips = tuple(range(chips)) if isinstance(chips, int | np.integer) and not isinstance(chips, bool) else chips
     if not isinstance(chips, Sequence) or isinstance(chips, str):
         raise InputError(f"trials is {trials!r}", Place(key="trials"), "a number of chips, or their numbers from 0")
@@ -78,13 +89,13 @@ def draw_of(
             raise InputError(f"{name} must be at least 1, got {value!r}", Place(key=name), "a whole number from 1")
     return Draw(
         int(seed), tuple(int(c) for c in chips), _seconds(time_s), _effects(kind, architecture, off),
-        _torch_device(torch_device), batch=int(batch), workers=int(workers),
+        checked_torch_device(torch_device), batch=int(batch), workers=int(workers),
     )  # fmt: skip
 
 
 def _seconds(value: float | str) -> float:
     seconds = units.parse(value, "s") if isinstance(value, str) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not (np.isfinite(seconds) and seconds >= 0):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise InputError(
             f"time after programming must be a finite number of seconds >= 0, got {value}", Place(key="time_s"),
             "seconds, or a text such as '1 day'",
@@ -94,6 +105,8 @@ def _seconds(value: float | str) -> float:
 
 def _effects(kind: Kind, architecture: Architecture, off: Iterable[str] | str) -> frozenset[str]:
     legal = kind.effects(architecture)
+    if not isinstance(off, str | Iterable) or not all(isinstance(n, str) for n in off):
+        raise InputError(f"off is {off!r}", Place(key="off"), f"names of effects: {', '.join(legal)}")
     names = frozenset([off] if isinstance(off, str) else off)
     if unknown := sorted(names - set(legal)):
         raise InputError(
@@ -102,9 +115,11 @@ def _effects(kind: Kind, architecture: Architecture, off: Iterable[str] | str) -
     return names
 
 
-def _torch_device(name: str) -> str:
+def checked_torch_device(name: str) -> str:
     if name == "cpu":
         return name
+    if not isinstance(name, str):
+        raise InputError(f"torch_device is {name!r}", Place(key="torch_device"), "cpu or cuda")
     import torch
 
     try:
@@ -125,7 +140,7 @@ def _neutral(name: str, value: Any) -> bool:
     if name == "trials":
         return value in (None, 1, (0,), [0])
     if name == "off":
-        return not tuple(value)
+        return isinstance(value, str | Iterable) and not tuple(value)
     neutral = {f.name: f.default for f in dataclasses.fields(Draw)} | {"seed": value}
     return bool(value == neutral[name])
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from neuromorph.card import Card
+
 NORMAL_95 = 1.959964
 
 Ends = tuple[float, float]
@@ -59,8 +61,8 @@ class Score:
     meaning: str
 
 
-@dataclass(frozen=True)
-class Execution:
+@dataclass(frozen=True, repr=False)
+class Execution(Card):
     """Result of running a placement on its chips.
 
     accuracy: per chip, (trials,), None without labels. float_accuracy: the float network on the same samples.
@@ -85,6 +87,22 @@ class Execution:
     scores: Mapping[str, Score] = field(default_factory=dict, kw_only=True)
 
     correct: np.ndarray | None = field(default=None, kw_only=True)
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        facts = [("chips", str(len(self.trials))), ("samples", str(self.samples))]
+        if (found := self.interval) is not None:
+            facts.append(("accuracy", f"{found.mean:.2%} ({found.low:.2%} to {found.high:.2%})"))
+        if self.float_accuracy is not None:
+            facts.append(("float accuracy", f"{self.float_accuracy:.2%}"))
+        facts.append(("output error", f"{float(np.mean(self.error)):.3g}"))
+        off = [("without", ", ".join(sorted(self.off)))] if self.off else []
+        return f"execution, seed {self.seed}", [*facts, *off]
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """layers: signal-to-noise per layer; chips: accuracy of each."""
+        accuracy = [None] * len(self.trials) if self.accuracy is None else self.accuracy.tolist()
+        chips = [{"chip": n, "accuracy": a} for n, a in zip(self.trials, accuracy, strict=True)]
+        return {"layers": [vars(row) for row in self.layers], "chips": chips}
 
     @property
     def interval(self) -> Interval | None:

@@ -94,6 +94,8 @@ class AdaptiveThreshold:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return _made({name: file[name] for name in _FIELDS}, bool(file["split"]))
+        except InputError:
+            raise
         except (*DAMAGED, KeyError, OSError, TypeError) as error:
             raise InputError(f"holds no encoder: {error}", Place(str(path)), f"arrays {', '.join(_FIELDS)}") from None
 

@@ -49,6 +49,8 @@ def read_events(
         check_step(1.0 if dt_s is None else dt_s, steps)
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}", Place(str(path)), "use at least 1 sample")
+    if shape is not None and not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise InputError(f"shape is {shape}", Place(key="shape"), "sizes of the elements' axes, such as (2, 34, 34)")
     wanted = Wanted(shape, limit, downsample, merge, node, absolute)
     found, labels = _folder(path, wanted) if path.is_dir() else _file(path, wanted)
     if isinstance(found, Raster):

@@ -191,6 +191,8 @@ def as_targets(labels: Any, samples: int, graph: Graph, output: str | None = Non
     """
     shape = graph.shapes[graph.outputs[scored_output(graph, output) or 0]]
     found = as_array(labels, key)
+    if not found.ndim:
+        raise InputError(f"labels are {labels!r}", Place(key=key), f"one per sample: ({samples},)")
     if over_time(graph) or (found.dtype.kind != "f" and len(shape) == 1):
         classes = as_labels(found, samples, classes_of(graph, output), key)
         assert classes is not None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from neuromorph.card import Card
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.arrays import ShapeOnly, content_hash, no_values, same_content
 from neuromorph.graph.arrays import frozen_array as frozen_array
@@ -213,8 +214,8 @@ class Node:
         return self.module or self.name
 
 
-@dataclass(frozen=True)
-class Graph:
+@dataclass(frozen=True, repr=False)
+class Graph(Card):
     """A directed graph in topological order, acyclic but for the nodes' feedback.
 
     input_shapes: the per-sample shape of each graph input by name; nodes name inputs or earlier
@@ -226,6 +227,29 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        known = self.shapes
+        takes = ", ".join(f"{n} {tuple(s)}" for n, s in self.input_shapes.items())
+        gives = ", ".join(f"{n} {tuple(known[n])}" for n in self.outputs)
+        weights = sum(int(m.weight.size) for _, m in self.matrices())
+        facts = [("takes", takes), ("gives", gives), ("nodes", str(len(self.nodes))), ("weights", f"{weights:,}"),
+                 ("MACs", f"{self.macs:,}")]  # fmt: skip
+        return self.name, facts
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """nodes: name, operator, shape, weights and MACs of each."""
+        known, own = self.shapes, {n.name: list(ms) for n, ms in self._by_node()}
+        return {"nodes": [
+            {"node": n.name, "operator": type(n.operator).__name__, "shape": tuple(known[n.name]),
+             "weights": sum(int(m.weight.size) for m in own[n.name]), "macs": sum(m.macs for m in own[n.name])}
+            for n in self.nodes
+        ]}  # fmt: skip
+
+    def _by_node(self) -> Iterator[tuple[Node, tuple[Matrix, ...]]]:
+        known = self.shapes
+        for node in self.nodes:
+            yield node, node.operator.matrices([known[i] for i in node.inputs])
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -261,9 +285,8 @@ class Graph:
 
     def matrices(self) -> Iterator[tuple[Node, Matrix]]:
         """Every weight matrix with the node that owns it, in order."""
-        known = self.shapes
-        for node in self.nodes:
-            for matrix in node.operator.matrices([known[i] for i in node.inputs]):
+        for node, matrices in self._by_node():
+            for matrix in matrices:
                 yield node, matrix
 
     def need_values(self, what: str) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from neuromorph.card import Card
 from neuromorph.hardware.curve import Curve
 
 BASES = ("measured", "simulated", "reported", "derived", "assumed")
@@ -92,8 +93,8 @@ class Supply:
     where: str
 
 
-@dataclass(frozen=True)
-class Datasheet:
+@dataclass(frozen=True, repr=False)
+class Datasheet(Card):
     """A part: the quantities of one component kind, each with unit, basis and source."""
 
     name: str
@@ -104,6 +105,18 @@ class Datasheet:
     file: str = ""
     notes: str = ""
     supply: Supply | None = None
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        facts = [("kind", self.kind), ("quantities", ", ".join(self.quantities)), ("file", self.file)]
+        return f"{self.name}: {self.title}", [f for f in facts if f[1]]
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """quantities: value in SI with unit, ends, basis and source; a curve or a list stays as it is."""
+        return {"quantities": [
+            {"quantity": name, "value": q.value, "unit": q.unit, "low": q.low, "high": q.high, "basis": q.basis,
+             "source": q.source, "where": q.where}
+            for name, q in self.quantities.items()
+        ]}  # fmt: skip
 
     def __getitem__(self, name: str) -> Quantity:
         return self.quantities[name]
@@ -244,9 +257,13 @@ class Component:
         yield from visit(self, 1)
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """A chip (or board) as a tree of components. boundary: core, chip, board or wall."""
+@dataclass(frozen=True, repr=False)
+class Architecture(Card):
+    """A chip (or board) as a tree of components. boundary: core, chip, board or wall.
+
+    replace(changes): the architecture with parameters replaced, `chip.replace({"core.adc.bits": 6})`; put in by
+    `hardware.paths`, which knows the form of every parameter.
+    """
 
     name: str
     title: str
@@ -255,6 +272,29 @@ class Architecture:
     sources: Mapping[str, Source] = field(default_factory=dict)
     notes: str = ""
     file: str = ""
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        units = list(self.chip.walk())
+        parts = dict.fromkeys(c.part.name for c, _ in units if c.part is not None and c.part.name)
+        cores = [f"{n} {c.kind.name}" for c, n in units if c.kind.family == "core"]
+        facts = [
+            ("boundary", self.boundary),
+            ("cores", ", ".join(cores)),
+            ("parts", ", ".join(parts)),
+            ("file", self.file),
+        ]
+        return f"{self.name}: {self.title}", [f for f in facts if f[1]]
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """components: every unit with how many there are; sources: every quantity with its origin."""
+        units = list(self.chip.walk())
+        rows = [{"component": c.path, "kind": c.kind.name, "count": n, "part": c.part.name if c.part else None}
+                for c, n in units]  # fmt: skip
+        found = [{"component": c.path, "part": c.part.name, **row} for c, _ in units if c.part
+                 for row in c.part.tables()["quantities"]]  # fmt: skip
+        return {"components": rows, "sources": found}
+
+    replace: ClassVar[Callable[[Architecture, Mapping[str, Any]], Architecture]]
 
 
 _NOTHING = object()

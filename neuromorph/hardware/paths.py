@@ -123,6 +123,8 @@ def replace(architecture: Architecture, changes: Mapping[str, Any]) -> Architect
     Values are written as in YAML ("0.3 V", 6, "true", "[1 uS, 2 uS]"); "0.5x" scales a number, list or curve.
     Quantities that change get the basis "assumed" and the source "swept". Raises InputError with all problems.
     """
+    if not isinstance(changes, Mapping) or not all(isinstance(query, str) for query in changes):
+        raise InputError(f"changes are {changes!r:.80}", Place(key="changes"), 'values by path: {"core.adc.bits": 6}')
     problems: list[Problem] = []
     wanted: dict[str, dict[str, tuple[str, Parameter, Any]]] = {}
     for query, raw in changes.items():
@@ -145,6 +147,9 @@ def replace(architecture: Architecture, changes: Mapping[str, Any]) -> Architect
         if component.part is not None:
             sources.update(component.part.sources)
     return dataclasses.replace(architecture, chip=chip, sources=sources)
+
+
+Architecture.replace = replace
 
 
 def _rebuild(

@@ -19,6 +19,8 @@ def read(path: str | Path) -> Graph:
     The batch axis is the symbolic one; in a model of fixed shapes the first (or second) axis along which it computes
     every index alike, and where there is none a sample is the whole tensor. A quantizer in front of a matrix becomes
     its `input_format`, a quantized weight its `weight_format`. Integer tensors hold their codes.
+    What no output needs is left out; an If is read where its condition is constant. Where an output is the place of a
+    maximum (ArgMax), the graph gives the scores that it chooses from, as accuracy is counted from scores.
     Raises InputError with node, operator and what is legal.
     """
     from neuromorph.importers.onnx_files.build import build

@@ -9,7 +9,7 @@ import numpy as np
 
 from neuromorph.graph.model import NumberFormat
 
-FLOATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
+FLOATS: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 CODES = ("packed1", "packed2", "packed4", "int8", "uint8", "int16", "uint16", "int32", "uint32")
 WHOLE = {f"whole_{n}": np.dtype(n) for n in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")}
 """Arrays of whole numbers that are no codes: indices, delays."""
@@ -27,8 +27,8 @@ def pack(
 ) -> tuple[str, np.ndarray]:
     """The encoding and the 1-d tensor that `unpack` turns into the array again. Elements off the mask are left out.
 
-    Numbers of the format become its codes. Others become `dtype`, or without one float32 where that is exact and
-    else float64.
+    Numbers of the format become its codes. Others become `dtype`, or without one, and where a value is beyond its
+    range, float32 where that is exact and else float64.
     """
     if array.dtype == np.bool_:
         return "bits", np.packbits(array.reshape(-1))
@@ -38,7 +38,7 @@ def pack(
     if codes is not None and number_format is not None:
         return _pack_codes((codes if mask is None else codes[mask]).reshape(-1), number_format)
     values = (array if mask is None else array[mask]).reshape(-1)
-    if dtype is None:
+    if dtype is None or np.abs(values).max(initial=0.0) > float(np.finfo(FLOATS[dtype]).max):
         dtype = "float32" if np.array_equal(values.astype(np.float32).astype(np.float64), values) else "float64"
     return dtype, values.astype(FLOATS[dtype])
 

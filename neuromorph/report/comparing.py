@@ -11,7 +11,7 @@ from neuromorph.report import figures
 from neuromorph.report.comparison import Comparison
 from neuromorph.report.comparison_page import page
 from neuromorph.report.model import Report
-from neuromorph.report.write import read_report, write_texts
+from neuromorph.report.write import JSON_NAME, read_report, write_texts
 
 _ALIKE = {
     "boundary": "what costs include", "network_hash": "the trained network", "samples": "the number of samples",
@@ -24,6 +24,7 @@ def compare(
     reports: Sequence[Report | str | Path], folder: str | Path | None = None, *, names: Sequence[str] | None = None
 ) -> Comparison:
     """Two or more reports, or their files or folders, side by side; the first is what the others differ from.
+    A folder without a report of its own stands for the runs inside it.
 
     folder: compare.html, compare.json and compare.csv are written there. names: what to call the reports,
     else titles are used and what tells equal ones apart is added. Raises InputError for fewer than two
@@ -31,11 +32,14 @@ def compare(
     """
     from neuromorph.report.model import Report
 
+    reports = [inside for r in reports for inside in _inside(r)]
     if len(reports) < 2:
         raise InputError(
             f"a comparison needs two reports or more, got {len(reports)}", Place(key="reports"),
             "name another report.json or run folder",
         )  # fmt: skip
+    if strange := [type(r).__name__ for r in reports if not isinstance(r, Report | str | Path)]:
+        raise InputError(f"a {strange[0]} is no report", Place(key="reports"), "reports, or folders of runs")
     found = tuple(r if isinstance(r, Report) else read_report(r) for r in reports)
     schemas = sorted({str(r.schema) for r in found})
     if len(schemas) > 1:
@@ -43,6 +47,8 @@ def compare(
             f"reports of differing schema versions: {', '.join(schemas)}", Place(key="reports"),
             "run the networks again with one version",
         )  # fmt: skip
+    if names is not None and not all(isinstance(name, str) for name in names):
+        raise InputError("names must be texts", Place(key="names"))
     if names is not None and (len(names) != len(found) or len(set(names)) != len(names)):
         raise InputError("names must be as many as the reports, and all different", Place(key="names"))
     called = tuple(names) if names is not None else _names(found, reports)
@@ -53,6 +59,14 @@ def compare(
         "compare.html": page(comparison), "compare.json": comparison.to_json(), "compare.csv": comparison.to_csv(),
     }  # fmt: skip
     return Comparison(called, found, comparison.notes, write_texts(folder, texts))
+
+
+def _inside(given: Report | str | Path) -> list[Report | str | Path]:
+    """The runs inside a folder that holds no report itself; anything else as it is."""
+    if not isinstance(given, str | Path) or not Path(given).is_dir() or (Path(given) / JSON_NAME).is_file():
+        return [given]
+    found: list[Report | str | Path] = [*sorted(p.parent for p in Path(given).rglob(JSON_NAME))]
+    return found or [given]
 
 
 def _names(reports: Sequence[Report], given: Sequence[Report | str | Path]) -> tuple[str, ...]:

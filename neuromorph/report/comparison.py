@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuromorph.card import Card
 from neuromorph.report import figures
 from neuromorph.report.coverage import Coverage, coverage
 
@@ -38,14 +39,32 @@ def _relative(d: float) -> str:
     return "equal" if d == 0 else f"{100 * d:+.3g} %"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Card):
     """Two reports or more. names: one per report, all different. files: what was written, by file name."""
 
     names: tuple[str, ...]
     reports: tuple[Report, ...]
     notes: tuple[str, ...]
     files: Mapping[str, Path]
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        facts = [(n, ", ".join(f"{c} {self.text(i, c)}" for c in self.columns)) for i, n in enumerate(self.names)]
+        return f"{len(self.names)} reports", facts
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """metrics: a row per report, a column per metric with its ends."""
+        columns = list(dict.fromkeys(m.column for r in self.reports for m in r.metrics))
+        rows: list[dict[str, Any]] = []
+        for name, report in zip(self.names, self.reports, strict=True):
+            known = {m.column: self.metric(len(rows), m.name) or m for m in report.metrics}
+            row: dict[str, Any] = {"name": name}
+            for column in columns:
+                m = known.get(column)
+                ends = (None, None, None) if m is None else (m.value, m.low, m.high)
+                row |= dict(zip((column, f"{column}_low", f"{column}_high"), ends, strict=True))
+            rows.append(row)
+        return {"metrics": rows}
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -137,14 +156,11 @@ class Comparison:
 
     def to_csv(self) -> str:
         """A row per report, a column per metric with its ends; what is not known is an empty field."""
-        names = list(dict.fromkeys(m.name for r in self.reports for m in r.metrics))
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["name", *(column for n in names for column in (n, f"{n}_low", f"{n}_high"))])
-        for i, name in enumerate(self.names):
-            metrics = [self.metric(i, n) for n in names]
-            cells = [v for m in metrics for v in ((None,) * 3 if m is None else (m.value, m.low, m.high))]
-            writer.writerow([name, *("" if v is None else v for v in cells)])
+        rows = self.tables()["metrics"]
+        writer.writerow(rows[0])
+        writer.writerows(["" if v is None else v for v in row.values()] for row in rows)
         return out.getvalue()
 
 

@@ -74,8 +74,10 @@ def headline(execution: Execution | None, times: Times, cost: Cost) -> list[Metr
     static = "static power times latency included" if known else "no static power is known"
     interval = times.interval_s
     priced = [r.basis for r in area.rows if r.area_m2]
+    ends = single.range_j if cost.ranges is None else (single.total_j, single.total_j)
+    low, high = ends if ends[1] > ends[0] else (None, None)
     costs = [
-        Metric("energy", single.total_j, "J", basis=basis, note=f"one sample, {single.boundary}; {static}"),
+        Metric("energy", single.total_j, "J", low, high, basis=basis, note=f"one sample, {single.boundary}; {static}"),
         Metric("dynamic_energy", single.total("dynamic"), "J", basis=basis),
         Metric("static_energy", single.total("static") if known else None, "J", basis=basis, note=static),
         Metric("steady_energy", steady, "J", basis=basis, note="one sample of an uninterrupted stream"),

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuromorph.card import Card
 from neuromorph.devices.metrics import Metric
+from neuromorph.devices.result import wilson
+from neuromorph.errors import InputError, suggest
 from neuromorph.report.headline import headline, ranged
 
 if TYPE_CHECKING:
@@ -21,10 +24,17 @@ if TYPE_CHECKING:
     from neuromorph.report.headline import Cost
 
 SCHEMA = 1
+CARD = ("accuracy", "float_accuracy", "energy", "latency", "throughput", "power", "area", "efficiency")
+FIRST = ("Accuracy", "Energy per inference", "Latency", "Power")
+"""Metrics of a card, and those that stand first in it."""
 
 
-@dataclass(frozen=True)
-class Report:
+class UnknownMetric(InputError, KeyError):
+    """A report has no metric of this name."""
+
+
+@dataclass(frozen=True, repr=False)
+class Report(Card):
     """Everything a reader gets, in JSON types only (see `to_dict`).
 
     provenance: what was run with what. metrics by name. layers, ledger, area, gantt, floor, traffic,
@@ -55,7 +65,22 @@ class Report:
         for m in self.metrics:
             if m.name == metric:
                 return m
-        raise KeyError(metric)
+        raise UnknownMetric(f"no metric {metric!r}", hint=suggest(metric, [m.name for m in self.metrics], "metrics"))
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        from neuromorph.report import figures
+
+        found = [figures.figure(self, m.name) for m in self.metrics if m.name in CARD]
+        facts = [(f.label, f"{f.text} ({f.span})" if f.span else f.text) for f in found]
+        missing = [(figures.MISSING, f"{len(self.unmodelled)} parts or effects, see `unmodelled`")]
+        return self.title, sorted(facts, key=lambda f: f[0] not in FIRST) + missing * bool(self.unmodelled)
+
+    def tables(self) -> dict[str, Sequence[Mapping[str, Any]]]:
+        """metrics, layers, ledger, area, effects, sources, physics, and sections by their key."""
+        named = {n: getattr(self, n) for n in ("layers", "ledger", "area", "effects", "sources", "physics")}
+        rows = {s["key"]: [dict(zip([c["key"] for c in s["columns"]], r, strict=True)) for r in s["rows"]]
+                for s in self.sections}  # fmt: skip
+        return {**named, "metrics": [asdict(m) | {"column": m.column} for m in self.metrics], **rows}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; infinities and NaN become null."""
@@ -103,7 +128,7 @@ def build_report(
     found = kind.describe(placement, trace, execution, activity, times, energy)
     notes = list(execution.notes) if execution is not None else []
     notes += ["nothing was run: activity is assumed"] if trace.origin == "assumed" else []
-    notes += [] if placement.graph is None else notes_of(placement.graph)
+    notes += [] if placement.graph is None else [*_chance(placement.graph, execution), *notes_of(placement.graph)]
     unmodelled = [
         *kind.absent(architecture),
         *energy.single.unmodelled,
@@ -130,6 +155,28 @@ def build_report(
         sections=(*found.sections, *sections),
         physics=tuple(asdict(p) for p in kind.physics(architecture)),
     )
+
+
+def _chance(graph: Graph, execution: Execution | None) -> list[str]:
+    """What is to say of data without labels, and of a float network that does no better than guessing."""
+    if execution is None:
+        return []
+    if execution.accuracy is None and not execution.scores:
+        return ["the data have no labels: accuracy is not known"]
+    shape, found = graph.shapes[graph.outputs[0]], execution.float_accuracy
+    if found is None or execution.scores or not shape or shape[-1] < 2:
+        return []
+    low, high = wilson(found, execution.samples)
+    if execution.samples < LEAST_TO_TELL or not low <= 1 / shape[-1]:
+        return []
+    return [
+        f"the float network itself is at chance on these data ({found:.1%}, 95 % up to {high:.1%}, {shape[-1]} classes)"
+        ": are they scaled, ordered and labelled as in training?"
+    ]
+
+
+LEAST_TO_TELL = 20
+"""With fewer samples hardly any accuracy can be told from guessing."""
 
 
 def notes_of(graph: Graph) -> list[str]:

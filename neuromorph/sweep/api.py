@@ -8,11 +8,14 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neuromorph import units
 from neuromorph.devices.options import DRAWN, settled
 from neuromorph.devices.protocol import kind_of
 from neuromorph.errors import InputError, Place, Problem
 from neuromorph.fingerprint import fingerprint
+from neuromorph.graph.data import as_array
 from neuromorph.sweep.engine import run_points
 from neuromorph.sweep.hardware import HardwareEvaluator, check_axis
 from neuromorph.sweep.progress import Progress
@@ -22,10 +25,11 @@ from neuromorph.sweep.store import Begun, Store
 from neuromorph.sweep.table import tidy
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from neuromorph.graph.model import Graph
     from neuromorph.hardware.component import Architecture
+
+
+MOST_WORKERS = 4096
 
 
 def sweep(
@@ -53,12 +57,14 @@ def sweep(
     used. method, points: see `make_points`. store: an SQLite file that keeps each finished point; the same call
     resumes. executor, workers, progress: see `run_points`. begun: told how the run began and its number of points.
     options: seed, trials, time_s, off, batch, torch_device as for `execute`, where they mean something on at least one
-    of the architectures; calibration_data, what converter ranges are found on. Points that differ only in price are
-    executed once.
+    of the architectures; calibration_data, what converter ranges are found on; intervals (False), those of published
+    ranges of constants for every point. Points that differ only in price are executed once.
 
     Raises InputError for anything wrong before the first point is run; what goes wrong in a point is in its row
     (status "misfit" or "error"). Raises SweepInterrupted on Ctrl-C.
     """
+    if workers is not None and not 0 <= workers <= MOST_WORKERS:
+        raise InputError(f"workers is {workers}", Place(key="workers"), f"processes, 0 to {MOST_WORKERS}")
     axes = parse_axes(vary)
     evaluator = _evaluator(model, architecture, axes, data, samples, options)
     _check(evaluator, axes)
@@ -81,10 +87,16 @@ def _evaluator(
     graphs = _by_name("model", model, varied, read_graph)
     architectures = _by_name("architecture", architecture, varied, load_architecture)
     _check_calibration(options.get("calibration_data"), architectures)
-    drawn = _options({k: v for k, v in options.items() if k != "calibration_data"}, architectures, set(varied))
+    own = {"calibration_data", "intervals"}
+    drawn = _options({k: v for k, v in options.items() if k not in own}, architectures, set(varied))
+    intervals = options.get("intervals", False)
+    if not isinstance(intervals, bool):
+        raise InputError(f"intervals is {intervals!r}", Place(key="intervals"), "legal: True, False")
     inputs, labels = _read(graphs, data, samples)
     calibration_inputs, _ = _read(graphs, options.get("calibration_data"), None)
-    return HardwareEvaluator(graphs, architectures, inputs, labels, calibration_inputs, **drawn)
+    return HardwareEvaluator(
+        graphs, architectures, inputs, labels, calibration_inputs, intervals=intervals, **drawn
+    )  # fmt: skip
 
 
 def _check_calibration(data: Any, architectures: Mapping[str, Architecture]) -> None:
@@ -104,7 +116,7 @@ def _options(
         for name, value in given.items():
             try:
                 if name not in DRAWN or name == "workers":
-                    legal = ", ".join([n for n in DRAWN if n != "workers"] + ["calibration_data"])
+                    legal = ", ".join([n for n in DRAWN if n != "workers"] + ["calibration_data", "intervals"])
                     raise InputError(f"sweep has no option {name!r}", Place(key=name), f"legal: {legal}")
                 parts = [(n,) for n in _names(value)] if name == "off" else [value]
                 for part in parts:
@@ -127,7 +139,21 @@ def _options(
 
 
 def _names(off: Any) -> list[str]:
+    if not isinstance(off, str | Iterable) or not all(isinstance(name, str) for name in off):
+        raise InputError(f"off is {off!r:.80}", Place(key="off"), "names of effects")
     return [off] if isinstance(off, str) else list(off)
+
+
+def _arrays(data: Any) -> tuple[Any, Any]:
+    """Inputs and labels from (x, y) or x alone."""
+    if isinstance(data, tuple) and len(data) != 2:
+        raise InputError(f"data are {len(data)} things", Place(key="data"), "a file, x, or (x, y)")
+    x, y = data if isinstance(data, tuple) else (data, None)
+    x = x if hasattr(x, "indptr") else as_array(x, "data")
+    y = None if y is None else as_array(y, "data")
+    if 0 in (np.ndim(y) if y is not None else 1, 1 if hasattr(x, "indptr") else x.ndim):
+        raise InputError("data hold no samples", Place(key="data"), "arrays whose first axis counts samples")
+    return x, y
 
 
 def _read(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any, Any]:
@@ -155,7 +181,9 @@ def _events(graphs: dict[str, Any], data: Any, samples: int | None) -> tuple[Any
     if isinstance(data, str | Path):
         inputs, labels = read_inputs(data, first, limit=samples)
     else:
-        inputs, labels = data if isinstance(data, tuple) else (data, None)
+        inputs, labels = _arrays(data)
+        if not hasattr(inputs, "indptr") and inputs.ndim < 3:
+            raise InputError(f"data have shape {inputs.shape}", Place(key="data"), "(samples, steps, *features)")
         count = len(inputs) if samples is None else samples
         inputs = inputs.part(0, count) if hasattr(inputs, "part") else inputs[:count]
         labels = None if labels is None else labels[:count]
@@ -177,7 +205,9 @@ def _data(data: Any, samples: int | None) -> tuple[np.ndarray, np.ndarray | None
 
     if isinstance(data, str | Path):
         return read_data(data, limit=samples)
-    x, y = data if isinstance(data, tuple) else (data, None)
+    x, y = _arrays(data)
+    if not isinstance(x, np.ndarray):
+        raise InputError("data are events", Place(key="data"), "this network has no time: give arrays (x, y)")
     return x[:samples], None if y is None else y[:samples]
 
 
@@ -207,7 +237,7 @@ def _check(evaluator: HardwareEvaluator, axes: Sequence[Axis]) -> None:
 def _identity(evaluator: HardwareEvaluator, axes: Sequence[Axis]) -> dict[str, Any]:
     """What a stored sweep is about; a change of any part starts a new run. What is varied does not belong to it."""
     varied = {a.path for a in axes}
-    options = {n: getattr(evaluator, n) for n in ("trials", "seed", "time_s")}
+    options = {n: getattr(evaluator, n) for n in ("trials", "seed", "time_s", "intervals")}
     options = {n: v for n, v in options.items() if n.removesuffix("_s") not in varied}
     return {
         "model": {name: fingerprint(g) for name, g in evaluator.graphs.items()},

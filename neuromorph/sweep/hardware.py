@@ -46,6 +46,7 @@ class HardwareEvaluator:
     """Evaluates points as `neuromorph.run` would with the same options; see there for the arguments.
 
     graphs and architectures: by the values of the axes "model" and "architecture", the first of each where not varied.
+    intervals: of published ranges for each point, which take about ten times as long as its price.
     """
 
     graphs: Mapping[str, Graph]
@@ -59,6 +60,7 @@ class HardwareEvaluator:
     off: tuple[str, ...] = ()
     batch: int = 128
     torch_device: str = "cpu"
+    intervals: bool = False
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -160,7 +162,9 @@ class HardwareEvaluator:
             if not (timed := self._timed(s, placement, architecture, again))[2].losses:
                 state, (placement, activity, times) = again, timed
         # frozen components would keep their prices when a constant moves
-        ranges = ranges_of(bare, (activity, times), *again_on(kind, placement, state.trace))
+        ranges = None
+        if self.intervals:
+            ranges = ranges_of(bare, (activity, times), *again_on(kind, placement, state.trace))
         cost = cost_of(architecture, activity, times, ranges)
         own = kind.metrics(placement, activity, times, cost.energy)
         metrics = [*headline(state.execution, times, cost), *ranged(own, ranges)]

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from neuromorph.devices.metrics import Metric
     from neuromorph.devices.result import Execution
 
-SUFFIXES = {"J": "_j", "s": "_s", "W": "_w", "m^2": "_m2", "1/s": "_per_s", "1/J": "_per_j", "1": ""}
-"""What a column's name ends with, by the unit of its metric."""
-
 
 def columns(metrics: Iterable[Metric], execution: Execution | None) -> dict[str, float | None]:
     """Metrics by name with the SI unit as suffix; `_low` and `_high` are the ends of an interval,
@@ -23,7 +20,7 @@ def columns(metrics: Iterable[Metric], execution: Execution | None) -> dict[str,
     """
     found: dict[str, float | None] = {}
     for m in metrics:
-        name = m.name + SUFFIXES[m.unit]
+        name = m.column
         found[name] = m.value
         if m.low is not None:
             found |= {f"{name}_low": m.low, f"{name}_high": m.high}

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuromorph.card import Card
 from neuromorph.errors import InputError, MissingExtraError, Place
 from neuromorph.files import write_file
 from neuromorph.sweep import table
 from neuromorph.sweep.space import split_value
 
 
-@dataclass(frozen=True)
-class SweepResult:
+@dataclass(frozen=True, repr=False)
+class SweepResult(Card):
     """The rows of a sweep, one per point in the order of its axes. `parameters` names the columns that were varied."""
 
     rows: list[dict[str, Any]]
@@ -23,6 +24,17 @@ class SweepResult:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def card(self) -> tuple[str, list[tuple[str, str]]]:
+        done = sum(r["status"] == "done" for r in self.rows)
+        facts = [("varied", ", ".join(self.parameters)), ("done", f"{done} of {len(self.rows)}")]
+        for name in ("accuracy", "energy_j", "latency_s", "area_m2"):
+            known = [r[name] for r in self.rows if r.get(name) is not None]
+            facts += [(name, f"{min(known):.4g} to {max(known):.4g}")] if known else []
+        return f"sweep of {len(self.rows)} points", facts
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        return {"points": self.rows}
 
     @property
     def metrics(self) -> list[str]:

@@ -131,6 +131,9 @@ def _axis_from(item: Any) -> Axis:
         return item
     if isinstance(item, str):
         return parse_axis(item)
+    if not isinstance(item, tuple) or len(item) != 2:
+        what = f"{item!r:.60} is no parameter with values"
+        raise InputError(what, Place(key="vary"), 'a text "core.adc.bits=4..8", or {"core.adc.bits": [4, 5]}')
     path, values = item
     if isinstance(values, Axis):
         return values

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#7A4E00")
-"""Okabe and Ito's colours and two more, one per chip."""
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#7A4E00", "#6A3D9A",
+    "#E31A1C", "#1B7837", "#B15928", "#4D4DFF",
+)  # fmt: skip
+"""Okabe and Ito's colours and seven more, one per chip."""
 GREY = "#444444"
 MARKERS = dict(zip(STANDINGS, "osD", strict=True))
 COLUMNS = 4

@@ -41,6 +41,7 @@ RERUN = {
     "nmnist": "spiking/convert/test_convert_shipped.py",
     "scale": "systems/test_systems_recorded.py",
     "spoken_digits": "spiking/convert/test_convert_shipped.py",
+    "transformers": "examples/transformers/test_transformers_shipped.py",
 }
 """Where each example is run again."""
 

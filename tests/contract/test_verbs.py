@@ -95,8 +95,8 @@ VERBS: dict[str, Callable[[str, Any], None]] = {
     f.__name__: f for f in (place, execute, calibrate, attribute, finetune, estimate, run, sweep, compare)
 }
 NO_VERB_OF_HARDWARE = {
-    "compress", "convert", "from_torch", "load_architecture", "load_placement", "read_data", "read_events",
-    "read_graph", "save_graph", "write_report",
+    "compress", "convert", "from_torch", "list_architectures", "list_parts", "load_architecture", "load_part",
+    "load_placement", "read_data", "read_events", "read_graph", "read_report", "save_graph", "write_report",
 }  # fmt: skip
 """Public names that take no architecture, or are tried with a verb (load_placement, write_report) above."""
 

@@ -108,9 +108,9 @@ def test_unknown_values_have_no_difference_and_are_not_zero(tmp_path: Path):
     assert found.difference(1, "energy") is None
     assert found.difference_text(1, "energy") == ""
     rows = list(csv.DictReader(found.files["compare.csv"].read_text().splitlines()))
-    assert (rows[0]["energy"], rows[1]["energy"]) == (str(BASE["energy"].value), "")
+    assert (rows[0]["energy_j"], rows[1]["energy_j"]) == (str(BASE["energy"].value), "")
     # both reports write 0 J of static energy without any component that has a figure for it
-    assert [r["static_energy"] for r in rows] == ["", ""]
+    assert [r["static_energy_j"] for r in rows] == ["", ""]
     data = json.loads(found.files["compare.json"].read_text())
     assert [r["metrics"]["static_energy"]["value"] for r in data["reports"]] == [None, None]
     assert any("not in the plots: b" in note for note in found.notes)

@@ -112,7 +112,7 @@ def test_state_comes_back_bit_for_bit():
 def test_metrics_are_those_of_a_run():
     architecture = load_architecture("digital-int8")
     report = neuromorph.run(nets.small(), architecture, X, Y, trials=2, seed=4)
-    row = evaluate(evaluator(architecture, seed=4))
+    row = evaluate(evaluator(architecture, seed=4, intervals=True))
     suffix = {"J": "_j", "s": "_s", "W": "_w", "m^2": "_m2", "1/s": "_per_s", "1/J": "_per_j", "1": ""}
     compared = 0
     for metric in report.metrics:

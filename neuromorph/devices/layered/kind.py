@@ -42,7 +42,8 @@ class Options:
     )
     copies: Mapping[str, int] | None = option(None, "place", doc="replicas by node name, 1 for all others")
     duplicate: bool = option(True, "place", doc="copy early layers into free arrays to balance the pipeline")
-    calibration: Calibration | None = option(None, "execute", "attribute", doc="ranges found by `calibrate`")
+    calibration: Calibration | None = option(None, "execute", "attribute", doc="ranges found by `calibrate`",
+                                             holds="ranges")  # fmt: skip
     calibration_inputs: Inputs | None = option(
         None, "execute", "attribute", doc="data that ranges are found on; left out: the first inputs of the run itself"
     )

@@ -45,7 +45,13 @@ class Options:
 
     effort: str = option("normal", "place", doc="length of the search for cores: none, quick, normal, thorough")
     rates: np.ndarray | None = option(None, "place", doc="expected spikes per neuron and sample, (neurons,)")
-    stop: StopRule | None = option(None, "execute", "attribute", doc="ends a sample once its answer is certain")
+    stop: StopRule | None = option(
+        None,
+        "execute",
+        "attribute",
+        doc="a StopRule, which ends a sample once its answer is certain",
+        holds="threshold",
+    )
 
 
 @dataclass(frozen=True, eq=False)

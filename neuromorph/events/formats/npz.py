@@ -4,6 +4,7 @@ Raster: `indptr` (samples * steps + 1,), `index` (events,), `shape`, `steps`, op
 `label`; whole numbers of any size.
 Events: `t` (events,) in microseconds (integers) or seconds (floats), `x` and optionally `y`, `p` (polarity 0 or 1),
 `offset` (samples + 1,) unless it is one sample, `value` and `label`. Without y, x numbers the elements.
+Values: `x` (samples, steps, *features) and `y`, as other data are; what is not zero is an event with that value.
 """
 
 from __future__ import annotations
@@ -49,8 +50,24 @@ def read(path: Path, wanted: Wanted) -> tuple[Events | Raster, np.ndarray | None
         return _raster(_arrays(path, _RASTER, place), wanted, place)
     if {"t", "x"} <= found:
         return _events(_arrays(path, _EVENTS, place), wanted, place)
-    hint = "indptr, index, shape, steps; or t, x[, y, p, offset]"
+    if "x" in found:
+        wanted.plain("values in steps", place)
+        return _dense(path, wanted, place)
+    hint = "x (samples, steps, *features) with y; indptr, index, shape, steps; or t, x[, y, p, offset]"
     raise InputError(f"holds no events, found arrays {', '.join(sorted(found))}", place, hint)
+
+
+def _dense(path: Path, wanted: Wanted, place: Place) -> tuple[Raster, np.ndarray | None]:
+    """Values in every step: what is not zero is an event with that value."""
+    from neuromorph.graph.data import read_data
+
+    x, labels = read_data(path, limit=wanted.limit)
+    if x.ndim < 3:
+        raise InputError(f"x has shape {x.shape}", place, "(samples, steps, *features), or encode it into events")
+    size = int(np.prod(x.shape[2:], dtype=np.int64))
+    if wanted.shape is not None and int(np.prod(wanted.shape, dtype=np.int64)) != size:
+        raise InputError(f"holds elements of shape {x.shape[2:]}, not {wanted.shape}", place)
+    return Raster.from_dense(x if wanted.shape is None else x.reshape(*x.shape[:2], *wanted.shape)), labels
 
 
 def _arrays(path: Path, wanted: tuple[str, ...], place: Place) -> dict[str, np.ndarray]:
@@ -63,6 +80,8 @@ def _arrays(path: Path, wanted: tuple[str, ...], place: Place) -> dict[str, np.n
                     raise InputError(f"{info.filename} takes {info.file_size} bytes, at most {MAX_BYTES}", place)
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in wanted if name in archive.files}
+    except InputError:
+        raise
     except (*DAMAGED, KeyError, OSError, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "allow_pickle" in reason or "Object arrays" in reason:

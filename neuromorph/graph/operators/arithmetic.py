@@ -62,17 +62,6 @@ class Multiply(_Joined):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Maximum(_Joined):
-    """y = max(x_1, x_2, ..., x_n) elementwise (a maxout, a spiking max pool over tokens)."""
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        import torch
-
-        return reduce(torch.maximum, inputs)
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class BatchNorm(Operator):
     """y = scale * x + shift per channel: a batch normalization with its statistics fixed that no weight could absorb.
 

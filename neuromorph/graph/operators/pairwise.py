@@ -1,4 +1,4 @@
-"""Arithmetic of two values or of a value and a constant, and activations of few levels."""
+"""Quotients, powers and comparisons of two values or of a value and a constant, and activations of few levels."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from neuromorph.graph.operators.dense import positive_size, single
 if TYPE_CHECKING:
     import torch
 
-PAIRWISE = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
+PAIRWISE = ("divide", "power", "maximum", "minimum")
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Pairwise(Operator):
-    """y = f(x_1, x_2) elementwise, f one of `PAIRWISE`; values of one rank, axes of size 1 are repeated.
+    """y = x_1 / x_2, x_1^x_2, max(x_1, x_2) or min(x_1, x_2) elementwise.
 
+    Values are of one rank, axes of size 1 are repeated.
     constant: takes the place of x_2, or of x_1 where `first` is set; None: the operator takes two inputs.
     """
 
     fixed: ClassVar[tuple[str, ...]] = ("constant",)
 
-    function: str = "add"
+    function: str = "divide"
     constant: np.ndarray | None = None
     first: bool = False
 

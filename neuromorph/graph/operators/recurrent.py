@@ -45,8 +45,18 @@ def _sequence(shapes: Sequence[Shape], features: int) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+def _start(operator: Operator, name: str, host: Host, like: torch.Tensor, lead: Sequence[int]) -> torch.Tensor:
+    """The state before the first step: zeros, or the constant that the operator begins with."""
+    from neuromorph.graph.tensors import parameter
+
+    hidden = operator.hidden  # type: ignore[attr-defined]
+    if getattr(operator, name) is None:
+        return like.new_zeros((*lead, hidden))
+    return parameter(operator, name, host, like).expand(*lead, hidden)
+
+
 class _Recurrent(Operator):
-    """Base of the layers here: weight_hh has the hidden states as columns, states start at zero."""
+    """Base of the layers here: weight_hh has the hidden states as columns."""
 
     role: ClassVar[str] = "matrix"
     weight_ih: np.ndarray
@@ -79,7 +89,7 @@ class _Recurrent(Operator):
 @final
 @dataclass(frozen=True, eq=False)
 class LSTM(_Recurrent):
-    """Long short-term memory, gates in torch's order i, f, g, o, h_0 = c_0 = 0.
+    """Long short-term memory, gates in torch's order i, f, g, o.
 
     [i f g o] = [x_t h_(t-1)] G + b with one matrix "gates" G of features + hidden rows and 4 hidden columns;
     c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g); h_t = sigmoid(o) tanh(c_t).
@@ -87,6 +97,7 @@ class LSTM(_Recurrent):
     Input (time, features), output (time, hidden), or (hidden,) of the last step unless return_sequences.
     reverse runs from the last step to the first; outputs keep the order of the inputs, and the last state
     is then that of the first step. return_cell adds the last c as one row more after the sequence.
+    initial, initial_cell: (hidden,), h_0 and c_0 of every sample, zero where left out.
     """
 
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
@@ -104,6 +115,8 @@ class LSTM(_Recurrent):
     return_sequences: bool = True
     reverse: bool = False
     return_cell: bool = False
+    initial: np.ndarray | None = None
+    initial_cell: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.return_cell and not self.return_sequences:
@@ -111,6 +124,8 @@ class LSTM(_Recurrent):
         freeze_weight(self, "weight_ih", "mask_ih")
         freeze_weight(self, "weight_hh", "mask_hh")
         freeze_vector(self, "bias", 4 * _gate_rows(self.weight_ih, self.weight_hh, 4))
+        freeze_vector(self, "initial", self.hidden)
+        freeze_vector(self, "initial_cell", self.hidden)
         check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
         check_input_format(self.input_format, "input_format")
 
@@ -124,8 +139,7 @@ class LSTM(_Recurrent):
         from neuromorph.graph.tensors import fake_quantize, parameter
 
         x = inputs[0]
-        h = x.new_zeros((*x.shape[:-2], self.hidden))
-        c = h
+        h, c = (_start(self, name, host, x, x.shape[:-2]) for name in ("initial", "initial_cell"))
         bias = None if self.bias is None else parameter(self, "bias", host, x)
         hidden, features, function = self.hidden, x.shape[-1], host.function
         outputs = []
@@ -176,11 +190,11 @@ class LSTM(_Recurrent):
 @final
 @dataclass(frozen=True, eq=False)
 class RNN(_Recurrent):
-    """Elman's recurrent layer: h_t = f([x_t h_(t-1)] G + b), f tanh or relu, h_0 = 0.
+    """Elman's recurrent layer: h_t = f([x_t h_(t-1)] G + b), f tanh or relu.
 
     One matrix "gates" G of features + hidden rows and hidden columns. weight_ih: (hidden, features), weight_hh:
     (hidden, hidden), bias: (hidden,), the sum of torch's two. Input (time, features), output (time, hidden), or
-    (hidden,) of the last step unless return_sequences; reverse as for LSTM.
+    (hidden,) of the last step unless return_sequences; reverse and initial as for LSTM.
     """
 
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = LSTM.weight_slots
@@ -195,6 +209,7 @@ class RNN(_Recurrent):
     return_sequences: bool = True
     reverse: bool = False
     function: str = "tanh"
+    initial: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.function not in ("tanh", "relu"):
@@ -202,6 +217,7 @@ class RNN(_Recurrent):
         freeze_weight(self, "weight_ih", "mask_ih")
         freeze_weight(self, "weight_hh", "mask_hh")
         freeze_vector(self, "bias", _gate_rows(self.weight_ih, self.weight_hh, 1))
+        freeze_vector(self, "initial", self.hidden)
         check_format(self.weight_format, "weight_format", (self.weight_ih.shape[0],))
         check_input_format(self.input_format, "input_format")
 
@@ -211,7 +227,7 @@ class RNN(_Recurrent):
         from neuromorph.graph.tensors import fake_quantize, parameter
 
         x = inputs[0]
-        h = x.new_zeros((*x.shape[:-2], self.hidden))
+        h = _start(self, "initial", host, x, x.shape[:-2])
         bias = None if self.bias is None else parameter(self, "bias", host, x)
         outputs = []
         for x_t in self._steps(x):
@@ -234,14 +250,16 @@ class RNN(_Recurrent):
 @final
 @dataclass(frozen=True, eq=False)
 class GRU(_Recurrent):
-    """Gated recurrent unit as torch defines it (reset after the product), gates in the order r, z, n, h_0 = 0.
+    """Gated recurrent unit as torch defines it (reset after the product), gates in the order r, z, n.
 
     [a_r a_z a_n] = x_t A + b_ih with matrix "input" A; [k_r k_z k_n] = h_(t-1) K + b_hh with matrix "hidden" K;
     r = sigmoid(a_r + k_r); z = sigmoid(a_z + k_z); n = tanh(a_n + r k_n); h_t = (1 - z) n + z h_(t-1).
     The candidate n needs the hidden product apart from the input product: two matrices.
     weight_ih: (3 hidden, features), weight_hh: (3 hidden, hidden), bias_ih, bias_hh: (3 hidden,).
     Input (time, features), output (time, hidden), or (hidden,) of the last step unless return_sequences;
-    reverse as for LSTM. The input product of all steps is handed to the host at once.
+    reverse and initial as for LSTM. The input product of all steps is handed to the host at once.
+    reset_first: n = tanh(a_n + (r h_(t-1)) K_n + b_n) as Cho et al. (EMNLP 2014) define it (Keras: reset_after off);
+    K_n is then a matrix "candidate" of its own, since it multiplies another vector.
     """
 
     weight_slots: ClassVar[tuple[WeightSlot, ...]] = (
@@ -261,6 +279,8 @@ class GRU(_Recurrent):
     hidden_format: NumberFormat | None = None
     return_sequences: bool = True
     reverse: bool = False
+    initial: np.ndarray | None = None
+    reset_first: bool = False
 
     def __post_init__(self) -> None:
         freeze_weight(self, "weight_ih", "mask_ih")
@@ -268,6 +288,9 @@ class GRU(_Recurrent):
         hidden = _gate_rows(self.weight_ih, self.weight_hh, 3)
         freeze_vector(self, "bias_ih", 3 * hidden)
         freeze_vector(self, "bias_hh", 3 * hidden)
+        freeze_vector(self, "initial", hidden)
+        if self.reset_first and self.hidden_weight_format is not None and self.hidden_weight_format.per_channel:
+            raise InputError("hidden_weight_format has a scale per channel", hint="reset_first: one scale for K")
         check_format(self.weight_format, "weight_format", self.weight_ih.shape)
         check_format(self.hidden_weight_format, "hidden_weight_format", self.weight_hh.shape)
         check_input_format(self.input_format, "input_format")
@@ -281,14 +304,22 @@ class GRU(_Recurrent):
             products = products + parameter(self, "bias_ih", host, products)
         bias = None if self.bias_hh is None else parameter(self, "bias_hh", host, products)
         function = host.function
-        h = products.new_zeros((*products.shape[:-2], self.hidden))
+        h = _start(self, "initial", host, products, products.shape[:-2])
+        parts = None if bias is None else bias.split((2 * self.hidden, self.hidden), -1)
         outputs = []
         for a in self._steps(products):
-            k = host.linear("hidden", fake_quantize(h, self.hidden_format))
-            k_r, k_z, k_n = (k if bias is None else k + bias).chunk(3, dim=-1)
             a_r, a_z, a_n = a.chunk(3, dim=-1)
+            k = host.linear("hidden", fake_quantize(h, self.hidden_format))
+            if self.reset_first:
+                k_r, k_z = (k if parts is None else k + parts[0]).chunk(2, dim=-1)
+                reset = function("sigmoid", a_r + k_r) * h
+                k_n = host.linear("candidate", fake_quantize(reset, self.hidden_format))
+                k_n = k_n if parts is None else k_n + parts[1]
+            else:
+                k_r, k_z, k_n = (k if bias is None else k + bias).chunk(3, dim=-1)
+                k_n = function("sigmoid", a_r + k_r) * k_n
             z = function("sigmoid", a_z + k_z)
-            n = function("tanh", a_n + function("sigmoid", a_r + k_r) * k_n)
+            n = function("tanh", a_n + k_n)
             h = n + z * (h - n)
             outputs.append(h)
         return self._outputs(outputs)
@@ -296,32 +327,35 @@ class GRU(_Recurrent):
     def matrices(self, shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
         time, features = _sequence(shapes, self.weight_ih.shape[1])
         weights = self.weight_matrices({"weight_ih": self.weight_ih, "weight_hh": self.weight_hh})
-        masks = {
-            name: None if mask is None else mask.swapaxes(0, 1)[None]
-            for name, mask in (("input", self.mask_ih), ("hidden", self.mask_hh))
-        }
+        ones = {"weight_ih": self.mask_ih, "weight_hh": self.mask_hh}
+        kept = {slot: np.ones(getattr(self, slot).shape, bool) if mask is None else mask for slot, mask in ones.items()}
+        masks = self.weight_matrices(kept)
         formats = {
-            "input": (self.weight_format, self.input_format, (time, features)),
-            "hidden": (self.hidden_weight_format, self.hidden_format, (self.hidden,)),
+            "input": (self.weight_format, self.input_format, (time, features), self.mask_ih),
+            **dict.fromkeys(
+                [name for name in weights if name != "input"],
+                (self.hidden_weight_format, self.hidden_format, (self.hidden,), self.mask_hh),
+            ),
         }
         return tuple(
             Matrix(
                 name=name,
                 weight=weights[name],
                 products=time,
-                mask=masks[name],
+                mask=None if mask is None else masks[name],
                 weight_format=weight_format,
                 input_format=input_format,
                 input_shape=shape,
             )
-            for name, (weight_format, input_format, shape) in formats.items()
+            for name, (weight_format, input_format, shape, mask) in formats.items()
         )
 
     def weight_matrices(self, weights: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "input": weights["weight_ih"].swapaxes(0, 1)[None],
-            "hidden": weights["weight_hh"].swapaxes(0, 1)[None],
-        }
+        hidden = {"hidden": weights["weight_hh"]}
+        if self.reset_first:
+            hidden = {"hidden": hidden["hidden"][: 2 * self.hidden], "candidate": hidden["hidden"][2 * self.hidden :]}
+        parts = {"input": weights["weight_ih"], **hidden}
+        return {name: weight.swapaxes(0, 1)[None] for name, weight in parts.items()}
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """Per step and hidden unit: 3 look-ups, 5 adds, 2 multiplies (10), and 3 adds for each bias."""

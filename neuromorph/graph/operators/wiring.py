@@ -172,34 +172,6 @@ class Pad(Wiring):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Spread(Wiring):
-    """y[k step] = x[k] along an axis, zeros between: what turns a strided transposed convolution into a plain one."""
-
-    axis: int
-    step: int
-
-    def __post_init__(self) -> None:
-        check_axes(self.axis)
-        if self.step < 1:
-            raise InputError(f"step is {self.step}, expected 1 or more")
-
-    def output_shape(self, shapes: Sequence[Shape]) -> Shape:
-        shape = single(shapes)
-        check_axes(self.axis, rank=len(shape))
-        at = len(shape) + self.axis
-        return (*shape[:at], (shape[at] - 1) * self.step + 1, *shape[at + 1 :])
-
-    def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
-        x = inputs[0]
-        size = list(x.shape)
-        size[self.axis] = (size[self.axis] - 1) * self.step + 1
-        y = x.new_zeros(size)
-        y.movedim(self.axis, 0)[:: self.step] = x.movedim(self.axis, 0)
-        return y
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Concat(Wiring):
     """The inputs one after the other along an axis; -3 joins channels of maps, -1 vectors."""
 

@@ -33,7 +33,7 @@ from neuromorph.importers.onnx_files.values import (
     Value,
 )
 
-CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+CONTROL = ("Loop", "Scan", "SequenceMap")
 OWN_DOMAINS = ("", "ai.onnx")
 MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError, MemoryError)
 
@@ -141,7 +141,11 @@ class _Walk:
 
     def graph(self) -> Graph:
         unread: set[str] = set()
+        wanted = [self._scores(o.name) for o in self.source.output]
+        needed = _needed(self.source.node, wanted)
         for index, node in enumerate(self.source.node):
+            if not needed.intersection(node.output):
+                continue
             if any(name in unread for name in node.input):
                 unread.update(node.output)  # what a refused node would have given says nothing new
                 continue
@@ -160,13 +164,40 @@ class _Walk:
             else:
                 continue
             unread.update(node.output)
-        outputs = [] if self.problems else [self._output(o.name) for o in self.source.output]
+        outputs = [] if self.problems else [self._output(name) for name in wanted]
         if self.problems:
             raise InputError(self.problems)
         if not outputs:
             raise InputError("graph has no outputs", Place(file=str(self.path)))
         name = self.source.name or self.path.stem
         return Graph(name, self.inputs, tuple(self.builder.nodes), tuple(dict.fromkeys(outputs)))
+
+    def _scores(self, name: str) -> str:
+        """An output, or what an ArgMax at the end of the model chooses from: a graph gives scores, not choices."""
+        made = {n: node for node in self.source.node for n in node.output}
+        at = name
+        while at in made and made[at].op_type in ("ArgMax", "Identity", "Cast", "Squeeze", "Flatten"):
+            if made[at].op_type == "ArgMax":
+                return made[at].input[0]
+            at = made[at].input[0]
+        return name
+
+    def _branch(self, node: onnx.NodeProto) -> tuple[Value | Const | None, ...]:
+        """The branch of an If that its constant condition chooses, its nodes read in place; names in it end with it."""
+        condition = self._known(node.input[0])
+        if not isinstance(condition, Const):
+            raise Refused("chooses by values of the input", "export the model without branches on values")
+        chosen = "then_branch" if bool(np.all(condition.array)) else "else_branch"
+        inner = next(onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == chosen)
+        before = (dict(self.known), dict(self.tensors), dict(self.absent))
+        self.tensors.update({t.name: t for t in inner.initializer})
+        needed = _needed(inner.node, [o.name for o in inner.output])
+        for i, one in enumerate(inner.node):
+            if needed.intersection(one.output):
+                self._node(one, one.name or (one.output[0] if one.output else f"node {i}"))
+        found = tuple(self._known(o.name) for o in inner.output)
+        self.known, self.tensors, self.absent = before
+        return found
 
     def _problem(self, label: str, node: onnx.NodeProto, message: str, hint: str) -> None:
         domain = "" if node.domain in OWN_DOMAINS else f"{node.domain}."
@@ -204,6 +235,10 @@ class _Walk:
         domain = "" if node.domain in OWN_DOMAINS else node.domain
         if node.op_type in CONTROL and not domain:
             raise Refused("is control flow", "unroll it, or export the model with static shapes and without branches")
+        if (domain, node.op_type) == ("", "If"):
+            found = self._branch(node)
+            self.known.update(zip(node.output, found, strict=True))
+            return
         if domain not in self.opsets:
             legal = ", ".join(sorted(d or "ai.onnx" for d in self.opsets))
             raise Refused(f"is of domain {domain!r}, which the file does not import", f"imported: {legal}")
@@ -240,6 +275,18 @@ class _Walk:
             return tuple(dataclasses.replace(v, codes=held) if isinstance(v, Value) else v for v in several)
         result = OPERATORS[key](call)
         return result if isinstance(result, tuple) else (result,)
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> set[str]:
+    """Names that the outputs are made of, those that branches read of the graph around them included."""
+    found = set(outputs)
+    for node in reversed(nodes):
+        if found.intersection(node.output):
+            found.update(node.input)
+            for attribute in node.attribute:
+                if attribute.type == onnx.AttributeProto.GRAPH:
+                    found |= _needed(attribute.g.node, [o.name for o in attribute.g.output])
+    return found
 
 
 def claimed() -> dict[str, list[str]]:

@@ -10,12 +10,13 @@ import numpy as np
 
 from neuromorph.graph.model import Operator
 from neuromorph.graph.operators import activation as act
-from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Multiply
+from neuromorph.graph.operators.arithmetic import Add, BatchNorm
 from neuromorph.graph.operators.attention import Normalize, Product
-from neuromorph.graph.operators.mapped import Map
+from neuromorph.graph.operators.mapped import Map, PReLU
 from neuromorph.graph.operators.pairwise import Pairwise
 from neuromorph.graph.operators.pooling import GlobalAvgPool, GlobalMaxPool
 from neuromorph.graph.operators.reducing import Reduce
+from neuromorph.importers.maps import LOWEST, collapsed, local_response, power
 from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, folds, reads
 
 _UNARY = (
@@ -54,20 +55,28 @@ def _elu(call: Call) -> Result:
     return call.builder.emit(act.ELU(float(call.attr("alpha", 1.0))), [call.value()])
 
 
-@reads("Selu")
-def _selu(call: Call) -> Result:
-    """gamma ELU(x; alpha)."""
-    alpha, gamma = call.attr("alpha", 1.6732632423543772), call.attr("gamma", 1.0507009873554805)
-    return call.builder.arithmetic(
-        "multiply", call.builder.emit(act.ELU(float(alpha)), [call.value()]), np.asarray(gamma)
-    )
-
-
 @reads("Celu")
 def _celu(call: Call) -> Result:
-    """alpha ELU(x / alpha; 1)."""
-    b, alpha = call.builder, np.asarray(call.attr("alpha", 1.0))
-    return b.arithmetic("multiply", b.emit(act.ELU(), [b.arithmetic("divide", call.value(), alpha)]), alpha)
+    return call.builder.emit(Map("celu", (float(call.attr("alpha", 1.0)),)), [call.value()])
+
+
+@reads("Selu")
+def _selu(call: Call) -> Result:
+    """gamma ELU(x; alpha), torch's where they are its numbers."""
+    alpha, gamma = call.attr("alpha", 1.6732632423543772), call.attr("gamma", 1.0507009873554805)
+    if abs(alpha - 1.67326324) < 1e-6 and abs(gamma - 1.050701) < 1e-6:
+        return call.builder.emit(Map("selu"), [call.value()])
+    y = call.builder.emit(act.ELU(float(alpha)), [call.value()])
+    return call.builder.arithmetic("multiply", y, np.asarray(gamma))
+
+
+@reads("LRN")
+def _lrn(call: Call) -> Result:
+    size, x = int(call.attr("size", 1)), call.value()
+    alpha, beta, bias = (float(call.attr(n, d)) for n, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
+    if x.batch not in (0, None) or len(x.full) < 3 or size < 1:
+        raise Refused(f"works on a tensor of shape {x.full} over {size} channels", "(batch, channels, ...)")
+    return local_response(call.builder, x, size, (size - 1) // 2, alpha, beta, bias)
 
 
 @reads("Gelu")
@@ -95,10 +104,14 @@ def _hard_sigmoid(call: Call) -> Result:
 
 @reads("PRelu")
 def _prelu(call: Call) -> Result:
-    """max(x, 0) + slope min(x, 0), slopes per channel or element."""
+    """x where x > 0, else slope x, slopes per channel or element."""
     b, x, slope = call.builder, call.value(), call.const(1, "slope")
     if slope.size == 1:
         return b.emit(act.LeakyReLU(float(finite(slope).reshape(()))), [x])
+    values = collapsed(b.constant_of(x, finite(slope)))
+    wide = [k - values.ndim for k, n in enumerate(values.shape) if n != 1]
+    if len(wide) == 1:
+        return b.emit(PReLU(values.reshape(-1), wide[0]), [x])
     below = b.arithmetic("multiply", b.emit(act.Clip(None, 0.0), [x]), slope)
     return b.emit(Add(), [b.emit(act.ReLU(), [x]), below])
 
@@ -140,8 +153,7 @@ def joined(call: Call, function: str, x: Value | Const, y: Value | Const) -> Val
     """Two tensors elementwise, of which one at least depends on the input."""
     b = call.builder
     if isinstance(x, Value) and isinstance(y, Value):
-        one = len(x.shape) == len(y.shape) and function in ("add", "multiply")
-        return b.pair((Add() if function == "add" else Multiply()) if one else Pairwise(function), x, y)
+        return b.pairwise(function, x, y)
     if isinstance(x, Value) and isinstance(y, Const):
         return b.arithmetic(function, x, y.array)
     assert isinstance(x, Const)
@@ -158,8 +170,10 @@ def _pair(call: Call) -> Result:
     if call.op == "Div" and any(isinstance(v, Value) and v.codes is not None for v in call.inputs):
         raise Refused("divides integers", "cast them to floats before")
     x, y = _plain_inputs(call)
-    if call.op == "Pow" and isinstance(y, Const) and np.all(y.array == 2) and isinstance(x, Value):
-        return call.builder.pair(Multiply(), x, x)
+    if call.op == "Pow" and isinstance(x, Value) and isinstance(y, Const) and y.array.size == 1:
+        operator = power(float(finite(y.array).reshape(())))
+        if y.array.ndim <= len(x.full):
+            return x if operator is None else call.builder.emit(operator, [x])
     return joined(call, _PAIRS[call.op], x, y)
 
 
@@ -208,12 +222,10 @@ def _where(call: Call) -> Result:
     for value, mask in zip(_plain_inputs(call)[1:], (keep, 1 - keep), strict=True):
         if isinstance(value, Const):
             array = value.array.astype(np.float64)
-            parts.append(Const(np.where(mask != 0, array, 0.0)))
+            part = np.where(mask != 0, array, 0.0)
+            parts.append(Const(np.where(part == -np.inf, LOWEST, part)))
         else:
             parts.append(b.arithmetic("multiply", value, mask))
-    infinite = [p for p in parts if isinstance(p, Const) and not np.all(np.isfinite(p.array))]
-    for part in infinite:  # masked logits: the lowest number instead of -inf gives the same softmax
-        part.array[:] = np.nan_to_num(part.array, posinf=3e38, neginf=-3e38)
     return joined(call, "add", parts[0], parts[1])
 
 
@@ -253,7 +265,7 @@ def _layer_norm(call: Call) -> Result:
     if not (call.wants(1) or call.wants(2)):
         return y
     mean = b.emit(GlobalAvgPool(axes, True), [x])
-    squares = b.emit(Reduce("sum_squares", axes, True), [b.pair(Pairwise("subtract"), x, mean)])
+    squares = b.emit(Reduce("sum_squares", axes, True), [b.pairwise("subtract", x, mean)])
     variance = b.arithmetic("divide", squares, np.asarray(float(prod(x.shape[a] for a in axes))))
     deviation = b.emit(Map("sqrt"), [b.arithmetic("add", variance, np.asarray(eps))])
     return y, mean, b.emit(Map("reciprocal"), [deviation])

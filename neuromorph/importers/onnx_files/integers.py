@@ -138,11 +138,11 @@ def _dynamic(call: Call) -> Result:
 
     high = edge(b.emit(GlobalMaxPool(axes), [x]), "maximum")
     low = edge(b.emit(Reduce("minimum", axes, True), [x]), "minimum")
-    scale = b.arithmetic("divide", b.emit(Pairwise("subtract"), [high, low]), np.asarray(255.0))
+    scale = b.arithmetic("divide", b.pairwise("subtract", high, low), np.asarray(255.0))
     less = b.arithmetic("multiply", b.emit(Pairwise("divide"), [low, scale]), np.asarray(-1.0))
     zero = b.emit(Map("round"), [b.emit(Clip(0.0, 255.0), [less])])
     steps = b.emit(Map("round"), [b.pair(Pairwise("divide"), x, scale)])
-    code = b.emit(Clip(0.0, 255.0), [b.pair(Pairwise("add"), steps, zero)])
+    code = b.emit(Clip(0.0, 255.0), [b.pairwise("add", steps, zero)])
     format_ = Quantize(Int(8, False, scale=np.asarray(1.0)))
     return b.emit(format_, [code]), scale, zero
 
@@ -191,7 +191,7 @@ def _shifted(call: Call, index: int, zero: int) -> Value:
     """Codes minus their zero point, which may depend on the input (dynamic quantization)."""
     b = call.builder
     if call.has(zero) and isinstance(call.inputs[zero], Value):
-        return b.pair(Pairwise("subtract"), call.value(index), call.value(zero))
+        return b.pairwise("subtract", call.value(index), call.value(zero))
     return b.centred(call.raw(index), _vector(call.optional(zero, "zero point")))
 
 

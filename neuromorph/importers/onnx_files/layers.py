@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from neuromorph.graph.model import NumberFormat, Window
 from neuromorph.graph.operators import pooling
 from neuromorph.graph.operators.convolution import Conv1d, Conv2d
 from neuromorph.graph.operators.dense import Linear
-from neuromorph.graph.operators.wiring import Pad, Spread
+from neuromorph.importers.maps import averaged, convolution_3d, einsum, rounded_up, stacked, transposed_convolution
 from neuromorph.importers.onnx_files.elementwise import product
 from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, reads
 
@@ -38,11 +37,9 @@ def linear(b: Builder, x: Value, held: Const, bias: np.ndarray | None = None) ->
     """x W + bias along the last axis; held: (in, out)."""
     if x.batch is not None and x.batch == len(x.full) - 1:
         raise Refused("works along the batch axis", "samples must not mix")
-    key = (id(held), None if bias is None else bias.tobytes())
-    if key not in b.shared:
-        b.shared[key] = Linear(finite(held.array).T, bias, weight_format=weight_format(held, 1))
-        b.shared[id(held), "kept"] = b.shared[key]
-    return b.emit(b.shared[key], [x])
+    key = None if bias is None else bias.tobytes()
+    make = lambda: Linear(finite(held.array).T, bias, weight_format=weight_format(held, 1))  # noqa: E731
+    return b.emit(b.once(key, make, held), [x])
 
 
 @reads("MatMul")
@@ -60,10 +57,8 @@ def matmul(b: Builder, x: Value | Const, y: Value | Const) -> Value:
     """A product of which one side is constant."""
     if isinstance(x, Value) and isinstance(y, Const):
         held = dataclasses.replace(y, array=y.array.reshape(-1, 1)) if y.array.ndim == 1 else y
-        while held.array.ndim > 2 and held.array.shape[0] == 1:
-            held = Const(held.array[0])
-        if held.array.ndim != 2:
-            raise Refused(f"has a constant of shape {y.array.shape}", "matrices of two axes are stored")
+        if held.array.ndim > 2:
+            return _heads(b, x, held.array)
         z = linear(b, x, held)
         return b.reshaped(z, z.full[:-1]) if y.array.ndim == 1 else z
     assert isinstance(x, Const)
@@ -76,6 +71,15 @@ def matmul(b: Builder, x: Value | Const, y: Value | Const) -> Value:
     rank = len(y.full)
     order = [*range(rank - 2), rank - 1, rank - 2]
     return b.permuted(linear(b, b.permuted(y, order), transposed(x, (1, 0))), order)
+
+
+def _heads(b: Builder, x: Value, array: np.ndarray) -> Value:
+    """Stacked constant matrices: one for each index of the axes before the last two."""
+    rank, each = len(x.full), [Const(m) for m in array.reshape(-1, *array.shape[-2:])]
+    dims = [rank + k for k in range(-array.ndim, -2) if array.shape[k] != 1]
+    if any(d < 0 or x.full[d] != array.shape[d - rank] for d in dims):
+        raise Refused(f"multiplies {x.full} by a constant of shape {array.shape}", "a matrix per index of an axis")
+    return stacked(b, x, dims, lambda v, i: linear(b, v, each[i]))
 
 
 def transposed(held: Const, order: Sequence[int]) -> Const:
@@ -120,14 +124,12 @@ def _gemm(call: Call) -> Result:
         return z
     if isinstance(call.inputs[2], Const):
         return b.arithmetic("add", z, call.const(2) * beta)
-    from neuromorph.graph.operators.pairwise import Pairwise
-
     other = call.value(2)
-    return b.pair(Pairwise("add"), z, other if beta == 1 else b.arithmetic("multiply", other, np.asarray(beta)))
+    return b.pairwise("add", z, other if beta == 1 else b.arithmetic("multiply", other, np.asarray(beta)))
 
 
 def batch_first(x: Value, *ranks: int) -> int:
-    """Number of map axes (1 or 2); a tensor without batch axis keeps its first as a leading one."""
+    """Number of map axes; a tensor without batch axis keeps its first as a leading one."""
     axes = len(x.full) - 2
     if axes not in ranks:
         raise Refused(f"works on a tensor of shape {x.full}", "(batch, channels, length) or (..., height, width)")
@@ -136,58 +138,65 @@ def batch_first(x: Value, *ranks: int) -> int:
     return axes
 
 
-def window_of(call: Call, sizes: Sequence[int], kernel: Sequence[int], up: bool = False) -> tuple[Window, bool]:
-    """The window of a node in (height, width), and whether ceil_mode added to its padding."""
+Axis = tuple[int, int, int, int, int, int]
+"""Kernel, stride, padding before, padding after, dilation, and padding after as ceil_mode makes it."""
+
+
+def axes_of(call: Call, sizes: Sequence[int], kernel: Sequence[int], up: bool = False) -> list[Axis]:
+    """The window of a node along each axis; without ceil_mode (`up`) the last number is the padding."""
     n = len(sizes)
     strides = call.ints("strides", -1, [1] * n) or [1] * n
     dilations = call.ints("dilations", -1, [1] * n) or [1] * n
     pads = call.ints("pads", -1, [0] * 2 * n) or [0] * 2 * n
     auto = call.attr("auto_pad", "NOTSET")
+    if auto not in ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", ""):
+        raise Refused(f"has auto_pad {auto!r}", "legal: NOTSET, VALID, SAME_UPPER, SAME_LOWER")
     if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0 or max(*kernel, *strides, *dilations, *pads) > 2**20:
         raise Refused(f"has kernel {list(kernel)}, strides {strides}, dilations {dilations}, pads {pads}")
     if not len(kernel) == len(strides) == len(dilations) == len(pads) // 2 == n:
         raise Refused(f"has sizes for another number of axes than {n}")
-    before, after = list(pads[:n]), list(pads[n:])
-    grown = False
+    found: list[Axis] = []
     for i, (size, k, s, d) in enumerate(zip(sizes, kernel, strides, dilations, strict=True)):
-        span = d * (k - 1) + 1
-        if auto in ("SAME_UPPER", "SAME_LOWER"):
-            total = max(0, (-(-size // s) - 1) * s + span - size)
-            before[i] = total // 2 if auto == "SAME_UPPER" else total - total // 2
-            after[i] = total - before[i]
-        elif auto == "VALID":
-            before[i] = after[i] = 0
-        elif auto not in ("NOTSET", ""):
-            raise Refused(f"has auto_pad {auto!r}", "legal: NOTSET, VALID, SAME_UPPER, SAME_LOWER")
-        if up and auto in ("NOTSET", "", "VALID"):
-            count = math.ceil((size + before[i] + after[i] - span) / s) + 1
-            count -= (count - 1) * s >= size + before[i]
-            more = (count - 1) * s + span - size - before[i]
-            if more > after[i]:
-                after[i], grown = more, True
-    two = [(1, *v) if n == 1 else tuple(v) for v in (kernel, strides, dilations)]
-    sides = (0, 0, before[0], after[0]) if n == 1 else (before[0], after[0], before[1], after[1])
-    k2, s2, d2 = ((int(v[0]), int(v[1])) for v in two)
-    return Window(k2, s2, sides, d2), grown
+        before, after = (pads[i], pads[i + n]) if auto in ("NOTSET", "") else (0, 0)
+        if auto.startswith("SAME"):
+            total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+            before = total // 2 if auto == "SAME_UPPER" else total - total // 2
+            after = total - before
+        elif up:
+            found.append((k, s, before, after, d, rounded_up(size, k, s, before, after, d)))
+            continue
+        found.append((k, s, before, after, d, after))
+    return found
+
+
+def window(axes: Sequence[Axis]) -> Window:
+    """As (height, width), height 1 for one axis."""
+    high, wide = axes if len(axes) == 2 else ((1, 1, 0, 0, 1, 0), axes[0])
+    pads = (high[2], high[5], wide[2], wide[5])
+    return Window((high[0], wide[0]), (high[1], wide[1]), pads, (high[4], wide[4]))
 
 
 def convolve(call: Call, x: Value, held: Const, bias: np.ndarray | None) -> Value:
-    """A convolution of one or two axes with constant weights."""
-    axes = batch_first(x, 1, 2)
+    """A convolution of one to three axes with constant weights."""
+    b, axes = call.builder, batch_first(x, 1, 2, 3)
     if held.array.ndim != axes + 2:
         raise Refused(f"has a weight of shape {held.array.shape} on {x.full}")
     kernel = call.ints("kernel_shape", -1) or list(held.array.shape[2:])
     if list(kernel) != list(held.array.shape[2:]):
         raise Refused(f"has kernel_shape {kernel} and a weight of shape {held.array.shape}")
-    window, _ = window_of(call, x.full[2:], kernel)
+    sides, groups = axes_of(call, x.full[2:], kernel), int(call.attr("group", 1))
+    key = (tuple(sides), groups, None if bias is None else bias.tobytes())
+    if axes == 3:
+        if groups != 1:
+            raise Refused(f"has {groups} groups on three axes", "legal: 1")
+        _, steps, before, after, spread, _ = zip(*sides, strict=True)
+        once = lambda settings, make: b.once((key, settings), make, held)  # noqa: E731
+        return convolution_3d(
+            b, x, once, finite(held.array), bias, steps, list(zip(before, after, strict=True)), spread
+        )
     cls: Any = Conv2d if axes == 2 else Conv1d
-    groups = int(call.attr("group", 1))
-    key = (id(held), window, groups, None if bias is None else bias.tobytes())
-    if key not in call.builder.shared:
-        weight = finite(held.array)
-        made = cls(weight, bias, weight_format=weight_format(held, 0), window=window, groups=groups)
-        call.builder.shared[key] = made
-    return call.builder.emit(call.builder.shared[key], [x])
+    made = {"weight_format": weight_format(held, 0), "window": window(sides), "groups": groups}
+    return b.emit(b.once(key, lambda: cls(finite(held.array), bias, **made), held), [x])
 
 
 @reads("Conv")
@@ -198,7 +207,7 @@ def _conv(call: Call) -> Result:
 
 @reads("ConvTranspose")
 def _conv_transpose(call: Call) -> Result:
-    """Zeros between the values, then a convolution with the kernel mirrored."""
+    """The convolution that makes blocks of outputs."""
     b, x, held = call.builder, call.value(), call.held(1, "weight")
     n = batch_first(x, 1, 2)
     kernel, groups = held.array.shape[2:], int(call.attr("group", 1))
@@ -207,8 +216,9 @@ def _conv_transpose(call: Call) -> Result:
     extra = call.ints("output_padding", -1) or [0] * n
     pads = call.ints("pads", -1) or [0] * 2 * n
     wanted, auto = call.ints("output_shape", -1), call.attr("auto_pad", "NOTSET")
-    if held.array.ndim != n + 2 or groups < 1 or held.array.shape[0] % groups or max(*strides, *spread, *pads) > 2**16:
-        raise Refused(f"has a weight of shape {held.array.shape} in {groups} groups on {x.full}")
+    shape = held.array.shape
+    if held.array.ndim != n + 2 or groups < 1 or shape[0] % groups or max(*strides, *spread, *pads) > 2**16:
+        raise Refused(f"has a weight of shape {shape} in {groups} groups on {x.full}")
     if auto.startswith("SAME") and wanted is None:
         wanted = [size * s for size, s in zip(x.full[2:], strides, strict=True)]
     for i in range(n):
@@ -219,42 +229,24 @@ def _conv_transpose(call: Call) -> Result:
             pads[i], pads[i + n] = (small, large) if auto == "SAME_UPPER" else (large, small)
         elif auto == "VALID":
             pads[i] = pads[i + n] = 0
-    for i in range(n):
-        axis = i - n
-        if strides[i] > 1:
-            x = b.emit(Spread(axis, strides[i]), [x])
-        reach = spread[i] * (kernel[i] - 1)
-        x = padded(b, x, axis, reach - pads[i], reach - pads[i + n] + extra[i])
-    weight = held.array.reshape(groups, held.array.shape[0] // groups, *held.array.shape[1:]).swapaxes(1, 2)
-    weight = np.flip(weight.reshape(-1, *weight.shape[2:]), tuple(range(2, 2 + n)))
-    plain = None if held.format is None or held.format.per_channel else held.format
-    sides = (spread[0], spread[1]) if n == 2 else (1, spread[0])
-    size = (kernel[0], kernel[1]) if n == 2 else (1, kernel[0])
     bias = None if not call.has(2) else finite(call.const(2, "bias"))
-    cls: Any = Conv2d if n == 2 else Conv1d
-    window = Window(size, (1, 1), (0, 0, 0, 0), sides)
-    return b.emit(cls(finite(weight), bias, weight_format=plain, window=window, groups=groups), [x])
-
-
-def padded(b: Builder, x: Value, axis: int, before: int, after: int, value: float = 0.0) -> Value:
-    """Zeros before and after an axis; negative numbers cut."""
-    from neuromorph.graph.operators.wiring import Slice
-
-    size = x.shape[axis]
-    if before < 0 or after < 0:
-        x = b.emit(Slice(axis, max(0, -before), size - max(0, -after)), [x])
-    if before > 0 or after > 0:
-        x = b.emit(Pad(axis, max(0, before), max(0, after), value), [x])
-    return x
+    ends = [p - e for p, e in zip(pads[n:], extra, strict=True)]
+    (s, t), (p, q), (u, v), (d, e) = (
+        (y[0], y[1]) if n == 2 else (one, y[0]) for y, one in ((strides, 1), (pads, 0), (ends, 0), (spread, 1))
+    )
+    key = None if bias is None else bias.tobytes()
+    once = lambda settings, make: b.once((key, settings), make, held)  # noqa: E731
+    return transposed_convolution(b, x, once, finite(held.array), bias, (s, t), (p, q), (u, v), (d, e), groups)
 
 
 @reads("MaxPool", moves=True)
 def _max_pool(call: Call) -> Result:
-    x = call.raw()
-    axes = batch_first(x, 1, 2)
-    kernel = call.ints("kernel_shape", -1) or []
-    window, _ = window_of(call, x.full[2:], kernel, bool(call.attr("ceil_mode", 0)))
-    return call.builder.emit(pooling.MaxPool2d(window) if axes == 2 else pooling.MaxPool1d(window), [x])
+    b, x = call.builder, call.raw()
+    n = batch_first(x, 1, 2, 3)
+    sides = axes_of(call, x.full[2:], call.ints("kernel_shape", -1) or [], bool(call.attr("ceil_mode", 0)))
+    if n < 3:
+        return b.emit((pooling.MaxPool2d if n == 2 else pooling.MaxPool1d)(window(sides)), [x])
+    return averaged(b, x, sides, None)
 
 
 @reads("AveragePool")
@@ -263,27 +255,13 @@ def _avg_pool(call: Call) -> Result:
 
 
 def average_pool(call: Call, x: Value) -> Value:
-    """What ceil_mode adds at the end counts in no mean: each place is scaled by what its window holds."""
-    b = call.builder
-    axes = batch_first(x, 1, 2)
-    window, grown = window_of(call, x.full[2:], call.ints("kernel_shape", -1) or [], bool(call.attr("ceil_mode", 0)))
-    if window.dilation != (1, 1):
-        raise Refused(f"has dilations {window.dilation}", "legal: 1")
-    counted = bool(call.attr("count_include_pad", 0))
-    cls: Any = pooling.AvgPool2d if axes == 2 else pooling.AvgPool1d
-    y = b.emit(cls(window, counted), [x])
-    if not (grown and counted):
-        return y
-    own, _ = window_of(call, x.full[2:], call.ints("kernel_shape", -1) or [])
-    sizes = x.full[2:] if axes == 2 else (1, *x.full[2:])
-    ratios = []
-    for i, size in enumerate(sizes):
-        low, high = own.padding[2 * i], own.padding[2 * i + 1]
-        starts = np.arange(y.full[2:][i - 2 + axes] if i - 2 + axes >= 0 else 1) * window.stride[i] - low
-        inside = np.minimum(starts + window.kernel[i], size + high) - starts
-        ratios.append(window.kernel[i] / inside)
-    scale = ratios[0][:, None] * ratios[1][None, :]
-    return b.arithmetic("multiply", y, scale if axes == 2 else scale[0])
+    """What ceil_mode adds at the end counts in no mean."""
+    n, counted = batch_first(x, 1, 2, 3), bool(call.attr("count_include_pad", 0))
+    sides = axes_of(call, x.full[2:], call.ints("kernel_shape", -1) or [], bool(call.attr("ceil_mode", 0)))
+    if n == 3 or any(d != 1 or after != reach for _, _, _, after, d, reach in sides):
+        return averaged(call.builder, x, sides, counted)
+    cls: Any = pooling.AvgPool2d if n == 2 else pooling.AvgPool1d
+    return call.builder.emit(cls(window(sides), counted), [x])
 
 
 @reads("GlobalAveragePool")
@@ -296,3 +274,16 @@ def _global_avg(call: Call) -> Result:
 def _global_max(call: Call) -> Result:
     x = call.raw()
     return call.builder.emit(pooling.GlobalMaxPool(tuple(range(2 - len(x.full), 0))), [x])
+
+
+@reads("Einsum")
+def _einsum(call: Call) -> Result:
+    b = call.builder
+    given = [call.value(i) if isinstance(v, Value) else v for i, v in enumerate(call.inputs)]
+    arrays = [v.array if isinstance(v, Const) else v for v in given]
+
+    def weighted(x: Value, held: np.ndarray, order: Sequence[int]) -> Value:
+        return linear(b, x, Const(held.transpose(order).reshape(-1, x.full[-1]).T))
+
+    constant = lambda v: isinstance(v, np.ndarray)  # noqa: E731
+    return einsum(b, call.attr("equation", ""), arrays, lambda x, y: product(call, x, y), weighted, constant)

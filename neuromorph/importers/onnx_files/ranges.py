@@ -8,10 +8,10 @@ from neuromorph.graph.model import Graph, Node, NumberFormat
 from neuromorph.graph.operators.arithmetic import Quantize
 from neuromorph.graph.operators.dense import Weighted
 from neuromorph.graph.operators.pooling import MaxPool1d, MaxPool2d
-from neuromorph.graph.operators.wiring import Flatten, Pad, Reshape, Select, Slice, Spread, Take, Transpose
+from neuromorph.graph.operators.wiring import Flatten, Pad, Reshape, Select, Slice, Take, Transpose
 
-_KEEP = (Flatten, Reshape, Transpose, Select, Slice, Take, Pad, Spread, MaxPool1d, MaxPool2d)
-"""Operators whose values are among those of their input (a padded or inserted zero is on every grid with zero)."""
+_KEEP = (Flatten, Reshape, Transpose, Select, Slice, Take, Pad, MaxPool1d, MaxPool2d)
+"""Operators whose values are among those of their input (a padded zero is on every grid with zero)."""
 
 
 def with_input_formats(graph: Graph) -> Graph:
@@ -23,7 +23,7 @@ def with_input_formats(graph: Graph) -> Graph:
         if isinstance(operator, Quantize) and not operator.format.per_channel:
             behind[node.name] = operator.format
         elif isinstance(operator, _KEEP) and node.inputs[0] in behind:
-            plain = not isinstance(operator, Pad | Spread) or behind[node.inputs[0]].has_zero
+            plain = not isinstance(operator, Pad) or behind[node.inputs[0]].has_zero
             if plain and not (isinstance(operator, Pad) and operator.value):
                 behind[node.name] = behind[node.inputs[0]]
         elif isinstance(operator, Weighted) and operator.input_format is None and node.inputs[0] in behind:

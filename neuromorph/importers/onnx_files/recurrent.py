@@ -6,7 +6,7 @@ import numpy as np
 
 from neuromorph.graph.model import Operator
 from neuromorph.graph.operators.recurrent import GRU, LSTM, RNN
-from neuromorph.graph.operators.wiring import Concat, Reshape, Select
+from neuromorph.graph.operators.wiring import Concat, Reshape, Select, Slice
 from neuromorph.importers.onnx_files.values import Call, Refused, Result, Value, finite, reads
 
 _ORDER = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -31,31 +31,54 @@ def _recurrent(call: Call) -> Result:
             f"takes its batch axis at {1 - layout}, found it at {x.batch}", "check layout and the model's input"
         )
     cells = _cells(call, len(directions))
-    sequences = [b.emit(_made(call, cells[k], back), [x]) for k, back in enumerate(directions)]
+    states = [_states(call, x, k) for k in range(len(directions))]
+    cell = call.op == "LSTM" and call.wants(2)
+    made = [_made(call, cells[k], back, states[k], cell) for k, back in enumerate(directions)]
+    whole = [b.emit(operator, [x]) for operator in made]
+    steps = x.shape[0]
+    sequences = [b.emit(Slice(-2, 0, steps), [s]) if cell else s for s in whole]
     finals = [
         b.emit(Select(-2, 0 if back else -1), [s], x.batch and 0) for s, back in zip(sequences, directions, strict=True)
     ]
     batched = x.batch is not None
     hidden = sequences[0].shape[-1]
-    steps = sequences[0].shape[0]
     # Y: (steps, directions, batch, hidden), layout 1: (batch, steps, directions, hidden); the sample is the same
     y_at, h_at = (0 if layout else 2, 0 if layout else 1) if batched else (None, None)
     wide = [b.emit(Reshape((steps, hidden), (steps, 1, hidden)), [s], y_at) for s in sequences]
-    last = [b.emit(Reshape((hidden,), (1, hidden)), [f], h_at) for f in finals]
     y = wide[0] if len(wide) == 1 else b.emit(Concat(-2), wide)
-    h = last[0] if len(last) == 1 else b.emit(Concat(-2), last)
     if not batched:
         y = b.reshaped(y, (1, *y.shape) if layout else (*y.shape[:2], 1, hidden))
-        h = b.reshaped(h, (1, *h.shape) if layout else (h.shape[0], 1, hidden))
-    return y, h
+    ends = [b.emit(Select(-2, -1), [s], x.batch and 0) for s in whole] if cell else None
+
+    def joined(states: list[Value]) -> Value:
+        last = [b.emit(Reshape((hidden,), (1, hidden)), [f], h_at) for f in states]
+        h = last[0] if len(last) == 1 else b.emit(Concat(-2), last)
+        return h if batched else b.reshaped(h, (1, *h.shape) if layout else (h.shape[0], 1, hidden))
+
+    return (y, joined(finals)) if ends is None else (y, joined(finals), joined(ends))
+
+
+def _states(call: Call, x: Value, direction: int) -> list[np.ndarray | None]:
+    """Constant states before the first step, the same for every sample."""
+    found: list[np.ndarray | None] = []
+    for index in (5, 6):
+        if not call.has(index):
+            found.append(None)
+            continue
+        given = finite(call.const(index, "initial state"))
+        given = given[:, direction] if call.attr("layout", 0) else given[direction]
+        if np.any(given != given[:1]):
+            raise Refused("starts from another state for each sample", "give the same to all")
+        found.append(given[0] if np.any(given) else None)
+    return found
 
 
 def _check(call: Call, x: Value) -> None:
-    """What is not read is refused: states other than zero, peepholes, other activations, lengths of sequences."""
-    names = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
-    for index in (5, 6, 7):
-        if call.has(index) and (isinstance(call.inputs[index], Value) or np.any(call.const(index) != 0)):
-            raise Refused(f"has {names[index]} other than zero", "only a state that starts at zero is unrolled")
+    """What is not read is refused: peepholes, other activations, lengths of sequences."""
+    if call.has(7) and np.any(call.const(7, "P") != 0):
+        raise Refused("has P other than zero", "leave the peepholes out")
+    if any(call.has(k) and isinstance(call.inputs[k], Value) for k in (5, 6)):
+        raise Refused("starts from a state that depends on the model's input", "start from a constant")
     time = x.full[1 if call.attr("layout", 0) else 0]
     if call.has(4) and np.any(call.const(4, "sequence_lens") != time):
         raise Refused("has sequence_lens", "sequences are of one length")
@@ -69,8 +92,6 @@ def _check(call: Call, x: Value) -> None:
     relu = call.op == "RNN" and set(given) == {"relu"}
     if given and not relu and given != list(usual) * (len(given) // len(usual)):
         raise Refused(f"has activations {given}", f"legal: {', '.join(usual)}{' or relu' if call.op == 'RNN' else ''}")
-    if call.op == "GRU" and not call.attr("linear_before_reset", 0):
-        raise Refused("resets before the product", "linear_before_reset=1, as torch does")
 
 
 def _cells(call: Call, directions: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
@@ -92,12 +113,20 @@ def _cells(call: Call, directions: int) -> list[tuple[np.ndarray, np.ndarray, np
     return made
 
 
-def _made(call: Call, cell: tuple[np.ndarray, np.ndarray, np.ndarray | None], back: bool) -> Operator:
-    w, r, bias = cell
+def _made(
+    call: Call,
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    back: bool,
+    states: list[np.ndarray | None],
+    cell: bool,
+) -> Operator:
+    w, r, bias = parts
     if call.op == "GRU":
-        return GRU(w, r, None if bias is None else bias[0], None if bias is None else bias[1], reverse=back)
+        ih, hh = (None, None) if bias is None else (bias[0], bias[1])
+        first = not call.attr("linear_before_reset", 0)
+        return GRU(w, r, ih, hh, reverse=back, initial=states[0], reset_first=first)
     total = None if bias is None else bias[0] + bias[1]
     if call.op == "LSTM":
-        return LSTM(w, r, total, reverse=back)
+        return LSTM(w, r, total, reverse=back, return_cell=cell, initial=states[0], initial_cell=states[1])
     relu = any(b"relu" in a.lower() for a in call.attributes.get("activations", []) if isinstance(a, bytes))
-    return RNN(w, r, total, reverse=back, function="relu" if relu else "tanh")
+    return RNN(w, r, total, reverse=back, function="relu" if relu else "tanh", initial=states[0])

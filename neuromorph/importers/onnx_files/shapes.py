@@ -9,9 +9,10 @@ from math import prod
 import numpy as np
 
 from neuromorph.graph.formats.base import NumberFormat
-from neuromorph.graph.operators.arithmetic import Add
-from neuromorph.graph.operators.wiring import Concat, Select, Slice, Take
-from neuromorph.importers.onnx_files.layers import padded, transposed
+from neuromorph.graph.operators.attention import Embedding
+from neuromorph.graph.operators.wiring import Concat, Constant, Select
+from neuromorph.importers.maps import bordered, cumulated, interpolated, padded, shuffled, taken, unshuffled
+from neuromorph.importers.onnx_files.layers import transposed
 from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, folds, reads
 
 
@@ -96,48 +97,22 @@ def _reshape_constant(call: Call) -> Result:
 
 @reads("Concat", moves=False)
 def _concat(call: Call) -> Result:
-    """Constants among the values: zeros in their places, to which they are added."""
+    """Constants among the values are the same for every sample."""
     b = call.builder
     values = [call.value(i) for i, v in enumerate(call.inputs) if isinstance(v, Value)]
-    first = values[0]
+    first, rest = values[0], iter(values)
     if any(v.batch != first.batch or len(v.full) != len(first.full) for v in values):
         raise Refused("joins values with the batch axis in different places", "align them")
-    axis = first.axis(int(call.attr("axis", 1)))
-    held = [b.constant_of(first, finite(v.array)) if isinstance(v, Const) else None for v in call.inputs]
-    parts: list[Value] = []
-    before, rest = 0, iter(values)
-    for array in held:
-        if array is not None and array.ndim != len(first.shape):
-            raise Refused(f"joins a constant of shape {array.shape} to {first.full}")
-        if array is None:
-            parts.append(padded(b, next(rest), axis, before, 0))
-            before = 0
-        else:
-            before += array.shape[axis]
-    parts[-1] = padded(b, parts[-1], axis, 0, before)
-    y = parts[0] if len(parts) == 1 else b.emit(Concat(axis), parts)
-    if all(array is None for array in held):
-        return y
-    sizes = [v.shape[axis] for v in values]
-    filled = [
-        np.zeros((*first.shape[:axis], sizes.pop(0), *first.shape[len(first.shape) + axis + 1 :])) if a is None else a
-        for a in held
-    ]
-    return b.arithmetic("add", y, b.as_tensor(y, np.concatenate(filled, axis)))
-
-
-def taken(b: Builder, x: Value, axis: int, places: Sequence[int]) -> Value:
-    """The elements of a sample axis at these places, by a slice where they are one."""
-    size = x.shape[axis]
-    places = [int(p) for p in places]
-    if any(not 0 <= p < size for p in places) or not places:
-        raise Refused(f"takes places {places[:8]} of {size} elements", "some, within the axis")
-    if places == list(range(size)):
-        return x
-    step = places[1] - places[0] if len(places) > 1 else 1
-    if step > 0 and places == list(range(places[0], places[-1] + 1, step)):
-        return b.emit(Slice(axis, places[0], places[-1] + 1, step), [x])
-    return b.emit(Take(axis, tuple(places)), [x])
+    axis, parts = first.axis(int(call.attr("axis", 1))), []
+    for v in call.inputs:
+        if isinstance(v, Value):
+            parts.append(next(rest))
+        elif isinstance(v, Const) and v.array.size:
+            array = b.constant_of(first, finite(v.array))
+            if array.ndim != len(first.shape):
+                raise Refused(f"joins a constant of shape {array.shape} to {first.full}")
+            parts.append(b.emit(Constant(array, len(first.shape)), [first]))
+    return parts[0] if len(parts) == 1 else b.emit(Concat(axis), parts)
 
 
 @reads("Slice", moves=True)
@@ -151,13 +126,16 @@ def _slice(call: Call) -> Result:
             raise Refused(f"cuts axis {axis} of {x.full} in steps of {step}")
         places = range(*slice(start, end, step).indices(x.full[axis]))
         if len(places) != x.full[axis] or step < 0:
-            x = taken(call.builder, x, x.axis(axis), places)
+            x = taken(call.builder, x, axis % len(x.full), places)
     return x
 
 
 @reads("Gather", moves=True)
 def _gather(call: Call) -> Result:
-    b, x = call.builder, call.raw()
+    b = call.builder
+    if isinstance(call.inputs[0], Const):
+        return _looked_up(call)
+    x = call.raw()
     dim = int(call.attr("axis", 0)) % len(x.full)
     axis = x.axis(dim)
     places = call.const(1, "index").astype(np.int64)
@@ -168,8 +146,18 @@ def _gather(call: Call) -> Result:
             raise Refused(f"takes place {int(places)} of {size} elements")
         index = -1 if int(places) == size - 1 else int(places)
         return b.emit(Select(axis, index), [x], None if x.batch is None else x.batch - (dim < x.batch))
-    y = taken(b, x, axis, places.reshape(-1).tolist())
+    y = taken(b, x, dim, places.reshape(-1).tolist())
     return b.reshaped(y, (*x.full[:dim], *places.shape, *x.full[dim + 1 :]))
+
+
+def _looked_up(call: Call) -> Value:
+    """Rows of a constant table that the input names."""
+    b, held, index = call.builder, call.held(0, "table"), call.value(1)
+    if int(call.attr("axis", 0)) % max(held.array.ndim, 1) or held.array.ndim < 1:
+        raise Refused(f"takes from axis {call.attr('axis', 0)} of a table", "legal: 0")
+    rest = held.array.shape[1:]
+    table = b.once("table", lambda: Embedding(finite(held.array).reshape(len(held.array), -1)), held)
+    return b.reshaped(b.emit(table, [index]), (*index.full, *rest))
 
 
 @reads("Split", moves=True)
@@ -185,7 +173,9 @@ def _split(call: Call) -> Result:
     if sum(sizes) != size or min(sizes) < 1:
         raise Refused(f"splits {size} elements into {sizes}", "parts of 1 or more that add up")
     ends = list(itertools.accumulate(sizes))
-    return tuple(taken(call.builder, x, axis, range(end - n, end)) for end, n in zip(ends, sizes, strict=True))
+    return tuple(
+        taken(call.builder, x, dim % len(x.full), range(end - n, end)) for end, n in zip(ends, sizes, strict=True)
+    )
 
 
 @reads("Expand", "Tile", moves=True)
@@ -206,7 +196,7 @@ def _expand(call: Call) -> Result:
         if n != 1:
             if not 1 <= n <= 2**20:
                 raise Refused(f"repeats an axis {n} times", "1 or more")
-            x = taken(b, x, x.axis(dim), list(range(size)) * n)
+            x = taken(b, x, dim, list(range(size)) * n)
     return x
 
 
@@ -224,57 +214,38 @@ def _pad(call: Call) -> Result:
     for dim, before, after in zip(axes, pads[:n], pads[n:], strict=True):
         if not before and not after:
             continue
-        axis = x.axis(dim)
-        size = x.shape[axis]
+        dim %= len(x.full)
         if mode == "constant":
-            x = padded(b, x, axis, before, after, value)
-            continue
-        at = np.arange(-before, size + after)
-        if mode == "reflect":
-            period = max(2 * size - 2, 1)
-            places = np.abs((at + size - 1) % period - (size - 1))
-        elif mode == "edge":
-            places = np.clip(at, 0, size - 1)
-        elif mode == "wrap":
-            places = at % size
+            x = padded(b, x, dim, before, after, value)
         else:
-            raise Refused(f"has mode {mode!r}", "legal: constant, reflect, edge, wrap")
-        x = taken(b, x, axis, places.tolist())
+            x = bordered(b, x, dim, {"edge": "replicate", "wrap": "circular"}.get(mode, mode), before, after)
     return x
 
 
 @reads("DepthToSpace", moves=True)
 def _depth_to_space(call: Call) -> Result:
     b, x, s = call.builder, call.raw(), int(call.attr("blocksize", 1))
-    n, c, h, w = x.full
-    if s < 1 or c % (s * s):
-        raise Refused(f"has blocksize {s} on {c} channels")
-    if call.attr("mode", "DCR") == "DCR":
-        y = b.permuted(b.reshaped(x, (n, s, s, c // s**2, h, w)), (0, 3, 4, 1, 5, 2))
-    else:
-        y = b.permuted(b.reshaped(x, (n, c // s**2, s, s, h, w)), (0, 1, 4, 2, 5, 3))
-    return b.reshaped(y, (n, c // s**2, h * s, w * s))
+    if s < 1 or len(x.full) != 4 or x.full[1] % (s * s):
+        raise Refused(f"has blocksize {s} on {x.full}")
+    return shuffled(b, x, (s, s), call.attr("mode", "DCR") == "DCR")
 
 
 @reads("SpaceToDepth", moves=True)
 def _space_to_depth(call: Call) -> Result:
     b, x, s = call.builder, call.raw(), int(call.attr("blocksize", 1))
-    n, c, h, w = x.full
-    if s < 1 or h % s or w % s:
-        raise Refused(f"has blocksize {s} on maps of {(h, w)}")
-    order = (0, 3, 5, 1, 2, 4) if call.attr("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
-    y = b.permuted(b.reshaped(x, (n, c, h // s, s, w // s, s)), order)
-    return b.reshaped(y, (n, c * s * s, h // s, w // s))
+    if s < 1 or len(x.full) != 4 or x.full[2] % s or x.full[3] % s:
+        raise Refused(f"has blocksize {s} on {x.full}")
+    return unshuffled(b, x, s, call.attr("mode", "DCR") == "DCR")
 
 
 @reads("Resize", "Upsample")
 def _resize(call: Call) -> Result:
-    """Per axis: y[i] = sum of a few x[places] times constant weights, nearest and linear."""
+    """Per axis: y[i] = sum of a few x[places] times constant weights."""
     b, x = call.builder, call.value()
     mode = call.attr("mode", "nearest")
-    if mode not in ("nearest", "linear") or call.attr("antialias", 0):
+    if mode not in ("nearest", "linear", "cubic") or call.attr("antialias", 0):
         raise Refused(
-            f"has mode {mode!r}{', antialias' if call.attr('antialias', 0) else ''}", "legal: nearest, linear"
+            f"has mode {mode!r}{', antialias' if call.attr('antialias', 0) else ''}", "legal: nearest, linear, cubic"
         )
     plain = call.op == "Upsample" or call.opset < 11
     scales = _scales(call, plain)
@@ -291,20 +262,12 @@ def _resize(call: Call) -> Result:
         if not 1 <= length <= 2**16:
             raise Refused(f"makes {length} elements of {size}", "1 to 65536")
         at = _coordinates(call, plain, size, length, scale)
-        axis = x.axis(dim)
+        dim %= len(x.full)
         if mode == "nearest":
-            x = taken(b, x, axis, np.clip(_nearest(call, plain, at), 0, size - 1).astype(int).tolist())
-            continue
-        low = np.floor(at).astype(int)
-        share = at - low
-        ends = [np.clip(low + i, 0, size - 1) for i in (0, 1)]
-        trailing = (1,) * (-axis - 1)
-        parts = [
-            b.arithmetic("multiply", taken(b, x, axis, p.tolist()), w.reshape(-1, *trailing))
-            for p, w in zip(ends, (1 - share, share), strict=True)
-            if np.any(w)
-        ]
-        x = parts[0] if len(parts) == 1 else b.emit(Add(), parts)
+            x = taken(b, x, dim, np.clip(_nearest(call, plain, at), 0, size - 1).astype(int).tolist())
+        else:
+            cubic = float(call.attr("cubic_coeff_a", -0.75)) if mode == "cubic" else None
+            x = interpolated(b, x, dim, at, cubic, bool(call.attr("exclude_outside", 0)))
     return x
 
 
@@ -345,3 +308,11 @@ def _nearest(call: Call, plain: bool, at: np.ndarray) -> np.ndarray:
     if mode == "round_prefer_ceil":
         return np.floor(at + 0.5)
     raise Refused(f"has nearest_mode {mode!r}", "legal: floor, ceil, round_prefer_floor, round_prefer_ceil")
+
+
+@reads("CumSum")
+def _cumsum(call: Call) -> Result:
+    x, dim = call.value(), int(np.asarray(call.const(1, "axis")).reshape(-1)[0])
+    x.axis(dim)
+    back = bool(call.attr("reverse", 0))
+    return cumulated(call.builder, x, dim % len(x.full), bool(call.attr("exclusive", 0)), back)

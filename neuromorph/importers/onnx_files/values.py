@@ -13,20 +13,13 @@ import numpy as np
 from neuromorph.errors import InputError
 from neuromorph.graph.formats.uniform import Int
 from neuromorph.graph.model import Node, NumberFormat, Operator, Shape
-from neuromorph.graph.operators.arithmetic import BatchNorm, Quantize
+from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Multiply, Quantize
 from neuromorph.graph.operators.pairwise import Pairwise
 from neuromorph.graph.operators.wiring import Flatten, Reshape, Transpose
+from neuromorph.importers.maps import LOWEST, Refused, affine, collapsed
 
 SAMPLES = 61
 """Samples that stand for a symbolic batch axis while shapes are computed: a number that no layer has."""
-
-
-class Refused(Exception):
-    """An operator that cannot be hosted: what it is, and what would do instead."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +92,7 @@ class Builder:
     shapes: dict[str, Shape] = field(default_factory=dict)
     label: str = ""
     shared: dict[Any, Operator] = field(default_factory=dict)
+    kept: list[Any] = field(default_factory=list)
 
     def emit(self, operator: Operator, inputs: Sequence[Value], batch: int | str | None = "same") -> Value:
         """Adds a node; the batch axis stays where the first input has it unless said."""
@@ -190,20 +184,31 @@ class Builder:
         if (missing := np.ndim(array) - len(x.full)) > 0:
             batch = None if x.batch is None else x.batch + missing
             x = self.emit(Reshape(x.shape, (1,) * missing + x.shape), [x], batch)
-        values = _collapsed(self.constant_of(x, np.asarray(finite(array), np.float64)))
-        wide = [k - values.ndim for k, n in enumerate(values.shape) if n != 1]
-        linear = function in ("add", "subtract", "multiply") and len(wide) <= 1 and len(x.shape) > 0
-        if linear and all(x.shape[a] == values.shape[a] for a in wide):
-            flat = values.reshape(-1)
-            one, zero = np.ones_like(flat), np.zeros_like(flat)
-            scale = flat if function == "multiply" else -one if function == "subtract" and first else one
-            shift = zero if function == "multiply" else -flat if function == "subtract" and not first else flat
-            if np.all(scale == 1) and np.all(shift == 0):
-                return x
-            return self.emit(BatchNorm(scale, shift, wide[0] if wide else -1), [x])
-        if function == "add" and not np.any(values) and np.broadcast_shapes(values.shape, x.shape) == x.shape:
-            return x
-        return self.emit(Pairwise(function, values, first), [x])
+        array = np.asarray(array)
+        if function == "add" and array.dtype.kind == "f":  # a mask before a softmax
+            array = np.where(array == -np.inf, LOWEST, array)
+        values = collapsed(self.constant_of(x, np.asarray(finite(array), np.float64)))
+        if function not in ("add", "subtract", "multiply"):
+            return self.emit(Pairwise(function, values, first), [x])
+        one = np.ones((1,) * values.ndim)
+        scale = values if function == "multiply" else -one if function == "subtract" and first else one
+        shift = 0 * one if function == "multiply" else -values if function == "subtract" and not first else values
+        operator = affine(x.shape, scale, shift)
+        return x if operator is None else self.emit(operator, [x])
+
+    def pairwise(self, function: str, x: Value, y: Value) -> Value:
+        """Two values joined by one of the functions of `arithmetic`."""
+        if function == "subtract":
+            return self.pair(Add(), x, self.arithmetic("multiply", y, np.asarray(-1.0)))
+        known = {"add": Add(), "multiply": Multiply()}
+        return self.pair(known[function] if function in known else Pairwise(function), x, y)
+
+    def once(self, key: Any, make: Callable[[], Operator], *keep: Any) -> Operator:
+        """One operator for all uses of the same constants (`keep`) with the same settings."""
+        full = (key, *map(id, keep))
+        if full not in self.shared:
+            self.shared[full], self.kept = make(), [*self.kept, *keep]  # an id stays unique while its object lives
+        return self.shared[full]
 
     def pair(self, operator: Operator, x: Value, y: Value) -> Value:
         """Two values elementwise, axes of the shorter one counted from the end."""
@@ -273,15 +278,6 @@ def finite(array: np.ndarray) -> np.ndarray:
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
         raise Refused(f"has a constant with {bad} of {values.size} values NaN or Inf", "train or export it again")
-    return values
-
-
-def _collapsed(values: np.ndarray) -> np.ndarray:
-    """The array with size 1 along every axis along which it does not change."""
-    for axis in range(values.ndim):
-        first = values.take([0], axis) if values.shape[axis] else values
-        if np.all(values == first):
-            values = first
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 from neuromorph.graph.operators.activation import Softmax
 from neuromorph.graph.operators.attention import Embedding, Normalize, Product
 from neuromorph.graph.operators.pooling import GlobalAvgPool
+from neuromorph.importers.maps import einsum, stacked
 from neuromorph.importers.tracing.functions import affine
 from neuromorph.importers.tracing.layers import linear
 from neuromorph.importers.tracing.values import FUNCTIONS, Builder, Refused, Value, array, converts
@@ -102,7 +104,11 @@ def _matmul(b: Builder, x: Any, other: Any) -> Value:
             return b.reshaped(linear(b, x, _transposed(b, other[:, None])), x.full[:-1])
         if other.dim() == 2 or all(n == 1 for n in other.shape[:-2]):
             return linear(b, x, _transposed(b, other.reshape(other.shape[-2:])))
-        raise Refused(f"multiplies by a constant of shape {tuple(other.shape)}", "give a matrix")
+        each = other.reshape(-1, *other.shape[-2:])
+        dims = [len(x.full) + k for k in range(-other.dim(), -2) if other.shape[k] != 1]
+        if any(x.full[d] != other.shape[d - len(x.full)] for d in dims):
+            raise Refused(f"multiplies {x.full} by a constant of shape {tuple(other.shape)}", "give a matrix")
+        return stacked(b, x, dims, lambda v, i: linear(b, v, b.derived(other, ("each", i), lambda: each[i].t())))
     if x.dim() != 2:
         raise Refused(f"multiplies a constant of shape {tuple(x.shape)}", "give a matrix")
     rank = len(other.full)
@@ -136,51 +142,12 @@ def _addmm(b: Builder, bias: Any, x: Any, other: Any, beta: float = 1, alpha: fl
 def _einsum(b: Builder, equation: str, *operands: Any) -> Value:
     """Two operands: batch, contracted and free letters become one matrix product."""
     given = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else list(operands)
-    if len(given) != 2 or "." in equation:
-        raise Refused(f"has {len(given)} operands or an ellipsis", "write products of two with every letter named")
-    left, _, out = equation.replace(" ", "").partition("->")
-    first, second = left.split(",")
-    if not out and "->" not in equation:
-        out = "".join(sorted(c for c in set(left) - {","} if left.count(c) == 1))
-    if isinstance(given[1], Value) and not isinstance(given[0], Value):
-        (first, second), given = (second, first), given[::-1]
-    summed = [c for c in first if c in second and c not in out]
-    if not summed or any(c not in second + out for c in first) or any(c not in first + out for c in second):
-        raise Refused(f"computes {equation!r}", "only products that sum over shared letters are known")
-    both = [c for c in first if c in second and c in out]
-    mine, theirs = ([c for c in letters if c in out and c not in both] for letters in (first, second))
-    sizes = dict(zip(first, given[0].full, strict=True)) | dict(zip(second, _full(given[1]), strict=True))
-    a = _arranged(b, given[0], first, (both, mine, summed), sizes)
-    if isinstance(given[1], Value):
-        y = product(b, a, _arranged(b, given[1], second, (both, summed, theirs), sizes))
-    elif both:
-        raise Refused(f"computes {equation!r} with a constant per {both}", "give a matrix")
-    else:
-        weight = b.derived(
-            given[1],
-            equation,
-            lambda: given[1].permute([second.index(c) for c in (*theirs, *summed)]).reshape(_size(theirs, sizes), -1),
-        )
-        y = linear(b, a, weight)
-    y = b.reshaped(y, tuple(sizes[c] for c in (*both, *mine, *theirs)))
-    return b.permuted(y, [(*both, *mine, *theirs).index(c) for c in out])
 
+    def weighted(x: Value, held: Any, order: Sequence[int]) -> Value:
+        turned = b.derived(held, (equation, tuple(order)), lambda: held.permute(order).reshape(-1, x.full[-1]))
+        return linear(b, x, turned)
 
-def _full(operand: Any) -> tuple[int, ...]:
-    return operand.full if isinstance(operand, Value) else tuple(operand.shape)
-
-
-def _size(letters: Sequence[str], sizes: Mapping[str, int]) -> int:
-    return int(np.prod([sizes[c] for c in letters], dtype=np.int64))
-
-
-def _arranged(b: Builder, x: Value, letters: str, parts: Sequence[Sequence[str]], sizes: Mapping[str, int]) -> Value:
-    """Axes in the order (shared, rows, columns), the last two joined into one each."""
-    shared, rows, cols = parts
-    moved = b.permuted(x, [letters.index(c) for c in (*shared, *rows, *cols)])
-    if not shared:  # a layer takes any axes before the last
-        return b.reshaped(moved, (*(sizes[c] for c in rows), _size(cols, sizes)))
-    return b.reshaped(moved, (*(sizes[c] for c in shared), _size(rows, sizes), _size(cols, sizes)))
+    return einsum(b, equation, given, partial(product, b), weighted, lambda v: not isinstance(v, Value))
 
 
 # attention

@@ -21,7 +21,7 @@ from neuromorph.importers.tracing.layers import (
     recurrent,
     recurrent_module,
 )
-from neuromorph.importers.tracing.resizing import convolution_3d, mode_padded, transposed_convolution
+from neuromorph.importers.tracing.resizing import convolve_3d, convolve_transposed, mode_padded
 from neuromorph.importers.tracing.values import BATCH, FUNCTIONS, Builder, Refused, Value
 
 _CONCRETE = frozenset(("size", "dim", "numel", "ndimension", "get_device", "is_floating_point", "sym_size", "stride"))
@@ -258,11 +258,11 @@ class Converter(fx.Interpreter):
             if axes == 3:
                 raise Refused("has three axes", "use ConvTranspose1d or ConvTranspose2d")
             enlarged = (module.stride, module.padding, module.output_padding, module.groups, module.dilation)
-            return transposed_convolution(b, x, weight, module.bias, *enlarged)
+            return convolve_transposed(b, x, weight, module.bias, *enlarged)
         x, padding = mode_padded(b, x, module)
         stride, dilation, groups = module.stride, module.dilation, module.groups
         if axes == 3:
-            return convolution_3d(b, x, weight, module.bias, stride, padding, dilation, groups)
+            return convolve_3d(b, x, weight, module.bias, stride, padding, dilation, groups)
         return convolution(b, axes, x, weight, module.bias, stride, padding, dilation, groups, mask)
 
     def _aten_convolution(
@@ -280,9 +280,9 @@ class Converter(fx.Interpreter):
         """The one operation that ATen has for all convolutions."""
         axes = len(stride)
         if transposed:
-            return transposed_convolution(self.builder, x, weight, bias, stride, padding, extra, groups, dilation)
+            return convolve_transposed(self.builder, x, weight, bias, stride, padding, extra, groups, dilation)
         if axes == 3:
-            return convolution_3d(self.builder, x, weight, bias, stride, padding, dilation, groups)
+            return convolve_3d(self.builder, x, weight, bias, stride, padding, dilation, groups)
         return convolution(self.builder, axes, x, weight, bias, stride, padding, dilation, groups)
 
     def _weight(self, module: nn.Module) -> tuple[Any, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ import torch
 
 from neuromorph.graph.model import Operator, Window
 from neuromorph.graph.operators import activation, pooling
-from neuromorph.graph.operators.arithmetic import Add, BatchNorm, Maximum, Multiply
-from neuromorph.graph.operators.attention import Resample
-from neuromorph.graph.operators.mapped import MAPS, Affine, Map, PReLU
-from neuromorph.graph.operators.wiring import Take
+from neuromorph.graph.operators.arithmetic import Add, Multiply
+from neuromorph.graph.operators.mapped import MAPS, Map, PReLU
+from neuromorph.graph.operators.pairwise import Pairwise
+from neuromorph.graph.operators.reducing import Reduce
+from neuromorph.importers.maps import LOWEST, adaptive, averaged, collapsed, power, rounded_up
+from neuromorph.importers.maps import affine as affine_operator
 from neuromorph.importers.tracing.layers import Sizes, Unavailable, pair
 from neuromorph.importers.tracing.values import Builder, Conversion, Refused, Value, array, converts
 
@@ -92,10 +94,8 @@ def _round(b: Builder, x: Value, decimals: int = 0) -> Value:
 def _pow(b: Builder, x: Any, exponent: Any) -> Value:
     if not isinstance(x, Value) or not isinstance(exponent, int | float):
         raise Refused("has an exponent that is no number", "give a number")
-    named = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(exponent)
-    if exponent == 1:
-        return x
-    return b.emit(Map(named) if named else Map("pow", (float(exponent),)), [x])
+    operator = power(exponent)
+    return x if operator is None else b.emit(operator, [x])
 
 
 @converts("rrelu")
@@ -186,18 +186,11 @@ def _pool_window(axes: int, kernel: Sizes, stride: Any, padding: Sizes, dilation
 
 
 def _rounded_up(window: Window, shape: Sequence[int]) -> Window:
-    """ceil_mode as padding at the end: a last window counts if it starts inside the map or its leading padding."""
     sizes = shape if len(shape) == 2 else (1, *shape)
-    pads = []
-    for size, k, s, d, before, after in zip(
-        sizes, window.kernel, window.stride, window.dilation, window.padding[::2], window.padding[1::2], strict=True
-    ):
-        span = d * (k - 1) + 1
-        count = math.ceil((size + before + after - span) / s) + 1
-        if (count - 1) * s >= size + before:
-            count -= 1
-        pads += [before, max(after, (count - 1) * s + span - size - before)]
-    return Window(window.kernel, window.stride, (pads[0], pads[1], pads[2], pads[3]), window.dilation)
+    p, ends = window.padding, []
+    for k, n in enumerate(sizes):
+        ends.append(rounded_up(n, window.kernel[k], window.stride[k], p[2 * k], p[2 * k + 1], window.dilation[k]))
+    return Window(window.kernel, window.stride, (p[0], ends[0], p[2], ends[1]), window.dilation)
 
 
 def _max_pool(axes: int) -> Conversion:
@@ -235,7 +228,11 @@ def _avg_pool(axes: int) -> Conversion:
         _maps(x, axes)
         window = _pool_window(axes, kernel_size, stride, padding)
         if ceil_mode and (wider := _rounded_up(window, x.full[2:])) != window:
-            y = _past_the_end(b, x, window, wider, bool(count_include_pad) or divisor_override is not None)
+            axis = [
+                (window.kernel[k], window.stride[k], *window.padding[2 * k : 2 * k + 2], 1, wider.padding[2 * k + 1])
+                for k in range(2 - axes, 2)
+            ]
+            y = averaged(b, x, axis, bool(count_include_pad) or divisor_override is not None)
         else:
             cls = pooling.AvgPool2d if axes == 2 else pooling.AvgPool1d
             y = b.emit(cls(window, bool(count_include_pad) or divisor_override is not None), [x])
@@ -243,22 +240,6 @@ def _avg_pool(axes: int) -> Conversion:
         return y if divisor_override is None else _affine(b, y, size / divisor_override)
 
     return convert
-
-
-def _past_the_end(b: Builder, x: Value, window: Window, wider: Window, count_padding: bool) -> Value:
-    """Averages of which the last window may reach past the padding, where its elements do not count (ceil_mode)."""
-    axes = len(x.full) - 2
-    for k in range(axes):
-        at, n = (k if axes == 2 else 1), x.full[2 + k]
-        before, size, step = window.padding[2 * at], window.kernel[at], window.stride[at]
-        count = (n + before + wider.padding[2 * at + 1] - size) // step + 1
-        starts = np.arange(count) * step - before
-        places = starts[:, None] + np.arange(size)
-        inside = (places >= 0) & (places < n)
-        counted = (places < n + window.padding[2 * at + 1]) if count_padding else inside
-        weights = inside / counted.sum(1, keepdims=True)
-        x = b.emit(Resample(places.clip(0, n - 1).astype(np.float64), weights, x.axis(2 + k)), [x])
-    return x
 
 
 for _axes in (1, 2):
@@ -269,25 +250,6 @@ for _axes in (1, 2):
 def _maps(x: Value, axes: int) -> None:
     if x.batch != 0 or len(x.full) != axes + 2:
         raise Refused(f"works on {axes + 2} axes with the batch first, found {len(x.full)}", "keep the batch axis")
-
-
-def _unequal(b: Builder, x: Value, sizes: Sequence[int], largest: bool) -> Value:
-    """Adaptive pooling to any size: window i of n elements runs from floor(i n / out) to ceil((i + 1) n / out)."""
-    for k, out in enumerate(sizes):
-        dim, n = 2 + k, x.full[2 + k]
-        starts = np.array([i * n // out for i in range(out)])
-        stops = np.array([-(-(i + 1) * n // out) for i in range(out)])
-        places = starts[:, None] + np.arange((stops - starts).max())
-        inside = places < stops[:, None]
-        places = np.minimum(places, stops[:, None] - 1)
-        if not largest:
-            weights = inside / (stops - starts)[:, None]
-            x = b.emit(Resample(places.astype(np.float64), weights, x.axis(dim)), [x])
-            continue
-        spread = b.emit(Take(x.axis(dim), tuple(int(i) for i in places.reshape(-1))), [x])
-        split = b.reshaped(spread, (*x.full[:dim], *places.shape, *x.full[dim + 1 :]))
-        x = b.emit(pooling.GlobalMaxPool((split.axis(dim + 1),), False), [split])
-    return x
 
 
 def _adaptive(axes: int, largest: bool) -> Conversion:
@@ -302,7 +264,7 @@ def _adaptive(axes: int, largest: bool) -> Conversion:
             cls = pooling.GlobalMaxPool if largest else pooling.GlobalAvgPool
             return b.emit(cls(tuple(range(-axes, 0)), True), [x])
         if any(n % w for w, n in zip(wanted, sizes, strict=True)):
-            return _unequal(b, x, wanted, largest)
+            return adaptive(b, x, wanted, largest)
         kernel = pair([n // w for w, n in zip(wanted, sizes, strict=True)], axes)
         window = Window(kernel, kernel)
         two, one = (pooling.MaxPool2d, pooling.MaxPool1d) if largest else (pooling.AvgPool2d, pooling.AvgPool1d)
@@ -328,13 +290,13 @@ def _amax(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Value
 
 @converts("amin")
 def _amin(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
-    return _neg(b, _amax(b, _neg(b, x), dim, keepdim))
+    return _reduced(b, x, dim, keepdim, partial(Reduce, "minimum"))
 
 
 @converts("max")
 def _maximum_along(b: Builder, x: Value, dim: Any = None, keepdim: bool = False) -> Any:
     if isinstance(dim, Value):
-        return _joined(b, Maximum(), x, dim)
+        return _joined(b, Pairwise("maximum"), x, dim)
     return _amax(b, x, dim, keepdim), Unavailable("the places of the maxima")
 
 
@@ -348,14 +310,14 @@ def _minimum_along(b: Builder, x: Value, dim: Any = None, keepdim: bool = False)
 @converts("maximum")
 def _maximum(b: Builder, x: Any, other: Any) -> Value:
     if isinstance(x, Value) and isinstance(other, Value):
-        return _joined(b, Maximum(), x, other)
+        return _joined(b, Pairwise("maximum"), x, other)
     return _neg(b, _minimum(b, _negated(b, x), _negated(b, other)))
 
 
 @converts("minimum")
 def _minimum(b: Builder, x: Any, other: Any) -> Value:
     if isinstance(x, Value) and isinstance(other, Value):
-        return _neg(b, _joined(b, Maximum(), _neg(b, x), _neg(b, other)))
+        return _joined(b, Pairwise("minimum"), x, other)
     raise Refused("compares with a constant tensor", "use clamp with numbers")
 
 
@@ -432,6 +394,8 @@ def _div(b: Builder, x: Any, other: Any, rounding_mode: str | None = None) -> Va
     if rounding_mode is not None:
         raise Refused(f"rounds the quotient ({rounding_mode})", "divide, then use floor")
     if isinstance(other, Value):
+        if isinstance(x, Value):
+            return _joined(b, Pairwise("divide"), x, other)
         return _mul(b, x, b.emit(Map("reciprocal"), [other]))
     return _affine(b, x, scale=1.0 / other)
 
@@ -472,16 +436,9 @@ def _joined(b: Builder, operator: Operator, x: Value, other: Value) -> Value:
 def affine(b: Builder, x: Value, scale: Any = 1.0, shift: Any = 0.0, factor: float = 1) -> Value:
     """scale * x + factor * shift with constants that broadcast with the traced tensor, the same for every sample."""
     scales, shifts = (_per_axis(x, constant) for constant in (scale, shift))
-    shifts = np.maximum(shifts * factor, -1e30)
-    axes = {axis for part in (scales, shifts) for axis, n in enumerate(part.shape, -part.ndim) if n != 1}
-    if not axes and scales.reshape(-1)[0] == 1 and shifts.reshape(-1)[0] == 0:
-        return x
-    if len(axes) > 1 or any(x.shape[axis] == 1 for axis in axes):
-        arrays = [None if np.all(p == neutral) else p for p, neutral in ((scales, 1.0), (shifts, 0.0))]
-        return b.emit(Affine(*arrays), [x])
-    size = max(scales.size, shifts.size)
-    first, second = (np.broadcast_to(part.reshape(-1), (size,)) for part in (scales, shifts))
-    return b.emit(BatchNorm(first, second, axes.pop() if axes else -1), [x])
+    shifts = np.maximum(shifts * factor, LOWEST)
+    operator = affine_operator(x.shape, scales, shifts)
+    return x if operator is None else b.emit(operator, [x])
 
 
 _affine = affine
@@ -490,8 +447,8 @@ _affine = affine
 def _per_axis(x: Value, constant: Any) -> np.ndarray:
     """A constant with one axis per sample axis, 1 where it does not vary; minus infinity becomes -1e30."""
     tensor = torch.as_tensor(constant).to(torch.float64)
-    tensor = torch.where(tensor == -torch.inf, torch.full_like(tensor, -1e30), tensor)
-    values = _collapsed(array(tensor, "constant"))
+    tensor = torch.where(tensor == -torch.inf, torch.full_like(tensor, LOWEST), tensor)
+    values = collapsed(array(tensor, "constant"))
     if values.ndim > len(x.full):
         values = values.reshape(values.shape[values.ndim - len(x.full) :]) if values.size == 1 else values
     if values.ndim > len(x.full):
@@ -501,12 +458,3 @@ def _per_axis(x: Value, constant: Any) -> np.ndarray:
         raise Refused("has another constant for each sample", "samples must be treated alike")
     sample = (*values.shape[: x.batch], *(1,) * x.folded, *values.shape[x.batch + 1 :])
     return values.reshape(sample)
-
-
-def _collapsed(values: np.ndarray) -> np.ndarray:
-    """The array with size 1 along every axis along which it does not change."""
-    for axis in range(values.ndim):
-        first = values.take([0], axis)
-        if np.all(values == first):
-            values = first
-    return values

@@ -77,7 +77,7 @@ def _sample_shapes(example: Any, batch_axis: int) -> list[Shape]:
         if example.dim() < 2:
             raise InputError(f"example has shape {tuple(example.shape)}", hint="give it a batch axis")
         return [tuple(n for i, n in enumerate(example.shape) if i != batch_axis)]
-    if not isinstance(example, Sequence) or not example:
+    if not isinstance(example, Sequence) or isinstance(example, str | bytes) or not example:
         raise InputError(f"example is {example!r}", hint="give a shape without batch axis, a tensor, or a list")
     if all(isinstance(n, int) for n in example):
         if min(example) < 1:

@@ -15,6 +15,7 @@ from neuromorph.errors import InputError, Place, Problem
 from neuromorph.graph.arrays import shape_only
 from neuromorph.graph.model import Node, Operator, Shape
 from neuromorph.graph.operators.wiring import Flatten, Reshape, Select, Slice, Transpose
+from neuromorph.importers.maps import Refused
 
 BATCH = 2
 """Samples in the batch that a model is traced with."""
@@ -37,14 +38,6 @@ def converts(*names: str) -> Callable[[Conversion], Conversion]:
         return function
 
     return register
-
-
-class Refused(Exception):
-    """An operator that cannot be hosted: what it is, and what would do instead."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from neuromorph.graph.operators.wiring import Concat, Constant, Pad, Take
+from neuromorph.graph.operators.wiring import Concat, Constant, Take
 from neuromorph.importers.tracing.layers import States, Unavailable
 from neuromorph.importers.tracing.values import BATCH, Builder, Refused, Value, array, converts
 
@@ -46,16 +46,6 @@ def _stack(b: Builder, tensors: Sequence[Any], dim: int = 0) -> Value:
         b.reshaped(v, (*v.full[:dim], 1, *v.full[dim:])) if isinstance(v, Value) else v.unsqueeze(dim) for v in tensors
     ]
     return _cat(b, parts, dim)
-
-
-def padded(b: Builder, x: Value, pad: Sequence[int]) -> Value:
-    """Zeros before and after the last axes, last axis first, as torch orders them."""
-    for i, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
-        if before < 0 or after < 0:
-            raise Refused(f"pads by {list(pad)}", "use slices to cut")
-        if before or after:
-            x = b.emit(Pad(x.axis(-1 - i), int(before), int(after)), [x])
-    return x
 
 
 @converts("permute")

@@ -66,6 +66,8 @@ def limits(
         raise InputError(f"method is {method!r}", hint="legal: max, percentile")
     if not 50 <= percentile <= 100:
         raise InputError(f"percentile is {percentile}", hint="between 50 and 100")
+    if np.ndim(x) == 0 or len(x) == 0:
+        raise InputError("the calibration data hold no sample", Place(key="calibration"), "a few hundred inputs")
     seen: dict[str, list[np.ndarray]] = {name: [] for name in nodes}
 
     def record(name: str, value: torch.Tensor) -> None:

@@ -59,10 +59,26 @@ class Steps(nn.Module):
         return self.last(self.cells(x)[0][:, -1])
 
 
+class Patches(nn.Module):
+    """A small vision transformer: patches, a class token, learned positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut, self.last = nn.Conv2d(1, 8, 4, 4), nn.Linear(8, 3)
+        self.token, self.places = nn.Parameter(torch.randn(1, 1, 8)), nn.Parameter(torch.randn(1, 5, 8))
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.cut(x).flatten(2).transpose(1, 2)
+        y = torch.cat([self.token.expand(y.shape[0], -1, -1), y], 1) + self.places
+        return self.last(self.layer(y)[:, 0])
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "maps": (Maps, (3, 8, 8)),
     "lstm": (lambda: Steps(nn.LSTM), (7, 5)),
     "gru": (lambda: Steps(nn.GRU), (7, 5)),
+    "patches": (Patches, (1, 8, 8)),
     "encoder": (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (5, 8)),
 }
 
@@ -100,6 +116,8 @@ def compared(path: Path, x: torch.Tensor) -> float:
         ("maps", False, False),
         ("lstm", False, True),
         ("gru", False, False),
+        ("patches", True, True),
+        ("patches", False, True),
         ("encoder", True, True),
     ],
 )
@@ -336,7 +354,7 @@ def test_what_cannot_be_read_is_refused_with_node_and_operator(tmp_path: Path) -
         (small([node("MatMul", ["x", "w"], ["y"], name="fc")], {"w": bad}, ["n", 3]), r"fc\]: MatMul .*9 of 9 .*NaN"),
         (small([node("NonZero", ["x"], ["y"], name="nz")], {}, ["n", 3]), r"nz\]: NonZero cannot be hosted"),
         (small([node("Own", ["x"], ["y"], name="o", domain="me")], {}, ["n", 3], ("me",)), r"o\]: me.Own cannot"),
-        (small([loop], {}, ["n", 3]), r"branch\]: If is control flow"),
+        (small([loop], {}, ["n", 3]), r"branch\]: If chooses by values"),
         (small([node("Relu", ["x"], ["y"])], {}, ["n", "steps"]), "2 symbolic axes: n, steps"),
         (small([node("Transpose", ["x"], ["t"]), node("Softmax", ["t"], ["y"])], {}, ["n", 3]), "batch axis"),
         (old, "opset 8.*legal: 9 to"),

@@ -48,6 +48,8 @@ class Calibration:
                 raise InputError(Problem(f"calibration schema is {data['schema']!r}, expected {SCHEMA}", place))
             ranges = {n: {k: np.asarray(v, float) for k, v in r.items()} for n, r in data["ranges"].items()}
             return Calibration(ranges, int(data["samples"]))
+        except InputError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             hint = "write it with `Calibration.save`"
             raise InputError(Problem(f"not a calibration file: {error}", place, hint)) from None

@@ -59,7 +59,7 @@ class Memory(Packing):
             per_copy, copies = share.cores, share.copies
         rows = shard_rows(demands, copies)
         if per_copy is None:
-            core = _shared_cores(chip, demands, bits, products, capacity)
+            core = _shared_cores(chip, demands, bits, products, capacity, spread_out=spare > 0)
         else:
             first = np.concatenate(([0], np.cumsum(per_copy * copies)))
             demand, tile, copy = rows
@@ -88,15 +88,25 @@ class Memory(Packing):
 
 
 def _shared_cores(
-    chip: Chip, demands: list[Demand], bits: list[np.ndarray], products: np.ndarray, capacity: float
+    chip: Chip,
+    demands: list[Demand],
+    bits: list[np.ndarray],
+    products: np.ndarray,
+    capacity: float,
+    spread_out: bool,
 ) -> np.ndarray:
-    """Core of every tile where layers take turns: equal work per core if the memories allow, else filled in order."""
+    """Core of every tile where layers take turns: equal work per core in the layers' order if the memories allow, else
+    every layer over all cores (spread_out; more traffic, about equal work and memory), else filled in order."""
     size = np.concatenate(bits)
     work = np.repeat(products, [b.size for b in bits]).astype(np.float64)
     middle = np.cumsum(work) - work / 2
     core = np.minimum((middle * chip.cores / work.sum()).astype(np.int64), chip.cores - 1)
     if np.bincount(core, weights=size).max() <= capacity * (1 + 1e-12):
         return core
+    if spread_out:
+        core = _spread_out(bits, products, chip.cores)
+        if np.bincount(core, weights=size).max() <= capacity * (1 + 1e-12):
+            return core
     core = _fill_cores(size, capacity)
     if core[-1] < chip.cores:
         return core
@@ -116,6 +126,16 @@ def _shared_cores(
         f"{tiles} tile{'s' if tiles != 1 else ''} more, or weight memories of {wish / 8192:.1f} KiB each"
         f"{_fewer_bits(chip, need / have)}",
     )
+
+
+def _spread_out(bits: list[np.ndarray], products: np.ndarray, cores: int) -> np.ndarray:
+    """Every layer's tiles dealt over all cores in turn, longest tiles first, beginning with the core of least work."""
+    work = np.zeros(cores)
+    found = [np.zeros(b.size, np.int64) for b in bits]
+    for k in np.argsort(-products, kind="stable").tolist():
+        found[k] = np.argsort(work, kind="stable")[np.arange(bits[k].size) % cores]
+        work += np.bincount(found[k], minlength=cores) * float(products[k])
+    return np.concatenate(found)
 
 
 def _fewer_bits(chip: Chip, ratio: float) -> str:

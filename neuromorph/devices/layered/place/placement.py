@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices import placed_file
+from neuromorph.devices.explained import Placed
 from neuromorph.devices.layered.core import Layout
 from neuromorph.devices.layered.place import views
 from neuromorph.devices.layered.place.demand import Chip, Demand, read_chip, read_demands
@@ -90,8 +91,8 @@ class Search:
     lower_bound: float
 
 
-@dataclass(frozen=True, eq=False)
-class Placement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Placement(Placed):
     """A graph on an architecture. Everything else about it follows from these fields.
 
     copies: replicas per node name. skipped: all-zero tiles left out per node name. tiles: grid position of the k-th

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuromorph.devices import placed_file
+from neuromorph.devices.explained import Placed
 from neuromorph.devices.manycore.place.explain import explain
 from neuromorph.devices.manycore.place.shapes import Grid, Routing, Slices
 from neuromorph.devices.protocol import Limit
@@ -28,8 +29,8 @@ STORED = ("population", "start", "stop", "core")
 """Columns of slices that a file holds."""
 
 
-@dataclass(frozen=True, eq=False)
-class CorePlacement:
+@dataclass(frozen=True, eq=False, repr=False)
+class CorePlacement(Placed):
     """A spiking network on a many-core architecture.
 
     synapse_bits, neuron_bits: memory each core needs for its synaptic rows and its neurons' state: (cores,).

@@ -108,3 +108,14 @@ def test_spreading_keeps_copies_that_are_given():
     assert found.copies.tolist() == [2, 1]
     assert (found.cores * found.copies).sum() <= 12
     assert found.bottleneck == 8 * 1
+
+
+def test_layers_that_share_cores_are_dealt_by_work() -> None:
+    """Where one layer has the work and another the weights, both are spread over all cores."""
+    from neuromorph.devices.layered.place.memory import _spread_out
+
+    bits, products = [np.full(8, 10.0), np.full(37, 10.0)], np.array([1000, 3])
+    core = _spread_out(bits, products, 4)
+    work = np.bincount(core, weights=np.repeat(products, [8, 37]))
+    assert work.max() - work.min() <= 3
+    assert np.ptp(np.bincount(core)) <= 1
