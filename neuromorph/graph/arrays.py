@@ -23,7 +23,7 @@ class ShapeOnly(np.ndarray):
         shape = np.broadcast_shapes(*(np.shape(x) for x in inputs))
         kinds = [x.dtype if isinstance(x, np.ndarray | np.generic) else type(x) for x in inputs]
         dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-        return np.broadcast_to(np.ones((), bool), shape) if dtype is np.dtype(bool) else shape_only(shape, dtype)
+        return np.broadcast_to(np.ones((), bool), shape) if dtype.kind == "b" else shape_only(shape, dtype)
 
     def tobytes(self, *args: Any, **kwargs: Any) -> bytes:
         raise no_values("storing")

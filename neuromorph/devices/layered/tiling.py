@@ -107,8 +107,10 @@ def shared_rows(tiling: Tiling, arrays: int) -> int:
     """Rows that the cores of one matrix take in, summed over cores: arrays of a core share the rows that they have in
     common. Tiles fill the arrays of a core in their order, and a matrix begins with a core of its own."""
     core = np.arange(len(tiling)) // arrays
-    taken = np.unique(np.stack([core, tiling.group, tiling.row0, tiling.row1]), axis=1)
-    return int((taken[3] - taken[2]).sum())
+    key = np.stack([core, tiling.group, tiling.row0])  # tiles of the same rows follow each other
+    first = np.ones(len(tiling), bool)
+    first[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
+    return int((tiling.row1 - tiling.row0)[first].sum())
 
 
 def dense_shared_rows(groups: Any, rows: Any, extent: Extent, arrays: Any) -> Any:

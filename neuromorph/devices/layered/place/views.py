@@ -46,9 +46,14 @@ def nodes_index(placement: Placement) -> dict[str, int]:
     return {node.name: i for i, node in enumerate(placement.graph.nodes)}
 
 
+def _shards_of(placement: Placement, index: int) -> slice:
+    """The shards of one node; shards are in the order of nodes."""
+    return slice(*np.searchsorted(placement.shards.node, (index, index + 1)).tolist())
+
+
 def cores_of(placement: Placement, node: str) -> np.ndarray:
     """Numbers of the cores that hold a group, all copies; node: its first."""
-    return np.unique(placement.shards.core[placement.shards.node == nodes_index(placement)[node]])
+    return np.unique(placement.shards.core[_shards_of(placement, nodes_index(placement)[node])])
 
 
 def tiles_of(placement: Placement, node: str) -> int:
@@ -59,13 +64,13 @@ def tiles_of(placement: Placement, node: str) -> int:
 def layer_row(placement: Placement, node: str) -> dict[str, Any]:
     """Tiles, arrays, cores, copies and utilisation of one node."""
     layout = placement.layouts[node]
-    mine = placement.shards.node == nodes_index(placement)[node]
+    mine = _shards_of(placement, nodes_index(placement)[node])
     cells = float((placement.shards.height * placement.shards.width)[mine].sum())
     packing = placement.chip.resources.packing
     arrays = layout.arrays * layout.copies
     available = arrays * packing.room(placement.chip) if packing.in_arrays else 0
     return {
-        "shards": int(mine.sum()),
+        "shards": mine.stop - mine.start,
         "arrays": arrays if packing.in_arrays else None,
         "cores": int(cores_of(placement, node).size),
         "copies": layout.copies,
@@ -115,11 +120,13 @@ def floor(placement: Placement) -> dict[str, Any]:
     names = [n.name for n in placement.graph.nodes]
     taken = np.where(placement.shards.again, 0.0, chip.resources.packing.taken(placement.shards))
     capacity = chip.cores_per_tile * chip.resources.arrays * chip.resources.packing.room(chip)
+    used_bits = np.bincount(tile_of, weights=taken, minlength=chip.tiles) / capacity
+    held = np.unique(tile_of * len(names) + placement.shards.node)
+    begins = np.searchsorted(held, np.arange(chip.tiles + 1) * len(names))
     tiles = []
     for t in range(chip.tiles):
-        mine = tile_of == t
-        layers = [names[i] for i in np.unique(placement.shards.node[mine])]
-        used = float(taken[mine].sum()) / capacity
+        layers = [names[i % len(names)] for i in held[begins[t] : begins[t + 1]]]
+        used = float(used_bits[t])
         tiles.append(
             {"x": t % chip.columns, "y": t // chip.columns, "tile": t, "used": bool(layers), "utilisation": used,
              "layers": layers}
@@ -229,7 +236,7 @@ def _layer_rows(p: Placement) -> list[dict[str, Any]]:
     packing, rows = p.chip.resources.packing, []
     taken = packing.taken(p.shards)
     for name, layout in p.layouts.items():
-        own = p.shards.node == index[name]
+        own = _shards_of(p, index[name])
         array = np.unique(p.shards.core[own] * p.chip.resources.arrays + p.shards.array[own])
         room = array.size * packing.room(p.chip)
         matrices = layout.group.matrices.values()

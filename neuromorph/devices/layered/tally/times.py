@@ -84,7 +84,7 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
     graph, shapes = placement.graph, placement.graph.shapes
     services, unmodelled = _services(placement, activity)
     servers = _servers(placement)
-    count = _tokens(graph)
+    count, timed = _tokens(graph), over_time(graph)
     stages = [Stage(name, 0.0, count[name]) for name in graph.input_shapes]
     edges: list[Edge] = []
     orders: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def pipeline_of(placement: Placement, activity: Activity) -> tuple[Pipeline, lis
         if server:
             orders.setdefault(server, []).append(node.name)
         for source in node.inputs:
-            if over_time(graph):
+            if timed:
                 need, keep = one_to_one(tokens) if count[source] == tokens else all_at_once(tokens, count[source])
             else:
                 need, keep = _need(nodes, shapes[source], [shapes[n.name] for n in nodes])
