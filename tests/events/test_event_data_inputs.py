@@ -109,7 +109,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
         ((x, "-o", out, "-e", "delta"), "signals over time"),
         ((x, "-o", out, "--steps", 5, "--dt", "5 m"), "error"),
         ((tmp_path / "none.npz", "-o", out, "--steps", 5), "does not exist"),
-        ((x, "-o", out, "-e", "events"), "holds no events"),
+        ((x, "-o", out, "-e", "events"), "encode it into events"),
     ):
         assert run("encode", *arguments) == 2
         message = capsys.readouterr().err

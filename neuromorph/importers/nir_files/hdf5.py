@@ -80,6 +80,8 @@ class _Walk:
         """The tree; whatever else h5py raises for a damaged file is one problem."""
         try:
             return self.tree(wanted)
+        except InputError:
+            raise
         except (*FAULTS, AttributeError) as error:
             self.note("/", f"cannot be read: {_first_line(error)}", "the file is damaged or cut short")
             raise InputError(self.problems) from None

@@ -13,6 +13,7 @@ from neuromorph.devices.manycore import read_machine
 from neuromorph.devices.manycore.kind import CoreTrace
 from neuromorph.devices.manycore.losses import Losses
 from neuromorph.devices.manycore.tally.noc import fabric_of, missing, step_times
+from neuromorph.devices.options import settled
 from neuromorph.devices.protocol import kind_of
 from neuromorph.events.raster import Raster
 from neuromorph.hardware.paths import replace
@@ -127,7 +128,7 @@ def test_the_report_prints_the_accuracy_with_the_losses_and_says_how_many(networ
 def test_a_trace_priced_on_a_chip_that_loses_others_gives_no_answers(network):
     slow, fast = (placed(network, "spinnaker2", **{"core.clock": c}) for c in ("0.4 MHz", "200 MHz"))
     kind = kind_of(slow.architecture)
-    draw = nm.run.__globals__["settled"](kind, fast.architecture, "execute", {})
+    draw = settled(kind, fast.architecture, "execute", {})
     _, trace = kind.execute(fast, inputs(), None, draw[0], draw[1], lambda *_: None)
     assert kind.tally(fast, trace)[1].losses == ""
     assert "too late" in kind.tally(slow, trace)[1].losses
