@@ -13,6 +13,7 @@ on with what is missing.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -127,7 +128,7 @@ def run_transformer(network: str, architecture: str, folder: str, samples: int) 
     graph = nm.read_graph(EXAMPLES / "transformers" / f"{name}.nmg.json")
     inputs, labels = nm.read_data(EXAMPLES / "transformers" / f"{name}-test.npz", limit=samples)
     if width:
-        graph = nm.compress(graph, WIDTHS[f"-{width}"], inputs)
+        graph = dataclasses.replace(nm.compress(graph, WIDTHS[f"-{width}"], inputs), name=network)
     changes = TRANSFORMER_CHANGES.get(architecture, {})
     report = nm.run(graph, replace(nm.load_architecture(architecture), changes), inputs, labels,
                     trials=TRANSFORMERS[architecture][2], seed=SEED, batch=16,
