@@ -10,12 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from neuromorph.hardware.component import BUSY, Architecture, Component
+from neuromorph.hardware.component import BUSY, Architecture, Component, Cost
 from neuromorph.hardware.extrapolated import marked
+from neuromorph.hardware.pricing import active_power
 
 GATED, UNGATED = "every idle part gated", "no part gated"
 """Names of the two ends, low and high."""
@@ -65,14 +63,9 @@ def idle_of(architecture: Architecture) -> Idle:
 
 
 def _at_work_w(component: Component) -> float | None:
-    """Its active power where the part gives one, else the most that its actions cost by the time they take."""
-    part, settings = component.part, component.settings
-    stated = None if part is None else part.value("active_power")
-    costs: Mapping[str, Any] = component.kind.costs(component) if component.kind.costs else {}
+    """Watts of a part that is on while it works, else those of `hardware.pricing.active_power`."""
+    costs: Mapping[str, Cost] = component.kind.costs(component) if component.kind.costs else {}
     if BUSY in costs:
         return float(costs[BUSY].energy_j)
-    if stated is not None:
-        return float(stated) * getattr(settings, "lanes", 1) / getattr(settings, "shared_by", 1)
-    times = component.kind.times(component) if component.kind.times else {}
-    rates = [float(c.energy_j) / float(times[a]) for a, c in costs.items() if np.all(np.asarray(times.get(a, 0.0)) > 0)]
-    return max(rates) if rates else None
+    found = active_power(component)
+    return None if found is None else float(found.value)

@@ -99,15 +99,6 @@ class Ledger:
         return low, high + self.ungated_j
 
     @property
-    def ranged_share(self) -> float:
-        """Share of the total whose prices have a published range: for the rest the range is unknown, not zero."""
-        ranged = [
-            r.energy_j for r in self.rows if r.energy_j is not None and not (r.low_j is None and r.high_j is None)
-        ]
-        total = self.total_j
-        return math.fsum(ranged) / total if total else 0.0
-
-    @property
     def spread_j(self) -> float:
         """Standard deviation over samples of the value-dependent rows, taken as fully correlated."""
         return math.fsum(r.spread_j for r in self.rows)

@@ -10,9 +10,9 @@ from neuromorph.devices.layered.core import Assumption, core_kind, core_of
 from neuromorph.devices.layered.crossbar.geometry import geometry_of
 from neuromorph.devices.layered.place.placement import place
 from neuromorph.devices.layered.tally.counts import assume
-from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.hardware import catalog
 from neuromorph.hardware.paths import replace
+from neuromorph.hardware.pricing import peak_power
 from neuromorph.run import run
 
 SINGLE = ("conversion", "count", "sample", "add")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import Known, join, known, value
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -21,6 +20,7 @@ from neuromorph.hardware.component import (
     setting,
     weakest,
 )
+from neuromorph.hardware.pricing import Known, join, known, value
 from neuromorph.spiking.arithmetic import KINDS, SIGNS
 
 F, E, T, A = "function", "energy", "time", "area"

@@ -8,9 +8,9 @@ from dataclasses import fields
 from neuromorph.devices.manycore.core import CoreLimits
 from neuromorph.devices.manycore.machine import CoreTimes, Machine, NetworkTimes
 from neuromorph.devices.manycore.spec import MANYCORE, grid
-from neuromorph.devices.parts.pricing import value
 from neuromorph.errors import InputError
 from neuromorph.hardware.component import Architecture, Component
+from neuromorph.hardware.pricing import value
 from neuromorph.spiking.arithmetic import Arithmetic
 
 

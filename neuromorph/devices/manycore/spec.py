@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from neuromorph.devices.manycore.losses import LATE
 from neuromorph.devices.manycore.machine import ORDERS
-from neuromorph.devices.parts.pricing import footprint, join, known
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, Slot, quantity, setting
+from neuromorph.hardware.pricing import footprint, join, known
 
 E, T, A = "energy", "time", "area"
 TOPOLOGIES = ("mesh", "torus", "triangular")

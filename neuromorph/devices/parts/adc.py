@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import adc_regression as regression
-from neuromorph.devices.parts.pricing import Known, footprint, join, known, per_operation, priced, value, with_range
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -20,6 +19,7 @@ from neuromorph.hardware.component import (
     setting,
     weakest,
 )
+from neuromorph.hardware.pricing import Known, footprint, join, known, per_operation, priced, value, with_range
 
 COUNTERS = ("ramp", "cco")
 """Architectures that count: a b-bit conversion takes up to 2^b counts."""

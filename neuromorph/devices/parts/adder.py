@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from neuromorph.devices.parts import logic
-from neuromorph.devices.parts.pricing import Known, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+from neuromorph.hardware.pricing import Known, per_operation, priced, value
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import sram
-from neuromorph.devices.parts.pricing import Known, at_rate, footprint, known, priced, value, with_range
 from neuromorph.hardware.component import (
     Component,
     ComponentKind,
@@ -20,6 +19,7 @@ from neuromorph.hardware.component import (
     setting,
     weakest,
 )
+from neuromorph.hardware.pricing import Known, at_rate, footprint, known, priced, value, with_range
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import known
 from neuromorph.hardware.component import Component, ComponentKind, Overhead, Quantity, quantity
+from neuromorph.hardware.pricing import known
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from neuromorph.devices.parts.pricing import Known, footprint, known, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+from neuromorph.hardware.pricing import Known, footprint, known, per_operation, priced, value
 
 
 @dataclass(frozen=True)

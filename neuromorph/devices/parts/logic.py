@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import technology
-from neuromorph.devices.parts.pricing import footprint, value
 from neuromorph.errors import InputError
 from neuromorph.hardware.component import Component, Footprint
+from neuromorph.hardware.pricing import footprint, value
 
 NOTE = "scaled by Stillmaker & Baas, Integration 58 (2017)"
 

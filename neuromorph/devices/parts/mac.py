@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from neuromorph.devices.parts import logic
-from neuromorph.devices.parts.pricing import known, priced
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+from neuromorph.hardware.pricing import known, priced
 
 
 @dataclass(frozen=True)

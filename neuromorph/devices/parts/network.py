@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import Known, at_rate, footprint, join, known, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity, setting
+from neuromorph.hardware.pricing import Known, at_rate, footprint, join, known, priced, value
 
 
 @dataclass(frozen=True)

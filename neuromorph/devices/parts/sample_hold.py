@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import footprint, per_operation, priced, value
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Footprint, Quantity, quantity
+from neuromorph.hardware.pricing import footprint, per_operation, priced, value
 
 
 @dataclass(frozen=True)

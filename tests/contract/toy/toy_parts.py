@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromorph.devices.parts.pricing import footprint
 from neuromorph.hardware.component import Component, ComponentKind, Cost, Quantity, Slot, quantity, setting
+from neuromorph.hardware.pricing import footprint
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pytest
 from part_builder import component, part
 
 from neuromorph.devices.parts import adc, adder, buffer, dac, mac, network, sample_hold, vector_unit
-from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.hardware.component import Component, ComponentKind, Datasheet
 from neuromorph.hardware.fields import declared
+from neuromorph.hardware.pricing import peak_power
 
 KINDS = [
     adc.ADC, adder.ADDER, buffer.BUFFER, dac.DAC, mac.MAC, network.BUS, network.IO, network.LINK, network.ROUTER,

@@ -14,10 +14,10 @@ from neuromorph.devices.parts.buffer import BUFFER
 from neuromorph.devices.parts.dac import DAC
 from neuromorph.devices.parts.mac import MAC
 from neuromorph.devices.parts.network import BUS, IO, LINK, ROUTER
-from neuromorph.devices.parts.pricing import Known, peak_power
 from neuromorph.devices.parts.sample_hold import SAMPLE_HOLD
 from neuromorph.devices.parts.vector_unit import VECTOR_UNIT
 from neuromorph.hardware.component import Component, Cost
+from neuromorph.hardware.pricing import Known, peak_power
 
 
 def costs(c: Component) -> dict[str, Cost]:

@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from neuromorph.devices.manycore.spec import grid as manycore_grid
-from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.devices.parts.structure import grid
 from neuromorph.devices.protocol import kind_of
 from neuromorph.hardware import catalog
@@ -20,6 +19,7 @@ from neuromorph.hardware.component import BASES, Component
 from neuromorph.hardware.curve import Curve
 from neuromorph.hardware.datasheet import evaluate_curve
 from neuromorph.hardware.jsonschema import architecture_schema, datasheet_schema
+from neuromorph.hardware.pricing import peak_power
 
 DATASHEETS, ARCHITECTURES = catalog.datasheet_names(), catalog.architecture_names()
 EXACT = {"reram-exact", "sram-xnor-jia", "sram-4b-sinangil"}

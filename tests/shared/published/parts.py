@@ -6,8 +6,8 @@ from typing import Any
 
 from neuromorph import units
 from neuromorph.devices.parts import adc_regression, sram, technology
-from neuromorph.devices.parts.pricing import peak_power
 from neuromorph.hardware.component import Component
+from neuromorph.hardware.pricing import peak_power
 from published.measures import declare, load
 
 

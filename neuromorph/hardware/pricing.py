@@ -123,11 +123,12 @@ def peak_power(component: Component) -> Known | None:
     Its active power where the part gives one (times its lanes, divided by the parents that share
     it), else the largest energy / duration over its actions, else None: not modelled. Static power comes on top.
     """
-    active, static = _active_power(component), known(component.part, "leakage")
+    active, static = active_power(component), known(component.part, "leakage")
     return static if active is None else active if static is None else active + static
 
 
-def _active_power(component: Component) -> Known | None:
+def active_power(component: Component) -> Known | None:
+    """The part of `peak_power` that work takes: without what is on in any case."""
     watts = known(component.part, "active_power")
     if watts is not None:
         share = getattr(component.settings, "shared_by", 1)
