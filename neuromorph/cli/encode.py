@@ -12,10 +12,21 @@ if TYPE_CHECKING:
 
     from neuromorph.events.raster import Raster
 
-ENCODERS = ("poisson", "latency", "delta", "stal", "direct", "events")
+ENCODERS = {
+    "poisson": {"steps", "max_rate", "seed"},
+    "latency": {"steps", "law", "threshold"},
+    "delta": {"threshold", "count"},
+    "stal": {"steps", "fit", "seed"},
+    "direct": {"steps"},
+    "events": {"steps", "count", "downsample", "shape", "merge", "absolute"},
+}
+"""The options that each encoder reads, besides those that all do."""
+
+COMMON = {"data", "output", "encoder", "dt", "samples"}
 
 
 def encode(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Values (.npz with x and y), or events in any format.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Events, an .npz or .h5 file.")],
     encoder: Annotated[
@@ -57,6 +68,7 @@ def encode(
 
     if encoder not in ENCODERS:
         raise InputError(f"no encoder {encoder!r}", Place(key="--encoder"), suggest(encoder, ENCODERS))
+    _check_read(context, encoder)
     dt_s = parse(dt, "s")
     check_target(output, [data], "data")
     if encoder == "events":
@@ -69,7 +81,7 @@ def encode(
 
         x, labels = read_data(data, limit=samples)
         rate = None if max_rate is None else parse(max_rate, "Hz")
-        learn = x if fit is None or encoder != "stal" else read_data(fit)[0]
+        learn = x if fit is None else read_data(fit)[0]
         raster = _encoded(x, learn, encoder, steps, dt_s, rate, law, threshold, count, seed)
     written = write_events(output, raster, labels)
     per_sample = raster.events / raster.samples
@@ -78,6 +90,19 @@ def encode(
         f"{per_sample:.4g} events a sample, density {per_sample / (raster.steps * raster.size):.4g}"
     )
     typer.echo(f"written: {written}")
+
+
+def _check_read(context: typer.Context, encoder: str) -> None:
+    """InputError for an option on the command line that this encoder does not read."""
+    from neuromorph.errors import InputError, Place
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in COMMON | ENCODERS[encoder]:
+            readers = ", ".join(e for e, read in ENCODERS.items() if name in read)
+            place = Place(key=f"--{name.replace('_', '-')}")
+            raise InputError(f"the encoder {encoder} does not read it", place, f"it is for: {readers}")
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

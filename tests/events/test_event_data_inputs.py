@@ -110,6 +110,9 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
         ((x, "-o", out, "--steps", 5, "--dt", "5 m"), "error"),
         ((tmp_path / "none.npz", "-o", out, "--steps", 5), "does not exist"),
         ((x, "-o", out, "-e", "events"), "encode it into events"),
+        ((x, "-o", out, "--steps", 5, "--shape", "2,4,4"), "--shape: the encoder poisson does not read it"),
+        ((x, "-o", out, "-e", "direct", "--steps", 5, "--law", "log"), "it is for: latency"),
+        ((x, "-o", out, "-e", "events", "--shape", "2,,4"), "--shape: shape is '2,,4'"),
     ):
         assert run("encode", *arguments) == 2
         message = capsys.readouterr().err
