@@ -11,10 +11,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from neuromorph.graph.model import Operator, Shape, Window
+from neuromorph.graph.model import Operator, Shape
 from neuromorph.graph.operators.arithmetic import BatchNorm, Multiply
 from neuromorph.graph.operators.attention import Resample
-from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.mapped import Affine, Map
 from neuromorph.graph.operators.pooling import GlobalMaxPool
 from neuromorph.graph.operators.wiring import Concat, Pad, Slice, Take
@@ -248,105 +247,6 @@ def cumulated(b: Builder[V], x: V, dim: int, exclusive: bool = False, reverse: b
     weights = np.tril(np.ones((n, n)), -int(exclusive))
     weights = weights[::-1, ::-1] if reverse else weights
     return resampled(b, x, dim, np.broadcast_to(np.arange(n), (n, n)), np.ascontiguousarray(weights))
-
-
-# convolutions
-
-
-def transposed_convolution(
-    b: Builder[V],
-    x: V,
-    make: Callable[[Any, Callable[[], Conv2d]], Operator],
-    values: np.ndarray,
-    bias: np.ndarray | None,
-    steps: tuple[int, int],
-    starts: tuple[int, int],
-    ends: tuple[int, int],
-    spread: tuple[int, int],
-    groups: int,
-) -> V:
-    """A convolution that makes a block of s outputs at each place, one for each remainder modulo the stride s.
-
-    y[q s + r - p] = sum over j of w[r + j s] x[q - j]: the kernel's elements of one remainder are a kernel of their
-    own over the small map, so that no product meets the zeros that a map spread out by the stride would hold.
-    x: (batch, in, [height,] width); values: (in, out / groups, [kh,] kw); starts, ends: padding p that is cut off
-    before and (less what is added to the output) after; make(settings, maker) gives one operator for equal settings.
-    """
-    axes = values.ndim - 2
-    values = values.reshape(*values.shape[:2], *((1,) if axes == 1 else ()), *values.shape[2:])
-    kernel = tuple(d * (k - 1) + 1 for d, k in zip(spread, values.shape[2:], strict=True))
-    taps = (-(-kernel[0] // steps[0]), -(-kernel[1] // steps[1]))
-    maps = x if axes == 2 else b.reshaped(x, (*x.full[:2], 1, *x.full[2:]))
-    sizes = [(n - 1) * s - p - q + k for n, s, p, q, k in zip(maps.full[2:], steps, starts, ends, kernel, strict=True)]
-    if min(sizes) < 1:
-        raise Refused(f"leaves maps of {tuple(sizes)}", "use less padding")
-    after = [
-        max(0, -(-(p + size) // s) - (n + t - 1))
-        for p, size, s, n, t in zip(starts, sizes, steps, maps.full[2:], taps, strict=True)
-    ]
-    window = Window(taps, (1, 1), (taps[0] - 1, taps[0] - 1 + after[0], taps[1] - 1, taps[1] - 1 + after[1]))
-
-    def build() -> Conv2d:
-        small = _by_remainder(values, steps, taps, spread, kernel, groups)
-        shift = None if bias is None else bias.repeat(steps[0] * steps[1])
-        return Conv2d(small, shift, window=window, groups=groups)
-
-    y = shuffled(b, b.emit(make((window, steps, groups, "transposed"), build), [maps]), steps)
-    for k in (0, 1):
-        y = padded(b, y, 2 + k, min(0, -starts[k]), 0)
-        y = padded(b, y, 2 + k, max(0, -starts[k]), sizes[k] - y.full[2 + k] - max(0, -starts[k]))
-    return y if axes == 2 else b.reshaped(y, (*y.full[:2], y.full[3]))
-
-
-def _by_remainder(
-    values: np.ndarray,
-    steps: Sequence[int],
-    taps: Sequence[int],
-    spread: Sequence[int],
-    kernel: Sequence[int],
-    groups: int,
-) -> np.ndarray:
-    """(in, out/groups, kh, kw) as the weight (out s_h s_w, in/groups, taps_h, taps_w) over blocks."""
-    inputs, outs = values.shape[:2]
-    whole = np.zeros((inputs, outs, *(t * s for t, s in zip(taps, steps, strict=True))))
-    whole[:, :, : kernel[0] : spread[0], : kernel[1] : spread[1]] = values
-    # (group, in/groups, out/groups, tap, remainder, tap, remainder), taps flipped
-    split = whole.reshape(groups, inputs // groups, outs, taps[0], steps[0], taps[1], steps[1])
-    split = split[:, :, :, ::-1, :, ::-1].transpose(0, 2, 4, 6, 1, 3, 5)
-    return np.ascontiguousarray(split).reshape(groups * outs * steps[0] * steps[1], inputs // groups, *taps)
-
-
-def convolution_3d(
-    b: Builder[V],
-    x: V,
-    make: Callable[[Any, Callable[[], Conv2d]], Operator],
-    values: np.ndarray,
-    bias: np.ndarray | None,
-    steps: Sequence[int],
-    pads: Sequence[tuple[int, int]],
-    spread: Sequence[int],
-) -> V:
-    """A convolution over (height, width) whose channels are those of all slices that its kernel reaches in depth.
-
-    x: (batch, in, depth, height, width); values: (out, in, kd, kh, kw); pads: before and after each axis.
-    """
-    depth = values.shape[2]
-    frames = b.permuted(padded(b, x, 2, *pads[0]), [0, 2, 1, 3, 4])
-    count = (frames.full[1] - spread[0] * (depth - 1) - 1) // steps[0] + 1
-    if count < 1:
-        raise Refused(f"has a kernel of depth {depth} on {x.full}", "use a smaller kernel or more padding")
-    starts = [range(k * spread[0], k * spread[0] + (count - 1) * steps[0] + 1, steps[0]) for k in range(depth)]
-    parts = [taken(b, frames, 1, places) for places in starts]
-    joined = b.emit(Concat(parts[0].axis(2)), parts) if depth > 1 else parts[0]
-    window = Window(
-        (values.shape[3], values.shape[4]), (steps[1], steps[2]), (*pads[1], *pads[2]), (spread[1], spread[2])
-    )
-
-    def build() -> Conv2d:
-        turned = values.swapaxes(1, 2)
-        return Conv2d(turned.reshape(turned.shape[0], -1, *turned.shape[3:]), bias, window=window)
-
-    return b.permuted(b.emit(make((window, "3d"), build), [joined]), [0, 2, 1, 3, 4])
 
 
 # products

@@ -364,6 +364,23 @@ def test_pruning_masks_come_along() -> None:
     assert graph["c"].operator.mask.sum() == 4
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.ConvTranspose2d(2, 4, 3, stride=2, padding=1, groups=2), (2, 4, 5)),
+        (nn.ConvTranspose1d(2, 3, 4, stride=3), (2, 5)),
+        (nn.Conv3d(2, 3, 2), (2, 4, 5, 5)),
+    ],
+)
+def test_pruning_masks_follow_a_kernel_that_is_arranged_anew(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    prune.random_unstructured(layer, "weight", 7)
+    graph = check(nn.Sequential(layer), shape)
+    (operator,) = [m for _, m in graph.matrices()]
+    assert operator.mask.sum() == layer.weight_mask.sum()
+    assert operator.mask.shape == operator.weight.shape
+    assert not operator.weight[~operator.mask].any()
+
+
 def test_parametrized_weights_are_read_as_they_are_used() -> None:
     check(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 3)), nn.ReLU()), (8,))
 

@@ -117,7 +117,8 @@ class NumberFormat:
         return self if self.any_value else None
 
     def kept(self, axis: int, keep: np.ndarray) -> Self:
-        """The format of an array of which only the indices `keep` (bool) of an axis are left."""
+        """The format of an array of which only the indices `keep` (bool, or whole numbers in an order) of an axis are
+        left."""
         return self
 
     @property

@@ -12,7 +12,8 @@ from neuromorph.graph.model import NumberFormat, Window
 from neuromorph.graph.operators import pooling
 from neuromorph.graph.operators.convolution import Conv1d, Conv2d
 from neuromorph.graph.operators.dense import Linear
-from neuromorph.importers.maps import averaged, convolution_3d, einsum, rounded_up, stacked, transposed_convolution
+from neuromorph.importers.kernels import Kernel, convolution_3d, transposed_convolution
+from neuromorph.importers.maps import averaged, einsum, rounded_up, stacked
 from neuromorph.importers.onnx_files.elementwise import product
 from neuromorph.importers.onnx_files.values import Builder, Call, Const, Refused, Result, Value, finite, reads
 
@@ -191,9 +192,8 @@ def convolve(call: Call, x: Value, held: Const, bias: np.ndarray | None) -> Valu
             raise Refused(f"has {groups} groups on three axes", "legal: 1")
         _, steps, before, after, spread, _ = zip(*sides, strict=True)
         once = lambda settings, make: b.once((key, settings), make, held)  # noqa: E731
-        return convolution_3d(
-            b, x, once, finite(held.array), bias, steps, list(zip(before, after, strict=True)), spread
-        )
+        kernel3 = Kernel(finite(held.array), format=weight_format(held, 0))
+        return convolution_3d(b, x, once, kernel3, bias, steps, list(zip(before, after, strict=True)), spread)
     cls: Any = Conv2d if axes == 2 else Conv1d
     made = {"weight_format": weight_format(held, 0), "window": window(sides), "groups": groups}
     return b.emit(b.once(key, lambda: cls(finite(held.array), bias, **made), held), [x])
@@ -236,7 +236,8 @@ def _conv_transpose(call: Call) -> Result:
     )
     key = None if bias is None else bias.tobytes()
     once = lambda settings, make: b.once((key, settings), make, held)  # noqa: E731
-    return transposed_convolution(b, x, once, finite(held.array), bias, (s, t), (p, q), (u, v), (d, e), groups)
+    weight = Kernel(finite(held.array), format=weight_format(held, 1))
+    return transposed_convolution(b, x, once, weight, bias, (s, t), (p, q), (u, v), (d, e), groups)
 
 
 @reads("MaxPool", moves=True)

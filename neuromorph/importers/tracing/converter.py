@@ -258,11 +258,11 @@ class Converter(fx.Interpreter):
             if axes == 3:
                 raise Refused("has three axes", "use ConvTranspose1d or ConvTranspose2d")
             enlarged = (module.stride, module.padding, module.output_padding, module.groups, module.dilation)
-            return convolve_transposed(b, x, weight, module.bias, *enlarged)
+            return convolve_transposed(b, x, weight, module.bias, *enlarged, mask)
         x, padding = mode_padded(b, x, module)
         stride, dilation, groups = module.stride, module.dilation, module.groups
         if axes == 3:
-            return convolve_3d(b, x, weight, module.bias, stride, padding, dilation, groups)
+            return convolve_3d(b, x, weight, module.bias, stride, padding, dilation, groups, mask)
         return convolution(b, axes, x, weight, module.bias, stride, padding, dilation, groups, mask)
 
     def _aten_convolution(

@@ -54,7 +54,7 @@ def linear(b: Builder, x: Value, weight: Any, bias: Any = None, mask: Any = None
     operator = b.shared(
         (weight, bias),
         "linear",
-        lambda: Linear(array(weight, "weight"), optional_array(bias, "bias"), mask=_mask(mask)),
+        lambda: Linear(array(weight, "weight"), optional_array(bias, "bias"), mask=mask_of(mask)),
     )
     return b.emit(operator, [x])
 
@@ -78,7 +78,7 @@ def convolution(
     operator = b.shared(
         (weight, bias),
         (window, groups),
-        lambda: cls(values, optional_array(bias, "bias"), _mask(mask), window=window, groups=groups),
+        lambda: cls(values, optional_array(bias, "bias"), mask_of(mask), window=window, groups=groups),
     )
     return b.emit(operator, [x])
 
@@ -93,7 +93,8 @@ def batch_norm(b: Builder, x: Value, mean: Any, var: Any, weight: Any, bias: Any
     return b.emit(BatchNorm(scale, shift, x.axis(1)), [x])
 
 
-def _mask(mask: Any) -> np.ndarray | None:
+def mask_of(mask: Any) -> np.ndarray | None:
+    """Where torch.nn.utils.prune left weights, bool; None where nothing is pruned."""
     return None if mask is None else mask.detach().cpu().numpy() != 0
 
 

@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from neuromorph.importers.kernels import Kernel, convolution_3d, transposed_convolution
 from neuromorph.importers.maps import (
     bordered,
-    convolution_3d,
     cumulated,
     interpolated,
     local_response,
     padded,
     shuffled,
     taken,
-    transposed_convolution,
     unshuffled,
 )
-from neuromorph.importers.tracing.layers import Sizes, batch_first
+from neuromorph.importers.tracing.layers import Sizes, batch_first, mask_of
 from neuromorph.importers.tracing.values import Builder, Refused, Value, array, converts, optional_array
 
 
@@ -192,6 +191,7 @@ def convolve_transposed(
     output_padding: Sizes = 0,
     groups: int = 1,
     dilation: Sizes = 1,
+    mask: Any = None,
 ) -> Value:
     batch_first(x)
     axes = len(weight.shape) - 2
@@ -199,9 +199,9 @@ def convolve_transposed(
         _pair(v, axes, one) for v, one in ((stride, 1), (padding, 0), (output_padding, 0), (dilation, 1))
     )
     ends = (pads[0] - extra[0], pads[1] - extra[1])
-    values, shift = array(weight, "weight"), optional_array(bias, "bias")
+    kernel, shift = Kernel(array(weight, "weight"), mask_of(mask)), optional_array(bias, "bias")
     make = partial(b.shared, (weight, bias))
-    return transposed_convolution(b, x, make, values, shift, steps, pads, ends, spread, groups)
+    return transposed_convolution(b, x, make, kernel, shift, steps, pads, ends, spread, groups)
 
 
 def _pair(value: Any, axes: int, one: int) -> tuple[int, int]:
@@ -220,6 +220,7 @@ def convolve_3d(
     padding: Any = 0,
     dilation: Sizes = 1,
     groups: int = 1,
+    mask: Any = None,
 ) -> Value:
     """A convolution over (height, width) whose channels are those of all slices that its kernel reaches in depth."""
     batch_first(x)
@@ -228,9 +229,9 @@ def convolve_3d(
     steps, pads, spread = (
         _each(v, 3) if isinstance(v, int) or len(v) == 3 else list(v) * 3 for v in (stride, padding, dilation)
     )
-    values, shift = array(weight, "weight"), optional_array(bias, "bias")
+    kernel, shift = Kernel(array(weight, "weight"), mask_of(mask)), optional_array(bias, "bias")
     both = [(int(p), int(p)) for p in pads]
-    return convolution_3d(b, x, partial(b.shared, (weight, bias)), values, shift, steps, both, spread)
+    return convolution_3d(b, x, partial(b.shared, (weight, bias)), kernel, shift, steps, both, spread)
 
 
 @converts("local_response_norm")

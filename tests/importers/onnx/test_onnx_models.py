@@ -192,6 +192,31 @@ def test_quantizers_become_the_formats_that_hardware_sees(tmp_path: Path) -> Non
     assert run(read_graph(path), load_architecture("digital-int8"))["energy"].value > 0
 
 
+@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_an_enlarging_convolution_keeps_the_format_of_its_weight(tmp_path: Path, axis: int | None, groups: int) -> None:
+    rng = np.random.default_rng(2)
+    scales = np.float32(0.0101) if axis is None else np.array([0.0101, 0.0203, 0.0307], np.float32)
+    held = [
+        numpy_helper.from_array(rng.integers(-127, 128, (2, 3, 3, 3)).astype(np.int8), "w"),
+        numpy_helper.from_array(np.asarray(scales), "s"),
+        numpy_helper.from_array(np.zeros(np.shape(scales), np.int8), "z"),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["v"], **({} if axis is None else {"axis": axis})),
+        helper.make_node("ConvTranspose", ["x", "v"], ["y"], strides=[2, 2], group=groups),
+    ]
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)  # noqa: E731
+    graph = helper.make_graph(nodes, "up", [value("x", ["n", 2, 4, 4])], [value("y", ["n", 3 * groups, 9, 9])], held)
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    assert compared(path, torch.randn(5, 2, 4, 4)) < 1e-5
+    (operator,) = [n.operator for n in read_graph(path).nodes if n.operator.role == "matrix"]
+    found = operator.weight_format
+    assert (found.stored_bits, found.per_channel) == (8, axis is not None)
+    assert found.holds(operator.weight).all()
+
+
 def test_ties_go_as_onnx_rounds_them_where_the_zero_point_is_odd() -> None:
     """x / scale = 0.5 with zero point 3: round(0.5) + 3 = 3, and round(0.5 + 3) = 4 in QONNX."""
     x = torch.tensor([0.5, 1.5, -0.5])
