@@ -146,7 +146,8 @@ class Operator:
     Axes are counted from the end (-1 is the last), since any number of axes may lead.
 
     `role` says who may execute it: "matrix" (has matrices, needs a core), "vector" (elementwise,
-    pooling, neurons: a vector unit), "wiring" (moves or reinterprets data, free).
+    pooling, neurons: a vector unit), "wiring" (moves or reinterprets data, free), "memory" (looks values up in a table
+    that the chip's memory holds).
     """
 
     role: ClassVar[str] = "vector"
@@ -188,6 +189,15 @@ class Operator:
 
     def operations(self, shapes: Sequence[Shape]) -> int:
         """Elementary vector-unit operations per sample (adds, compares, look-ups), matrix products left out."""
+        return 0
+
+    def fetched(self, shapes: Sequence[Shape]) -> int:
+        """Values per sample that are read from a table kept in the chip's memory."""
+        return 0
+
+    @property
+    def table_size(self) -> int:
+        """Values of that table."""
         return 0
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,18 @@ import pytest
 import torch
 from emulated import NETWORKS, Layer, altered, crossbar, digital, inputs_of, layout_of, placed, rng, shipped
 
+from neuromorph.costing.ledger import price
+from neuromorph.devices.layered import designs
 from neuromorph.devices.layered.core import Assumption, Count, core_kind
 from neuromorph.devices.layered.execute import calibrate, execute
 from neuromorph.devices.layered.tally.counts import assume, gather
+from neuromorph.errors import FitError
 from neuromorph.graph.model import Graph, Node, Window
+from neuromorph.graph.operators.attention import Embedding
 from neuromorph.graph.operators.convolution import Conv2d
 from neuromorph.graph.operators.dense import Linear
+from neuromorph.hardware.catalog import load_datasheet
+from neuromorph.hardware.component import Architecture
 
 
 def ran(layer: Layer, x: np.ndarray, **draw: Any) -> Any:
@@ -275,24 +282,49 @@ def test_activity_says_where_it_is_from() -> None:
     assert gather(placement, execute(placement, x, trials=1).statistics).origin == "executed"
 
 
-def test_what_no_tile_can_hold_goes_through_the_chips_memory() -> None:
-    """A memory of the chip takes the bits that wait beyond a tile's buffer, written and read once."""
-    import dataclasses
-
-    from neuromorph.costing.ledger import price
-    from neuromorph.hardware.catalog import load_datasheet
-
-    # the window rows of the first convolution are 10 columns wide and 3 rows high: 30 values of 8 bits wait
-    small = altered("hermes-like", {"chip.tile.buffer.capacity": "64 bit"})
-    buffer = small.chip["tile"]["buffer"]
+def with_memory(architecture: Architecture, bits: float) -> Architecture:
+    """The architecture and a memory of the chip of so many bits."""
+    buffer = architecture.chip["tile"]["buffer"]
     memory = dataclasses.replace(
         buffer,
         path="chip.memory",
         part=load_datasheet("dram-lpddr4"),
-        settings=dataclasses.replace(buffer.settings, capacity=1e9, model="datasheet"),
+        settings=dataclasses.replace(buffer.settings, capacity=bits, model="datasheet"),
     )
-    chip = dataclasses.replace(small.chip, children={**small.chip.children, "memory": memory})
-    architecture = dataclasses.replace(small, chip=chip)
+    chip = dataclasses.replace(architecture.chip, children={**architecture.chip.children, "memory": memory})
+    return dataclasses.replace(architecture, chip=chip)
+
+
+def test_rows_of_a_table_come_from_the_chips_memory() -> None:
+    """2 x 5 tokens fetch a row of 4 values each; without a memory the fetch has no price and is listed."""
+    layers = (
+        Node("table", Embedding(rng(1).normal(size=(50, 4))), ("x",)),
+        Node("dense", Linear(rng(2).normal(size=(3, 4))), ("table",)),
+    )
+    graph = Graph("words", {"x": (2, 5)}, layers, ("dense",))
+    without = altered("digital-int8", {})
+    ledger = price(assume(placed(graph, without)), without)
+    assert any(line.startswith("chip.memory") for line in ledger.unmodelled)
+    assert "chip.memory" in designs.estimate(graph, without, {}).not_included
+
+    architecture = with_memory(without, 1e9)
+    activity = assume(placed(graph, architecture))
+    fetched = [(r.node, r.action, r.mean) for r in activity if r.path == "chip.memory"]
+    assert fetched == [("table", "read_bit", 2 * 5 * 4 * 8)]
+    written = sum(r.mean for r in activity if (r.node, r.action, r.path) == ("table", "write_bit", "chip.tile.buffer"))
+    assert written == 2 * 5 * 4 * 8
+    by = price(activity, architecture).by("component")
+    assert by["chip.memory"] > 0
+    estimate = designs.estimate(graph, architecture, {})
+    assert estimate.energy_by["chip.memory"][0] == pytest.approx(by["chip.memory"])
+    with pytest.raises(FitError, match="tables in the chip's memory needs"):
+        placed(graph, with_memory(without, 50 * 4 * 8 - 1))
+
+
+def test_what_no_tile_can_hold_goes_through_the_chips_memory() -> None:
+    """A memory of the chip takes the bits that wait beyond a tile's buffer, written and read once."""
+    # the window rows of the first convolution are 10 columns wide and 3 rows high: 30 values of 8 bits wait
+    architecture = with_memory(altered("hermes-like", {"chip.tile.buffer.capacity": "64 bit"}), 1e9)
     layer = Conv2d(rng(1).normal(size=(4, 1, 3, 3)), window=Window((3, 3)))
     graph = Graph("one", {"x": (1, 8, 10)}, (Node("conv", layer, ("x",)),), ("conv",))
     placement = placed(graph, architecture, copies={"conv": 1})

@@ -174,8 +174,10 @@ def test_matrices_are_the_products(operator: Operator, shapes: list[tuple[int, .
         assert m.weight.dtype == np.float64
         assert m.mask is None or (m.mask.shape == m.weight.shape and not m.weight[~m.mask].any())
     assert operator.operations(shapes) >= 0
-    if operator.role == "wiring":
+    if operator.role in ("wiring", "memory"):
         assert operator.operations(shapes) == 0
+    fetches = operator.role == "memory"
+    assert (operator.fetched(shapes) > 0, operator.table_size > 0) == (fetches, fetches)
     if operator.role == "vector":
         assert operator.operations(shapes) >= np.prod(operator.output_shape(shapes))
 

@@ -252,8 +252,12 @@ def _evaluate(
     prices: dict[str, dict[str, Any]] = {}
     for (name, action), mean in counted.counts.items():
         add(unit.get(name), action, mean)
+    absent: dict[str, None] = {}
     for (name, action), mean in _tile_counts(work, tile, unit).items():
-        add(tile.get(name), action, mean)
+        owner = chip if name == "memory" else tile
+        add(owner.get(name), action, mean)
+        if name in ("memory", "vector_unit") and owner.get(name) is None:
+            absent[f"{owner.path}.{name}"] = None
     add(tile.get("buffer"), "read_bit", counted.fetched)
     add(tile.get("bus"), "transfer_bit", counted.carried)
     add(tile.get("adder"), "add", counted.partial_sums)
@@ -278,7 +282,7 @@ def _evaluate(
         feasible=full(counted.feasible) & full(counted.arrays <= held),
         extrapolated=full(_any(extrapolated(described), count)),
         macs=work.layers.macs,
-        not_included=(*NOT_INCLUDED, *unknown),
+        not_included=(*NOT_INCLUDED, *absent, *unknown),
     )
 
 

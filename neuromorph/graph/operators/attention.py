@@ -6,6 +6,7 @@ and a `Product`; layer, group, instance and root-mean-square normalization are `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
@@ -99,10 +100,11 @@ class Product(Operator):
 class Embedding(Operator):
     """y = the row of the table that an index names: (...) of whole numbers to (..., features).
 
-    weight: (entries, features), float64. A sample's last axis is that of the tokens; a fetch per token, no arithmetic.
+    weight: (entries, features), float64, a table in the chip's memory. A sample's last axis is that of the tokens; a
+    fetch per token, no arithmetic.
     """
 
-    role: ClassVar[str] = "wiring"
+    role: ClassVar[str] = "memory"
     weight: np.ndarray
 
     def __post_init__(self) -> None:
@@ -112,6 +114,13 @@ class Embedding(Operator):
 
     def output_shape(self, shapes: Sequence[Shape]) -> Shape:
         return (*single(shapes), self.weight.shape[1])
+
+    def fetched(self, shapes: Sequence[Shape]) -> int:
+        return math.prod(self.output_shape(shapes))
+
+    @property
+    def table_size(self) -> int:
+        return int(self.weight.size)
 
     def evaluate(self, inputs: Sequence[torch.Tensor], host: Host) -> torch.Tensor:
         from neuromorph.graph.tensors import parameter

@@ -10,7 +10,7 @@ from neuromorph.devices.layered.place.demand import Chip, Demand
 from neuromorph.devices.layered.place.flows import value_bits
 from neuromorph.devices.protocol import Limit
 from neuromorph.errors import Place, Problem
-from neuromorph.graph.model import Matrix
+from neuromorph.graph.model import Graph, Matrix
 from neuromorph.hardware.component import Architecture, Component
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_limits(
-    architecture: Architecture, chip: Chip, demands: list[Demand], shards: Shards
+    graph: Graph, architecture: Architecture, chip: Chip, demands: list[Demand], shards: Shards
 ) -> tuple[tuple[Limit, ...], list[Problem]]:
     """All limits of the chip, and a problem for each hard one that is exceeded."""
     tile = shards.core // chip.cores_per_tile
@@ -31,6 +31,7 @@ def check_limits(
     needs = _input_bits(chip, demands, shards)
     limits += _core_buffer(chip, shards, needs)
     limits += _tile_buffer(architecture, chip, demands, shards, tile)
+    limits += _tables(graph, architecture, chip)
     problems = [_problem(limit) for limit in limits if limit.hard and limit.degree > 1 + 1e-12]
     return tuple(limits), problems
 
@@ -114,6 +115,17 @@ def _tile_buffer(
         over = float(np.maximum(used - capacity, 0.0).sum())
         limits.append(Limit("chip memory", memory.path, over, spare, "bit", True))
     return limits
+
+
+def _tables(graph: Graph, architecture: Architecture, chip: Chip) -> list[Limit]:
+    """Tables that layers look values up in, one for all nodes that share it, in the format of signals."""
+    memory = architecture.chip.get("memory")
+    capacity = _capacity(memory)
+    values = sum(operator.table_size for operator in {id(n.operator): n.operator for n in graph.nodes}.values())
+    if memory is None or capacity is None or not values:
+        return []
+    used = float(values) * chip.resources.signal_bits
+    return [Limit("tables in the chip's memory", memory.path, used, capacity, "bit", True)]
 
 
 def buffer_bits(architecture: Architecture) -> float | None:

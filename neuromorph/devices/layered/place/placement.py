@@ -301,11 +301,11 @@ def _allocate(
     for spare in BACK_OFF if duplicate and copies is None else (0.0,):
         dense = allocation = allocate(graph, chip, demands, copies, spare)
         shards = in_order(dense)
-        if not check_limits(architecture, chip, demands, shards)[1]:
+        if not check_limits(graph, architecture, chip, demands, shards)[1]:
             break
         if capacity is not None:  # leave arrays free before giving up copies
             allocation = spaced(chip, dense, *waiting_blocks(chip, demands, shards), capacity)
-            if not check_limits(architecture, chip, demands, in_order(allocation))[1]:
+            if not check_limits(graph, architecture, chip, demands, in_order(allocation))[1]:
                 break
         allocation = dense
     return allocation, columns_of(allocation)
@@ -363,7 +363,7 @@ def assemble(
     effort: str,
 ) -> Placement:
     """A placement from its parts; checks every capacity. Raises FitError where a memory is too small."""
-    limits, problems = check_limits(architecture, chip, demands, shards)
+    limits, problems = check_limits(graph, architecture, chip, demands, shards)
     if problems:
         raise FitError(problems)
     names = [d.name for d in demands]

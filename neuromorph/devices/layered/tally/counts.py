@@ -72,7 +72,8 @@ def vector_counts(tile: Component, node: Node, shapes: list[Shape]) -> list[Coun
 
 def tile_values(graph: Graph, groups: Iterable[Group]) -> list[tuple[str, dict[tuple[str, str], float]]]:
     """Values per sample that each node or group moves by (part of a tile, action), but for those between the tile and
-    its cores; times the bits of a signal they are what is moved. Independent of where anything is placed.
+    its cores; times the bits of a signal they are what is moved. Independent of where anything is placed. Rows of
+    tables come from the part "memory", which is the chip's.
 
     Results are written to the buffer, and what is computed beside the cores reads them there; a unit that works on
     single values and is a result's only reader takes them as they come.
@@ -91,6 +92,8 @@ def tile_values(graph: Graph, groups: Iterable[Group]) -> list[tuple[str, dict[t
             moved["buffer", "read_bit"] = sum(float(np.prod(shapes[i])) for i in reads)
         if node.operator.role != "wiring" and (group is None or node.name == group.name) and last not in taken:
             moved["buffer", "write_bit"] = size
+        if fetched := node.operator.fetched([shapes[i] for i in node.inputs]):
+            moved["memory", "read_bit"] = float(fetched)
         if group is not None and node.name == group.name:
             moved["output_register", "write_bit"] = moved["output_register", "read_bit"] = size
         found.append((node.name, moved))
@@ -130,9 +133,18 @@ def _movement(placement: Placement, groups: Sequence[Group], statistics: Mapping
         if component is not None and mean > 0:
             rows.append(ActivityRow(node, component.path, action, mean))
 
+    def remember(node: str, action: str, mean: float) -> None:
+        """A memory that is not there has no price, and is listed."""
+        if mean > 0:
+            memory = chip.get("memory")
+            rows.append(ActivityRow(node, f"{chip.path}.memory" if memory is None else memory.path, action, mean))
+
     for name, moved in tile_values(placement.graph, groups):
         for (part, action), values in moved.items():
-            add(name, tile.get(part), action, values * bits)
+            if part == "memory":
+                remember(name, action, values * bits)
+            else:
+                add(name, tile.get(part), action, values * bits)
         if name in placement.layouts:
             layout = placement.layouts[name]
             passed = layout.kind.handover(layout, statistics[name])
@@ -148,10 +160,8 @@ def _movement(placement: Placement, groups: Sequence[Group], statistics: Mapping
     # what waits beyond the tiles' buffers is written and read at least once a sample: a lower bound of that traffic
     for limit in placement.limits:
         if limit.name == "chip memory":
-            memory = chip.get("memory")
-            path = f"{chip.path}.memory" if memory is None else memory.path  # one that is not there has no price
             for action in ("write_bit", "read_bit"):
-                rows += [ActivityRow(groups[0].name, path, action, limit.used)] if limit.used > 0 else []
+                remember(groups[0].name, action, limit.used)
     leaving = placement.flows.node == len(placement.graph.nodes)
     out = float(placement.flows.bits[leaving].sum())
     add(placement.graph.outputs[0], tile.get("buffer"), "read_bit", out)
