@@ -7,14 +7,16 @@ breaks it again is the culprit and is recorded, the others finish.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from concurrent.futures.process import ProcessPoolExecutor
 from multiprocessing import forkserver, resource_tracker
@@ -203,7 +205,7 @@ class _Pool:
         if not self.own:
             return
         try:
-            self.executor.submit(ready).result()
+            self._submit(ready).result()
         except BrokenExecutor:
             raise InputError(
                 "worker processes cannot start",
@@ -216,8 +218,12 @@ class _Pool:
         if self.inline:
             future = self.executor.submit(answer, self.evaluate, job)
         else:
-            future = self.executor.submit(work, self.digest, None if self.own else self.payload, job)
+            future = self._submit(work, self.digest, None if self.own else self.payload, job)
         self.out[future] = job
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        with _interrupt_after() if self.own else contextlib.nullcontext():
+            return self.executor.submit(function, *arguments)
 
     def replace(self) -> None:
         """A new executor in place of a broken one."""
@@ -242,6 +248,24 @@ class _Pool:
         else:
             for future in self.out:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def _interrupt_after() -> Iterator[None]:
+    """Holds Ctrl-C back: a pool whose thread was made and not started, or whose new process is not in its list, cannot
+    be shut down."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda *call: came.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
 
 
 def _start_fork_server() -> None:

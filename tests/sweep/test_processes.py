@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import process as process_pool
 from pathlib import Path
 
 import pytest
 import sweep_toys as toys
 from child_processes import PATIENCE_S, end, read_until, started
 
-from neuromorph.sweep.engine import run_points
+from neuromorph.sweep.engine import SweepInterrupted, run_points
 from neuromorph.sweep.space import make_points, parse_axes
 from neuromorph.sweep.store import Store
 from neuromorph.sweep.worker import PointFunction
@@ -101,6 +102,22 @@ def test_control_c_does_not_wait_for_workers_that_start(tmp_path):
         output = end(process)
         assert process.returncode == 130, output
     assert output.startswith("stopped: 0 of 200 points are done"), output
+
+
+def test_control_c_waits_until_the_pool_s_own_thread_has_started(monkeypatch):
+    """A thread that was made and never started cannot be joined, so the sweep would end with that error instead."""
+    thread = process_pool._ExecutorManagerThread
+    start = thread.start
+
+    def interrupted(self):
+        signal.raise_signal(signal.SIGINT)
+        start(self)
+
+    monkeypatch.setattr(thread, "start", interrupted)
+    with Store(None) as store:
+        store.begin({"what": "toy"})
+        with pytest.raises(SweepInterrupted, match="0 of 3 points are done"):
+            run_points(make_points(parse_axes(["x=1..3"])), PointFunction(toys.square), store, workers=1)
 
 
 @posix
