@@ -37,13 +37,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class RowLoss:
-    """What a projection lost: weights that became zero, weights that met the end of their range, largest error."""
+    """What a projection lost: weights that became zero, weights that met the end of their range."""
 
     projection: str
     synapses: int
     silent: int
     saturated: int
-    largest_error: float
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,6 @@ def rounded(
         unit = 2.0 ** int(chosen.unit[q])
         back = np.empty(p.synapses, np.float32)
         silent = saturated = 0
-        error = 0.0
         gain = chosen.gains[p.target]
         for part, w in _pieces(p, chosen.scale[p.target], chosen.ring[p.target], gain):
             held = whole[q][part].astype(np.float64)
@@ -201,8 +199,7 @@ def rounded(
             scale = chosen.scale[p.target] * 2.0 ** -int(chosen.ring[p.target])
             scale = scale if gain is None else scale * gain[p.index[part]]
             back[part] = np.divide(held, scale, out=np.zeros_like(held), where=scale != 0)
-            error = max(error, float(np.abs(back[part] - p.weight[part]).max(initial=0.0)))
-        rows.append(RowLoss(p.name, p.synapses, silent, saturated, error))
+        rows.append(RowLoss(p.name, p.synapses, silent, saturated))
         projections.append(replace(p, weight=back))
     found = replace(network, projections=tuple(projections))
     return found, Quantisation(tuple(rows), loss_notes(network, found, rows))

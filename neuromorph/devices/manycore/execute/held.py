@@ -190,7 +190,7 @@ def _first_types(mean: np.ndarray, core: np.ndarray, types: int) -> np.ndarray:
 def _loss(before: SpikingNetwork, after: SpikingNetwork, q: int) -> RowLoss:
     old, new = before.projections[q].weight, after.projections[q].weight
     silent = int(((new == 0) & (old != 0)).sum())
-    return RowLoss(after.projections[q].name, old.size, silent, 0, float(np.abs(new - old).max(initial=0.0)))
+    return RowLoss(after.projections[q].name, old.size, silent, 0)
 
 
 def _moved(before: SpikingNetwork, after: SpikingNetwork) -> list[str]:
