@@ -94,7 +94,8 @@ def _label_problems(x: np.ndarray, y: np.ndarray | None, file: str) -> list[Prob
         return [Problem(f"has dtype {y.dtype}, expected class numbers, or real numbers to compare outputs with", place)]
     if y.ndim < 1 or (x.ndim and len(y) != len(x)):
         return [Problem(f"has shape {y.shape}, expected one label per sample: ({len(x) if x.ndim else 0},)", place)]
-    if one_hot(y):
+    at_each_place = y.dtype.kind in "iu" and y.shape == x.shape[:2]  # 0 or 1 per token, say, which only a graph tells
+    if one_hot(y) and not at_each_place:
         return [Problem("holds one-hot rows, expected one label per sample", place, "store class numbers")]
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         return [Problem("has values that are NaN or Inf", place, "clean the data")]
@@ -200,7 +201,7 @@ def as_targets(labels: Any, samples: int, graph: Graph, output: str | None = Non
     place = Place(key=key)
     if len(found) != samples:
         raise InputError(f"{len(found)} labels for {samples} samples", place)
-    if one_hot(found):
+    if one_hot(found) and (found.dtype.kind == "f" or found.shape[1:] != shape[:-1]):
         raise InputError("labels are one-hot rows", place, "give class numbers: labels.argmax(1)")
     if found.dtype.kind == "f":
         if found.shape[1:] == () and shape == (1,):

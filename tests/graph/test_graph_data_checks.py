@@ -10,7 +10,7 @@ from graph_examples import as_graph, w
 from neuromorph.errors import InputError
 from neuromorph.events.inputs import as_inputs, as_raster
 from neuromorph.events.raster import Raster
-from neuromorph.graph.data import as_array, as_labels, check_data, classes_of
+from neuromorph.graph.data import as_array, as_labels, as_targets, check_data, classes_of, read_data
 from neuromorph.graph.operators import activation, dense
 
 
@@ -41,6 +41,23 @@ def test_labels_in_any_form(make) -> None:
 def test_wrong_labels_are_refused(labels, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_labels(labels, 3, 3)
+
+
+def test_a_label_at_each_place_may_be_1_at_one_place_of_every_sample(tmp_path) -> None:
+    """Which token is the one asked for looks like one-hot rows, and is none where outputs have classes per token."""
+    tags = np.array([[0, 1, 0, 0], [0, 0, 0, 1]])
+    per_token = as_graph(dense.Linear(w(2, 3)), [(4, 3)])
+    assert as_targets(tags, 2, per_token).tolist() == tags.tolist()
+    path = tmp_path / "d.npz"
+    np.savez_compressed(path, x=np.ones((2, 4, 3)), y=tags)
+    x, y = read_data(path)
+    assert y is not None
+    assert y.tolist() == tags.tolist()
+    check_data(per_token, x, y)
+    with pytest.raises(InputError, match="one-hot rows"):
+        as_targets(tags, 2, as_graph(dense.Linear(w(4, 3)), [(3,)]))
+    with pytest.raises(InputError, match="one-hot rows"):
+        as_targets(tags * 1.0, 2, as_graph(dense.Linear(w(4, 3)), [(3,)]))
 
 
 def test_classes_of_a_graph() -> None:
