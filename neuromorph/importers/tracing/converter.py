@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import fx, nn
 
 from neuromorph.errors import InputError
+from neuromorph.importers import tracing
 from neuromorph.importers.tracing import attention, quantized, wiring
 from neuromorph.importers.tracing.layers import (
     States,
@@ -96,11 +99,18 @@ _PLAIN: Mapping[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 }
 
 
+def load_conversions() -> None:
+    """Imports every module of this package, so that `FUNCTIONS` is whole."""
+    for module in pkgutil.iter_modules(tracing.__path__):
+        importlib.import_module(f"{tracing.__name__}.{module.name}")
+
+
 class Converter(fx.Interpreter):
     """Runs the traced module; beside each result keeps its `Value`, or the result itself where it is constant."""
 
     def __init__(self, traced: fx.GraphModule, source: nn.Module, builder: Builder) -> None:
         super().__init__(traced)
+        load_conversions()
         self.builder = builder
         self.known: dict[fx.Node, Any] = {}
         self.paths = {id(part): path for path, part in source.named_modules()}
