@@ -247,14 +247,15 @@ class Component:
         return found
 
     def walk(self) -> Iterator[tuple[Component, int]]:
-        """This component and all below it, each with how many of it exist inside this one."""
+        """This component and all below it, each with how many of it exist inside this one, on all chips where several
+        hold a network (`chips`)."""
 
         def visit(c: Component, n: int) -> Iterator[tuple[Component, int]]:
             yield c, n
             for child in c.children.values():
                 yield from visit(child, n * child.count)
 
-        yield from visit(self, 1)
+        yield from visit(self, getattr(self.settings, "chips", 1))
 
 
 @dataclass(frozen=True, repr=False)

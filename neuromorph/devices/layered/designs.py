@@ -264,7 +264,7 @@ def _evaluate(
     unknown = _add_overheads(chip, energy)
     area, leakage = _footprints(chip)
     array = unit.get("array")
-    held = tile.count * unit.count * (1 if array is None else array.count)
+    held = chip.settings.chips * tile.count * unit.count * (1 if array is None else array.count)
 
     def full(x: Any) -> np.ndarray:
         return np.array(np.broadcast_to(x, (count,)))

@@ -115,10 +115,11 @@ class LayeredKind(Kind):
 
         chip, tile = architecture.chip, architecture.chip["tile"]
         alone = "there is one tile" if tile.count == 1 else ""
+        single = alone if chip.settings.chips == 1 else ""
         pools = "the vector unit pools" if tile.get("vector_unit") is not None else ""
         kept = "only what exceeds the buffers of tiles goes there, and is listed where a network does"
         found = spared_of(chip, {"memory": kept} | ({"link": alone} if alone else {}))
-        found |= spared_of(tile, ({"router": alone} if alone else {}) | ({"pooling_unit": pools} if pools else {}))
+        found |= spared_of(tile, ({"router": single} if single else {}) | ({"pooling_unit": pools} if pools else {}))
         read = read_chip(architecture)
         return found | dict(read.kind.spared(read.unit))
 

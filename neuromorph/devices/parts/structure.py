@@ -27,13 +27,21 @@ class ChipSettings:
         default="mesh",
         choices=("mesh", "torus", "bus"),
     )
+    chips: int = setting(
+        doc="such chips side by side that hold one network: their tiles go on from one grid to the next, and what "
+        "passes from chip to chip passes the interfaces (io) of both instead of a link",
+        affects=("energy", "time", "area"),
+        default=1,
+        low=1,
+        high=65536,
+    )
 
 
 def grid(chip: Component) -> tuple[int, int]:
-    """(columns, rows) of the chip's grid of tiles; the last row may be partly filled."""
+    """(columns, rows) of the grid of all chips' tiles; the last row may be partly filled."""
     tiles = chip["tile"].count
     columns = chip.settings.columns or math.isqrt(max(tiles - 1, 0)) + 1
-    return columns, -(-tiles // columns)
+    return columns, -(-tiles * chip.settings.chips // columns)
 
 
 def _check(chip: Component) -> list[str]:

@@ -106,9 +106,10 @@ def shard_rows(demands: list[Demand], copies: np.ndarray) -> tuple[np.ndarray, n
 
 
 def more_tiles(chip: Chip, arrays: int) -> str:
-    """How many tiles more hold this many arrays."""
-    extra = -(-arrays // (chip.cores_per_tile * chip.resources.arrays)) - chip.tiles
-    return f"{extra} tile{'s' if extra != 1 else ''} more"
+    """How many tiles more, or how many such chips, hold this many arrays."""
+    wanted = -(-arrays // (chip.cores_per_tile * chip.resources.arrays))
+    extra, one = wanted - chip.tiles, chip.tiles // chip.chips
+    return f"{extra} tile{'s' if extra != 1 else ''} more, or chip.chips: {-(-wanted // one)}"
 
 
 def remedy(graph: Graph, chip: Chip, arrays: int) -> str:

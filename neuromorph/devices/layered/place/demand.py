@@ -18,7 +18,8 @@ from neuromorph.hardware.component import Architecture, Component
 
 @dataclass(frozen=True)
 class Chip:
-    """The chip as the mapper sees it. columns x rows is the grid of tiles; the last row may be partly filled."""
+    """The chip as the mapper sees it, or several as one. tiles: of all; columns x rows: the grid of them, whose last
+    row may be partly filled."""
 
     unit: Component
     kind: CoreKind
@@ -28,6 +29,7 @@ class Chip:
     columns: int
     rows: int
     topology: str
+    chips: int = 1
 
     @property
     def cores(self) -> int:
@@ -83,8 +85,9 @@ def read_chip(architecture: Architecture) -> Chip:
         raise InputError(str(error.args[0]), Place(file=architecture.file or None, key=unit.path)) from None
     columns, rows = grid(architecture.chip)
     topology = architecture.chip.settings.topology
-    tiles = architecture.chip["tile"].count
-    return Chip(unit, kind, kind.resources(unit), tiles, unit.count, columns, rows, topology)
+    chips = architecture.chip.settings.chips
+    tiles = architecture.chip["tile"].count * chips
+    return Chip(unit, kind, kind.resources(unit), tiles, unit.count, columns, rows, topology, chips)
 
 
 def read_demands(graph: Graph, chip: Chip) -> list[Demand]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from neuromorph.devices.layered.place.allocate import Allocation, shard_rows
+from neuromorph.devices.layered.place.allocate import Allocation, more_tiles, shard_rows
 from neuromorph.devices.layered.place.pack import pack
 from neuromorph.devices.layered.place.packing import Packing
 from neuromorph.devices.layered.place.replicate import spread
@@ -117,13 +117,12 @@ def _shared_cores(
     layer = demands[int(np.searchsorted(np.cumsum([b.size for b in bits]), first, "right"))].group.label
     need = size.sum() / 8192
     have = chip.cores * capacity / 8192
-    tiles = -(-best.arrays // chip.cores_per_tile) - chip.tiles
     wish = capacity * need / have if need > have else capacity * best.arrays / chip.cores
     raise FitError(
         f"the weights take {need:.1f} KiB, the weight memories of {chip.cores} cores hold {have:.1f} KiB; "
         f"{layer} is the first layer without room",
         Place(key=chip.unit.path),
-        f"{tiles} tile{'s' if tiles != 1 else ''} more, or weight memories of {wish / 8192:.1f} KiB each"
+        f"{more_tiles(chip, best.arrays)}, or weight memories of {wish / 8192:.1f} KiB each"
         f"{_fewer_bits(chip, need / have)}",
     )
 

@@ -133,6 +133,14 @@ class Placement(Placed):
         hops = self.topology.hops(np.maximum(self.flows.source, 0), np.maximum(self.flows.target, 0))
         return np.where(inside, hops, 0.0)
 
+    @cached_property
+    def crossings(self) -> np.ndarray:
+        """Interfaces between neighbouring chips that each flow passes, one after the other: (flows,), of its hops."""
+        f, each = self.flows, self.chip.tiles // self.chip.chips
+        apart = np.abs(f.source // each - f.target // each).astype(float)
+        return np.minimum(np.minimum(apart, self.chip.chips - apart) if self.chip.topology == "torus" else apart,
+                          self.hops)  # fmt: skip
+
     @property
     def bit_hops(self) -> float:
         """Bits times hops per sample over the network between tiles."""

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """Traffic into one node per sample: bits between tiles, values and partial sums, and their mean hops; those of
-    values alone; bits from the outside."""
+    """Traffic into one node per sample: bits between tiles, values and partial sums, and their mean hops, of which
+    `crossings` lead from chip to chip; those of values alone; bits from the outside."""
 
     node: str
     bits: float
     hops: float
     outside_bits: float
     value_bits: float
+    crossings: float = 0.0
 
 
 def routes(placement: Placement) -> Iterator[Route]:
@@ -39,7 +40,10 @@ def routes(placement: Placement) -> Iterator[Route]:
         if bits or crossing:
             travelled = float((f.bits * placement.hops)[mine & between].sum())
             values = float(f.bits[mine & between & ~f.partial].sum())
-            yield Route(node.name, bits, travelled / bits if bits else 0.0, crossing, values)
+            chips = float((f.bits * placement.crossings)[mine & between].sum())
+            yield Route(
+                node.name, bits, travelled / bits if bits else 0.0, crossing, values, chips / bits if bits else 0.0
+            )
 
 
 def nodes_index(placement: Placement) -> dict[str, int]:

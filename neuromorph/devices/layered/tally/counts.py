@@ -153,8 +153,9 @@ def _movement(placement: Placement, groups: Sequence[Group], statistics: Mapping
             add(name, tile.get("adder"), "add", _partial_sums(layout))
     for route in routes(placement):
         add(route.node, tile.get("router"), "transfer_bit", route.bits * (route.hops + 1))
-        add(route.node, chip.get("link"), "transfer_bit", route.bits * route.hops)
-        add(route.node, chip.get("io"), "transfer_bit", route.outside_bits)
+        add(route.node, chip.get("link"), "transfer_bit", route.bits * (route.hops - route.crossings))
+        between = 2 * route.bits * route.crossings  # out of one chip and into the next
+        add(route.node, chip.get("io"), "transfer_bit", route.outside_bits + between)
         add(route.node, tile.get("buffer"), "read_bit", route.value_bits)
         add(route.node, tile.get("buffer"), "write_bit", route.value_bits + route.outside_bits)
     # what waits beyond the tiles' buffers is written and read at least once a sample: a lower bound of that traffic

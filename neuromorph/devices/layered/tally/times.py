@@ -155,6 +155,8 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, Work]
     hosted = set(found)
     own = _operations(placement)
     components: Mapping[str, Component] = {c.path: c for c, _ in placement.architecture.chip.walk()}
+    # bits that leave one chip and enter the next are counted at both interfaces, which work at the same time
+    twice = {r.node: r.bits * r.crossings for r in routes(placement) if r.crossings}
     for row in activity:
         component = components.get(row.path)
         seconds = component.kind.times(component).get(row.action) if component and component.kind.times else None
@@ -162,7 +164,8 @@ def _services(placement: Placement, activity: Activity) -> tuple[dict[str, Work]
             unmodelled.append(f"{row.node}: duration of its operations")
         if component is None or seconds is None or row.action not in component.kind.occupying:
             continue
-        busy = row.mean * seconds / component.count / _parents(placement, row.node, component)
+        mean = row.mean - (twice.get(row.node, 0.0) if component.kind.name == "io" else 0.0)
+        busy = mean * seconds / component.count / _parents(placement, row.node, component)
         work = found.get(row.node, Work())
         one = max(work.one_s, min(seconds, row.mean * seconds))
         found[row.node] = Work(max(work.service_s, busy), one, work.depth_s)
@@ -233,8 +236,10 @@ def _absent(placement: Placement) -> list[str]:
     """Components that data pass but the architecture does not have: their energy, time and area are not modelled."""
     chip, tile = placement.architecture.chip, placement.architecture.chip["tile"]
     wanted = [(tile, "buffer")]
-    if tile.count > 1:
-        wanted += [(tile, "router"), (chip, "link")]
+    wanted += [(tile, "router")] if placement.chip.tiles > 1 else []
+    wanted += [(chip, "link")] if tile.count > 1 else []
+    if placement.crossings.any():
+        wanted.append((chip, "io"))
     return [f"{owner.path}.{name}: none in the architecture" for owner, name in wanted if owner.get(name) is None]
 
 
@@ -252,7 +257,7 @@ def _delays(placement: Placement) -> dict[str, float]:
     for route in routes(placement):
         node = placement.graph[route.node]
         tokens = max(count[i] for i in node.inputs)
-        once = bus + (interface if route.outside_bits else 0.0)
+        once = bus + interface * (2 * route.crossings + (1 if route.outside_bits else 0))
         found[route.node] = latency * (route.hops + 1) + once + per_bit * route.bits / tokens
     return found
 

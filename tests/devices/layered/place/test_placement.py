@@ -16,6 +16,7 @@ from neuromorph.devices.layered.place.memory import MEMORY
 from neuromorph.devices.layered.place.placement import place
 from neuromorph.errors import FitError, InputError
 from neuromorph.graph.model import Graph
+from neuromorph.hardware.paths import replace
 
 
 def check_coverage(placement):
@@ -224,7 +225,8 @@ def test_too_few_arrays_name_layer_and_smallest_change():
     problem = caught.value.problems[0]
     assert "needs 32 arrays, the chip has 20; fc1 (16 arrays) is the first layer without room" in problem.message
     assert problem.place.key == "chip.tile.count"
-    assert problem.hint == "3 tiles more"
+    assert problem.hint == "3 tiles more, or chip.chips: 2"
+    place(graph, replace(crossbar(5, 2, 2), {"chip.chips": 2}))
     place(graph, crossbar(5 + 3, 2, 2))
     with pytest.raises(FitError):
         place(graph, crossbar(5 + 2, 2, 2))
@@ -239,7 +241,7 @@ def test_fewer_weight_bits_are_offered_where_they_help():
     with pytest.raises(FitError) as caught:
         place(graph, architecture(8, 7))
     hint = caught.value.problems[0].hint
-    assert "tiles more, or weight bits 8 -> " in hint
+    assert "tiles more, or chip.chips: 3, or weight bits 8 -> " in hint
     fewer = int(hint.rsplit(" ", 1)[1])
     place(graph, architecture(fewer, 7))
     with pytest.raises(FitError):
@@ -256,7 +258,8 @@ def test_too_little_weight_memory_names_layer_and_smallest_change():
     problem = caught.value.problems[0]
     assert "the weights take 8.0 KiB, the weight memories of 7 cores hold 7.0 KiB" in problem.message
     assert "fc1 is the first layer without room" in problem.message
-    assert problem.hint.startswith("1 tile more, or weight memories of 1.1 KiB each, or weight bits 8 -> 7")
+    more = "1 tile more, or chip.chips: 2, or weight memories of 1.1 KiB each, or weight bits 8 -> 7"
+    assert problem.hint.startswith(more)
     place(graph, digital(8))
     with pytest.raises(FitError, match=r"one tile of 2048 bit does not fit .* memory of 2000 bit"):
         place(graph, digital(50, capacity=2000))
