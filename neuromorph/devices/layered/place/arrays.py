@@ -49,7 +49,7 @@ class InArrays(Packing):
         if wished is not None and (need * wished).sum() > chip.arrays:
             total = int((need * wished).sum())
             hint = f"{more_tiles(chip, total)}, or fewer copies"
-            raise FitError(f"the copies asked for take {total} arrays, the chip has {chip.arrays}", hint=hint)
+            raise FitError(f"the copies asked for take {total} arrays, {chip.have} {chip.arrays}", hint=hint)
         if need.sum() > chip.arrays:
             return self._share(graph, chip, demands, need)
         copies = np.ones_like(need)
@@ -178,7 +178,7 @@ def _too_many(chip: Chip, demands: list[Demand], need: np.ndarray, total: int) -
     largest = int(np.argmax(need))
     layer, big = demands[overflow].group.label, demands[largest].group.label
     return (
-        f"the network needs {total} arrays, the chip has {chip.arrays}; {layer} ({need[overflow]} arrays) is the first "
+        f"the network needs {total} arrays, {chip.have} {chip.arrays}; {layer} ({need[overflow]} arrays) is the first "
         f"layer without room, {big} the largest with {need[largest]}"
     )
 

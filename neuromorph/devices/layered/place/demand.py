@@ -39,6 +39,11 @@ class Chip:
     def arrays(self) -> int:
         return self.cores * self.resources.arrays
 
+    @property
+    def have(self) -> str:
+        """Who has what is listed next, for messages."""
+        return "the chip has" if self.chips == 1 else f"the {self.chips} chips have"
+
 
 @dataclass(frozen=True)
 class Demand:

@@ -113,7 +113,7 @@ def _tile_buffer(
     ]
     if memory is not None and spare is not None:
         over = float(np.maximum(used - capacity, 0.0).sum())
-        limits.append(Limit("chip memory", memory.path, over, spare, "bit", True))
+        limits.append(Limit("chip memory", memory.path, over, spare * chip.chips, "bit", True))
     return limits
 
 
@@ -125,7 +125,7 @@ def _tables(graph: Graph, architecture: Architecture, chip: Chip) -> list[Limit]
     if memory is None or capacity is None or not values:
         return []
     used = float(values) * chip.resources.signal_bits
-    return [Limit("tables in the chip's memory", memory.path, used, capacity, "bit", True)]
+    return [Limit("tables in the chip's memory", memory.path, used, capacity * chip.chips, "bit", True)]
 
 
 def buffer_bits(architecture: Architecture) -> float | None:

@@ -53,7 +53,7 @@ class Memory(Packing):
         per_copy: np.ndarray | None = None
         if wished is not None and (fewest * wished).sum() > chip.cores and wished.max() > 1:
             total = int((fewest * wished).sum())
-            raise FitError(f"the copies asked for take {total} cores, the chip has {chip.cores}", hint="fewer copies")
+            raise FitError(f"the copies asked for take {total} cores, {chip.have} {chip.cores}", hint="fewer copies")
         if (fewest * copies).sum() <= chip.cores:
             share = spread(products, tiles, most_in_core, chip.cores, most if wished is None else None, copies)
             per_copy, copies = share.cores, share.copies
